@@ -1,0 +1,84 @@
+//! Stage 02: a thread for each client.
+//!
+//! What it adds: the same blocking handler, but each client gets a thread to run it. A thread
+//! that sleeps in `read` keeps nobody waiting but its own client.
+//!
+//! What it costs: a thread a client, and its memory: a stack of its own (2 MiB of addresses, of
+//! which the touched pages count), what the kernel keeps for it, and a switch from thread to
+//! thread for every wake-up. Where no more threads can be had, the client is refused.
+//!
+//! What to try: two times `nc 127.0.0.1 8000`; both are answered. Then count the threads:
+//! `ls /proc/$(pidof 02_threads)/task | wc -l`.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::process::ExitCode;
+use std::thread;
+
+use bricks::buffer::RECEIVE_SIZE;
+use bricks::cli::{Options, Program};
+use bricks::log;
+use bricks::net::AcceptBackoff;
+
+const PROGRAM: Program = Program {
+    name: env!("CARGO_BIN_NAME"),
+    about: "An echo server that starts a thread for each client.",
+    lines: false,
+};
+
+fn main() -> ExitCode {
+    PROGRAM.run(echo_server)
+}
+
+// ANCHOR: echo_server
+fn echo_server(options: Options) -> io::Result<()> {
+    let sock = options.listen()?;
+    options.log.listening(sock.local_addr()?);
+    let mut backoff = AcceptBackoff::default();
+    loop {
+        let (client, addr) = match sock.accept() {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                thread::sleep(backoff.after(error)?);
+                continue;
+            }
+        };
+        backoff.accepted();
+        options.log.connection(addr);
+        let serve = move || {
+            if let Err(error) = client_handler(client) {
+                log::problem(format_args!("{addr}: {error}"));
+            }
+            options.log.disconnected(addr);
+        };
+        // Not `thread::spawn`: that panics when the system has no thread to give. Here the
+        // closure is dropped then, and the client in it is closed.
+        if let Err(error) = thread::Builder::new().spawn(serve) {
+            log::problem(format_args!(
+                "{addr}: refused, no thread for it: {error}\n\
+                 each client needs one; serve fewer at once, or raise `ulimit -u` and `-v`"
+            ));
+            options.log.disconnected(addr);
+        }
+    }
+}
+// ANCHOR_END: echo_server
+
+// ANCHOR: client_handler
+fn client_handler(mut client: TcpStream) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut buffer = vec![0; RECEIVE_SIZE];
+    loop {
+        let received = match client.read(&mut buffer) {
+            Ok(0) => return Ok(()), // the client will send no more
+            Ok(received) => received,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        // `write_all` sends the rest if the system takes only a part.
+        client.write_all(&buffer[..received])?;
+    }
+}
+// ANCHOR_END: client_handler

@@ -1,0 +1,197 @@
+//! The command line that all stages share: the same flags, the same messages, the same exit
+//! status.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::log::{self, Log};
+use crate::net;
+
+/// Where a server listens unless told otherwise.
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
+
+/// A numbered binary, for `--help` and `--version`.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The binary's name, `env!("CARGO_BIN_NAME")`.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Whether it has the flag `--lines` (stage 04 and later).
+    pub lines: bool,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--listen ADDR:PORT`.
+    pub listen: SocketAddr,
+    /// What to say about clients: nothing after `--quiet`.
+    pub log: Log,
+    /// `--lines`: answer lines, instead of echoing bytes.
+    pub lines: bool,
+}
+
+impl Program {
+    /// Reads the command line and runs `serve`. What it returns becomes the exit status: 0
+    /// after a graceful stop, 1 if the server cannot run, 2 for wrong usage.
+    pub fn run(self, serve: impl FnOnce(Options) -> io::Result<()>) -> ExitCode {
+        let options = match self.parse(Parser::from_env()) {
+            Ok(Request::Serve(options)) => options,
+            Ok(Request::Say(text)) => {
+                log::say(text);
+                return ExitCode::SUCCESS;
+            }
+            Err(wrong) => {
+                log::problem(format_args!("{wrong}\ntry '{} --help'", self.name));
+                return ExitCode::from(2);
+            }
+        };
+        match serve(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                log::problem(error);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn parse(self, mut arguments: Parser) -> Result<Request, lexopt::Error> {
+        let mut listen = OsString::from(DEFAULT_ADDRESS);
+        let (mut quiet, mut lines) = (false, false);
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("listen") => listen = arguments.value()?,
+                Arg::Short('q') | Arg::Long("quiet") => quiet = true,
+                Arg::Long("lines") if self.lines => lines = true,
+                Arg::Short('h') | Arg::Long("help") => {
+                    return Ok(Request::Say(self.to_string()));
+                }
+                Arg::Short('V') | Arg::Long("version") => {
+                    let version = env!("CARGO_PKG_VERSION");
+                    return Ok(Request::Say(format!("{} {version}", self.name)));
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        let listen = listen.parse_with(|text| {
+            text.parse().map_err(|_| {
+                "an address has the form ADDR:PORT, in numbers: \
+                 127.0.0.1:8000, or [::1]:8000 for IPv6"
+            })
+        })?;
+        Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines }))
+    }
+}
+
+enum Request {
+    Serve(Options),
+    Say(String),
+}
+
+/// The text of `--help`.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Program { name, about, lines } = *self;
+        let usage = if lines { " [--lines]" } else { "" };
+        write!(
+            f,
+            "{about}\n\n\
+             Usage: {name} [--listen ADDR:PORT] [--quiet]{usage}\n\n\
+             Options:\n  \
+               --listen ADDR:PORT  where to listen [default: {DEFAULT_ADDRESS}];\n                      \
+                                   [::1]:8000 is IPv6, [::]:8000 and 0.0.0.0:8000 let other\n                      \
+                                   machines in, port 0 takes any free port\n  \
+               -q, --quiet         log no connections\n"
+        )?;
+        if lines {
+            f.write_str("      --lines         answer each line with 'Get: ' and that line\n")?;
+        }
+        write!(
+            f,
+            "  -h, --help          print this and exit\n  \
+               -V, --version       print the version and exit\n\n\
+             Talk to it with: nc {}",
+            DEFAULT_ADDRESS.replace(':', " ")
+        )
+    }
+}
+
+impl Options {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    ///
+    /// If that is impossible, with what to try next.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        net::listen(self.listen).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program has this port: stop it, or take another port, \
+                     such as --listen 127.0.0.1:8001 (port 0 takes any free one)"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "this machine does not have this address: \
+                     try 127.0.0.1, or 0.0.0.0 for all it has"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 are reserved: take a larger one"
+                }
+                _ => "try --listen 127.0.0.1:8000",
+            };
+            let listen = self.listen;
+            io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}\n{hint}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: Program = Program { name: "99_test", about: "A test.", lines: true };
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        match PROGRAM.parse(Parser::from_args(arguments)) {
+            Ok(Request::Serve(options)) => Ok(options),
+            Ok(Request::Say(text)) => Err(text),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.listen.to_string(), DEFAULT_ADDRESS);
+        assert!(!options.lines);
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named() {
+        for (arguments, name) in [
+            (&["--lissten", "x"][..], "--lissten"),
+            (&["--listen"], "--listen"),
+            (&["--listen", "localhost"], "localhost"),
+            (&["--listen", "1.2.3.4"], "1.2.3.4"),
+            (&["--quiet=yes"], "--quiet"),
+            (&["extra"], "extra"),
+        ] {
+            let message = parse(arguments).unwrap_err();
+            assert!(message.contains(name), "{arguments:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn only_the_later_stages_have_lines() {
+        assert!(parse(&["--lines"]).unwrap().lines);
+        let early = Program { lines: false, ..PROGRAM };
+        assert!(early.parse(Parser::from_args(["--lines"])).is_err());
+        assert!(!early.to_string().contains("--lines"));
+        assert!(PROGRAM.to_string().contains("--lines"));
+    }
+}

@@ -1,0 +1,353 @@
+//! The events that tasks yield: what a task waits for, as a value.
+//!
+//! `client.recv()` does not receive. It returns a [`ReceiveEvent`]: a description of what the
+//! task wants, to be handed to the scheduler. An event knows two things. [`Event::do_schedule`]
+//! says what it waits *for*: it puts itself, with its task, onto the right waiting table. And
+//! [`Event::happen`] does the thing, once it can be done without waiting.
+//!
+//! Events do not know who drives them: a driver implements [`Schedule`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use crate::buffer::{Buffer, Buffers, RECEIVE_SIZE};
+use crate::net::Socket;
+use crate::poller::Direction;
+
+/// How long a [`CloseEvent`] waits for the peer to finish.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+// ANCHOR: socket_events
+/// The calls that would block, each as the event that it returns. None of them does anything.
+impl Socket {
+    /// Wait for a client to connect, and accept it.
+    pub fn accept(&self) -> ConnectEvent {
+        ConnectEvent { socket: self.clone() }
+    }
+
+    /// Wait for data, and receive it. An empty buffer is the end of input.
+    pub fn recv(&self) -> ReceiveEvent {
+        ReceiveEvent { socket: self.clone() }
+    }
+
+    /// Send all of `bytes`, waiting for room as often as it takes.
+    pub fn send(&self, bytes: impl Into<Buffer>) -> SendEvent {
+        SendEvent { socket: self.clone(), bytes: bytes.into(), sent: 0 }
+    }
+
+    /// End the connection without destroying bytes on their way; see [`CloseEvent`].
+    pub fn close(self) -> CloseEvent {
+        CloseEvent { socket: self, deadline: None }
+    }
+}
+
+/// Wait for `duration`.
+pub fn sleep(duration: Duration) -> SleepEvent {
+    SleepEvent { until: later(Instant::now(), duration) }
+}
+// ANCHOR_END: socket_events
+
+/// A point in time so far ahead that the clock cannot express it is as good as a century.
+fn later(now: Instant, duration: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(duration).unwrap_or_else(|| now + CENTURY)
+}
+
+// ANCHOR: events
+/// A client connects to a listening socket.
+#[derive(Debug)]
+pub struct ConnectEvent {
+    socket: Socket,
+}
+
+/// Data arrives. It holds no buffer: that is taken when it happens, so that a connection that
+/// only waits costs next to nothing.
+#[derive(Debug)]
+pub struct ReceiveEvent {
+    socket: Socket,
+}
+
+/// There is room to send. It owns what is to be sent, and knows how far it has come.
+#[derive(Debug)]
+pub struct SendEvent {
+    socket: Socket,
+    bytes: Buffer,
+    sent: usize,
+}
+
+/// A moment in time is reached.
+#[derive(Debug)]
+pub struct SleepEvent {
+    until: Instant,
+}
+
+/// A connection has been closed, and nothing that was sent on it was lost.
+///
+/// A socket that is closed while it holds input that nobody has read resets its connection, and
+/// a reset destroys what is still on its way to the peer. So: shut down sending, discard input
+/// until the peer has shut down too (often it already has: then close at once), and give up
+/// after [`CLOSE_PATIENCE`].
+#[derive(Debug)]
+pub struct CloseEvent {
+    socket: Socket,
+    deadline: Option<Instant>,
+}
+
+/// Any of the events: what the scheduler handles.
+#[derive(Debug)]
+pub enum Event {
+    /// See [`ConnectEvent`].
+    Connect(ConnectEvent),
+    /// See [`ReceiveEvent`].
+    Receive(ReceiveEvent),
+    /// See [`SendEvent`].
+    Send(SendEvent),
+    /// See [`SleepEvent`].
+    Sleep(SleepEvent),
+    /// See [`CloseEvent`].
+    Close(CloseEvent),
+}
+// ANCHOR_END: events
+
+// ANCHOR: data
+/// What is sent into a task when it is resumed: the result of the event that it yielded.
+///
+/// An I/O error is a result like any other. It concerns the task that asked, and nobody else.
+#[derive(Debug)]
+pub enum Data {
+    /// Nothing has happened yet: the first `send` only starts the task ("primes" it).
+    Start,
+    /// The result of a [`ConnectEvent`]: the client and its address.
+    Connected(io::Result<(Socket, SocketAddr)>),
+    /// The result of a [`ReceiveEvent`]: the bytes; none at all at the end of input.
+    Received(io::Result<Buffer>),
+    /// The result of a [`SendEvent`]: how many bytes were sent, which is all of them.
+    Sent(io::Result<usize>),
+    /// The result of a [`SleepEvent`].
+    Slept,
+    /// The result of a [`CloseEvent`].
+    Closed,
+}
+// ANCHOR_END: data
+
+/// What came of [`Event::happen`].
+#[derive(Debug)]
+pub enum Happened {
+    /// It happened, and this is the result.
+    Done {
+        /// To be sent into the task.
+        data: Data,
+        /// The socket gave or took less than it could have: it is empty (or full) now.
+        short: bool,
+    },
+    /// The socket was not ready after all, or only for a part: wait on, with what is left.
+    WouldBlock(Event),
+    /// It has done its share for this round, and could go on at once.
+    More(Event),
+}
+
+// ANCHOR: schedule
+/// What an event asks of whoever drives tasks: the scheduler's waiting tables and ready queue.
+pub trait Schedule {
+    /// A suspended task.
+    type Task;
+
+    /// Keep `event` and `task` until the event's socket can be read from.
+    fn waiting_for_read(&mut self, event: Event, task: Self::Task);
+
+    /// Keep `event` and `task` until the event's socket can be written to.
+    fn waiting_for_write(&mut self, event: Event, task: Self::Task);
+
+    /// Keep `task` until `instant`, then resume it with [`Data::Slept`].
+    fn waiting_until(&mut self, instant: Instant, task: Self::Task);
+
+    /// Resume `task` with `data` in the next round.
+    fn add_ready(&mut self, task: Self::Task, data: Data);
+}
+// ANCHOR_END: schedule
+
+impl Event {
+    // ANCHOR: do_schedule
+    /// Puts itself and its task where they belong: onto the read-waiting or write-waiting table,
+    /// among the timers, or straight onto the ready queue.
+    pub fn do_schedule<S: Schedule>(self, on: &mut S, task: S::Task) {
+        match self {
+            Event::Connect(_) | Event::Receive(_) => on.waiting_for_read(self, task),
+            Event::Send(_) => on.waiting_for_write(self, task),
+            Event::Sleep(sleep) => on.waiting_until(sleep.until, task),
+            Event::Close(close) => match close.begin() {
+                Some(close) => on.waiting_for_read(Event::Close(close), task),
+                None => on.add_ready(task, Data::Closed),
+            },
+        }
+    }
+    // ANCHOR_END: do_schedule
+
+    // ANCHOR: happen
+    /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
+    /// if the socket is not ready after all, it says so.
+    pub fn happen(self, buffers: &mut Buffers) -> Happened {
+        match self {
+            Event::Connect(event) => event.happen(),
+            Event::Receive(event) => event.happen(buffers),
+            Event::Send(event) => event.happen(buffers),
+            Event::Close(event) => event.happen(buffers),
+            Event::Sleep(_) => Happened::Done { data: Data::Slept, short: false },
+        }
+    }
+    // ANCHOR_END: happen
+
+    /// The socket whose readiness the event waits for; none for a [`SleepEvent`].
+    pub fn socket(&self) -> Option<&Socket> {
+        match self {
+            Event::Connect(ConnectEvent { socket })
+            | Event::Receive(ReceiveEvent { socket })
+            | Event::Send(SendEvent { socket, .. })
+            | Event::Close(CloseEvent { socket, .. }) => Some(socket),
+            Event::Sleep(_) => None,
+        }
+    }
+
+    /// The descriptor of [`socket`](Event::socket).
+    pub fn fd(&self) -> Option<RawFd> {
+        self.socket().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Which readiness the event waits for.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Event::Send(_) => Direction::Write,
+            _ => Direction::Read,
+        }
+    }
+
+    /// When the event gives up waiting for its socket, if it ever does.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Event::Close(close) => close.deadline,
+            _ => None,
+        }
+    }
+
+    /// The result for the task if the event cannot happen.
+    pub fn failed(self, error: io::Error) -> Data {
+        match self {
+            Event::Connect(_) => Data::Connected(Err(error)),
+            Event::Receive(_) => Data::Received(Err(error)),
+            Event::Send(_) => Data::Sent(Err(error)),
+            Event::Sleep(_) => Data::Slept,
+            Event::Close(_) => Data::Closed,
+        }
+    }
+}
+
+// ANCHOR: happens
+impl ConnectEvent {
+    fn happen(self) -> Happened {
+        match self.socket.try_accept() {
+            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
+            result => Happened::Done { data: Data::Connected(result), short: false },
+        }
+    }
+}
+
+impl ReceiveEvent {
+    fn happen(self, buffers: &mut Buffers) -> Happened {
+        match self.socket.try_recv(buffers) {
+            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
+            result => {
+                let short = result.as_ref().is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
+                Happened::Done { data: Data::Received(result), short }
+            }
+        }
+    }
+}
+
+impl SendEvent {
+    fn happen(mut self, buffers: &mut Buffers) -> Happened {
+        match self.socket.try_send(&self.bytes[self.sent..]) {
+            Err(error) if would_block(&error) => return Happened::WouldBlock(self.into()),
+            Err(error) => {
+                return Happened::Done { data: Data::Sent(Err(error)), short: false };
+            }
+            Ok(sent) => self.sent += sent,
+        }
+        if self.sent < self.bytes.len() {
+            return Happened::WouldBlock(self.into());
+        }
+        buffers.recycle(self.bytes);
+        Happened::Done { data: Data::Sent(Ok(self.sent)), short: false }
+    }
+}
+// ANCHOR_END: happens
+
+impl CloseEvent {
+    /// Shuts down sending. Returns itself if there is still something to wait for.
+    fn begin(mut self) -> Option<CloseEvent> {
+        // The peer has finished already, or is gone altogether: closing harms nobody.
+        if self.socket.ended() || self.socket.shutdown_send().is_err() {
+            return None;
+        }
+        self.deadline = Some(later(Instant::now(), CLOSE_PATIENCE));
+        Some(self)
+    }
+
+    fn happen(self, buffers: &mut Buffers) -> Happened {
+        match self.socket.try_recv(buffers) {
+            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
+            Ok(bytes) if !bytes.is_empty() => {
+                buffers.recycle(bytes);
+                Happened::More(self.into())
+            }
+            _ => Happened::Done { data: Data::Closed, short: false },
+        }
+    }
+}
+
+fn would_block(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+// ANCHOR: yields
+/// What a task may yield: each kind of event, and the type of its result.
+pub trait Yield: Into<Event> {
+    /// What `co.yield_(event).await` returns.
+    type Output;
+
+    /// Takes the result out of what was sent into the task; `None` if it belongs to an event of
+    /// another kind.
+    fn output(data: Data) -> Option<Self::Output>;
+}
+// ANCHOR_END: yields
+
+/// An event's place in [`Event`], and its result's place in [`Data`].
+macro_rules! yields {
+    ($($event:ident, $kind:ident => $pattern:pat => $result:expr, $output:ty;)*) => {$(
+        impl From<$event> for Event {
+            fn from(event: $event) -> Event {
+                Event::$kind(event)
+            }
+        }
+
+        impl Yield for $event {
+            type Output = $output;
+
+            fn output(data: Data) -> Option<$output> {
+                match data {
+                    $pattern => Some($result),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+yields! {
+    ConnectEvent, Connect => Data::Connected(result) => result, io::Result<(Socket, SocketAddr)>;
+    ReceiveEvent, Receive => Data::Received(result) => result, io::Result<Buffer>;
+    SendEvent, Send => Data::Sent(result) => result, io::Result<usize>;
+    SleepEvent, Sleep => Data::Slept => (), ();
+    CloseEvent, Close => Data::Closed => (), ();
+}

@@ -1,0 +1,41 @@
+//! The bricks of an asynchronous TCP echo server, each a small module.
+//!
+//! Read them in this order; each uses those above it and none below. Nothing here knows about
+//! echo: that is the business of the numbered binaries in `src/bin/`.
+//!
+//! | Module | What it is |
+//! |---|---|
+//! | [`log`] | What a server says: clients on standard output, problems on standard error. |
+//! | [`cli`] | The command line that all stages share. |
+//! | [`buffer`] | Received bytes, and where their memory comes from: no idle connection holds any. |
+//! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
+//! | [`select`] | `select(2)` behind a safe interface; the only `unsafe` code. |
+//! | [`poller`] | The seam to the operating system: who can go on? |
+//! | [`event`] | What a task waits for, as a value: `do_schedule` and `happen`. |
+//! | [`task`] | What can be suspended and resumed: `send`, and the coroutine behind it. |
+//! | [`trace`] | What happened, step by step, for whoever watches. |
+//! | [`ready`] | The ready queue: tasks that can go on, each with a result. |
+//! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
+//! | [`signal`] | A signal as an event. |
+//! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
+
+#[cfg(not(unix))]
+compile_error!(
+    "These servers speak to a Unix kernel: select(2) and descriptors. \
+     On Windows, build them inside WSL, the Windows Subsystem for Linux."
+);
+
+pub mod buffer;
+pub mod cli;
+pub mod event;
+pub mod lines;
+pub mod log;
+pub mod net;
+pub mod poller;
+pub mod ready;
+pub mod scheduler;
+#[expect(unsafe_code, reason = "a thin wrapper around a system call")]
+pub mod select;
+pub mod signal;
+pub mod task;
+pub mod trace;

@@ -1,0 +1,53 @@
+//! What a server says: its log on standard output, its problems on standard error.
+//!
+//! `println!` panics when nobody reads the other end (`04_scheduler | head -1`), and a server
+//! must not end because its log did. So everything here writes, and ignores a failure to write:
+//! there is nobody left to tell.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+/// A server's log, and the switch that silences the two lines for each client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log {
+    quiet: bool,
+}
+
+impl Log {
+    /// A log that says nothing about clients if `quiet` (the flag `--quiet`).
+    pub fn new(quiet: bool) -> Log {
+        Log { quiet }
+    }
+
+    /// The server accepts connections on this address. Even a quiet one says so: with port 0 it
+    /// is the only way to know which.
+    pub fn listening(&self, addr: SocketAddr) {
+        say(format_args!("listening on {addr}"));
+    }
+
+    /// A client was accepted.
+    pub fn connection(&self, addr: SocketAddr) {
+        if !self.quiet {
+            say(format_args!("Connection from: {addr}"));
+        }
+    }
+
+    /// A client is gone, whatever the reason.
+    pub fn disconnected(&self, addr: SocketAddr) {
+        if !self.quiet {
+            say(format_args!("Client: {addr} disconnected"));
+        }
+    }
+}
+
+/// One line on standard output, at once.
+pub fn say(line: impl Display) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// One line (or more) on standard error.
+pub fn problem(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

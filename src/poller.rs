@@ -1,0 +1,116 @@
+//! The seam between the scheduler and the operating system: who can go on?
+//!
+//! The scheduler knows *what* its tasks wait for; a [`Poller`] knows how to ask the system
+//! *which* of it is ready. [`Select`] is the one of stage 04. Tests use a script.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use crate::net::Socket;
+use crate::select::{FdSet, select};
+
+/// What a descriptor is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// For something to read: data, end of input, a client to accept.
+    Read,
+    /// For room to write.
+    Write,
+}
+
+/// What a descriptor is ready for.
+pub type Readiness = (RawFd, Direction);
+
+/// What a poller answers to [`Poller::watch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Do not try; [`Poller::wait`] will tell when it is ready.
+    Wait,
+    /// It may be ready already: try, and report [`Poller::dry`] if it was not.
+    TryNow,
+}
+
+/// Asks the operating system which descriptors are ready.
+///
+/// The answer may be wrong: a descriptor that is said to be ready may still say `WouldBlock`.
+/// The scheduler then goes on watching it.
+pub trait Poller {
+    /// The name of the system call behind [`wait`](Poller::wait), for traces.
+    const CALL: &'static str;
+
+    /// From now on, watch `socket` for `direction`.
+    ///
+    /// # Errors
+    ///
+    /// If this poller cannot watch it, for example because its number is too large.
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch>;
+
+    /// Nobody waits for this any more.
+    fn unwatch(&mut self, fd: RawFd, direction: Direction);
+
+    /// The last operation on `fd` would have blocked, or came up short: the system's buffer is
+    /// empty (or full), and will report when that changes.
+    fn dry(&mut self, fd: RawFd, direction: Direction);
+
+    /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses; none that could be mended by asking again.
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        ready: &mut Vec<Readiness>,
+    ) -> io::Result<()>;
+}
+
+// ANCHOR: select_poller
+/// The poller of stage 04: `select(2)`, and the two sets of what is waited for.
+///
+/// The sets stay from round to round, and a wait changes one bit in them; what `select` gets is
+/// a copy, because it answers in the sets it was asked with.
+#[derive(Debug, Default)]
+pub struct Select {
+    read_waiting: FdSet,
+    write_waiting: FdSet,
+}
+
+impl Select {
+    fn set(&mut self, direction: Direction) -> &mut FdSet {
+        match direction {
+            Direction::Read => &mut self.read_waiting,
+            Direction::Write => &mut self.write_waiting,
+        }
+    }
+}
+
+impl Poller for Select {
+    const CALL: &'static str = "select";
+
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+        self.set(direction).insert(socket.as_raw_fd())?;
+        Ok(Watch::Wait)
+    }
+
+    fn unwatch(&mut self, fd: RawFd, direction: Direction) {
+        self.set(direction).remove(fd);
+    }
+
+    /// `select` looks anew at every descriptor each time, so there is nothing to remember.
+    fn dry(&mut self, _fd: RawFd, _direction: Direction) {}
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        ready: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        let mut read = self.read_waiting.clone();
+        let mut write = self.write_waiting.clone();
+        select(&mut read, &mut write, timeout)?;
+        ready.extend(read.iter().map(|fd| (fd, Direction::Read)));
+        ready.extend(write.iter().map(|fd| (fd, Direction::Write)));
+        Ok(())
+    }
+}
+// ANCHOR_END: select_poller

@@ -1,0 +1,216 @@
+//! `select(2)`, behind an interface that cannot be misused.
+//!
+//! `select` is given sets of descriptors, puts the thread to sleep until at least one of them is
+//! ready, and leaves the ready ones in the sets. A set is 1,024 bits, one for each descriptor,
+//! and that is a promise about memory: in C, `FD_SET(1024, &set)` writes behind the set's end.
+//! [`FdSet::insert`] refuses such a descriptor instead.
+//!
+//! This module is the only `unsafe` code of stages 01 to 04. It knows descriptors, not sockets.
+
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+use std::time::Duration;
+
+/// The number of descriptors that a set has room for: 0 to 1,023.
+pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
+
+/// The set as the system sees it is an array of these; so `libc::fd_set` is, but its fields are
+/// private, and we want to look at many bits at once.
+type Word = libc::c_ulong;
+const WORD_BITS: usize = Word::BITS as usize;
+const WORDS: usize = FD_SETSIZE / WORD_BITS;
+
+// What the system will write to is exactly what we own, and as aligned as it expects. (Where
+// its words are narrower than ours, as on macOS, the bits still lie in the same order, because
+// the machine is little-endian.)
+const _: () = assert!(size_of::<FdSet>() == size_of::<libc::fd_set>());
+const _: () = assert!(align_of::<FdSet>() >= align_of::<libc::fd_set>());
+const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
+
+// ANCHOR: fdset
+/// A set of descriptors: one bit for each.
+#[repr(C)]
+#[derive(Clone, PartialEq, Eq)]
+pub struct FdSet {
+    words: [Word; WORDS],
+}
+
+impl FdSet {
+    /// The empty set.
+    pub const fn new() -> FdSet {
+        FdSet { words: [0; WORDS] }
+    }
+
+    /// Puts `fd` into the set.
+    ///
+    /// # Errors
+    ///
+    /// If the set has no bit for it: it is negative, or 1,024 or more.
+    pub fn insert(&mut self, fd: RawFd) -> io::Result<()> {
+        let (word, bit) = place(fd).ok_or_else(|| {
+            io::Error::other(format!(
+                "descriptor {fd} does not fit: select watches 0 to {} only \
+                 (serve fewer clients at once, or start a second server on another port)",
+                FD_SETSIZE - 1
+            ))
+        })?;
+        self.words[word] |= bit;
+        Ok(())
+    }
+
+    /// Takes `fd` out of the set, if it is there.
+    pub fn remove(&mut self, fd: RawFd) {
+        if let Some((word, bit)) = place(fd) {
+            self.words[word] &= !bit;
+        }
+    }
+
+    /// Whether `fd` is in the set.
+    pub fn contains(&self, fd: RawFd) -> bool {
+        place(fd).is_some_and(|(word, bit)| self.words[word] & bit != 0)
+    }
+
+    /// The descriptors in the set, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = RawFd> {
+        self.words[..self.words_in_use()].iter().enumerate().flat_map(|(i, &word)| {
+            let first = i * WORD_BITS;
+            Bits(word).map(move |bit| (first + bit) as RawFd)
+        })
+    }
+
+    /// How many words there are up to the last that is not zero.
+    fn words_in_use(&self) -> usize {
+        self.words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1)
+    }
+}
+// ANCHOR_END: fdset
+
+/// Where the bit of `fd` is, if it has one: the word's index, and the word with that bit.
+fn place(fd: RawFd) -> Option<(usize, Word)> {
+    let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
+    Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
+}
+
+/// The numbers of the bits that are set in a word.
+struct Bits(Word);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1; // clears the lowest bit
+        Some(bit)
+    }
+}
+
+impl Default for FdSet {
+    fn default() -> FdSet {
+        FdSet::new()
+    }
+}
+
+impl fmt::Debug for FdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+// ANCHOR: select
+/// Sleeps until a descriptor in `read` can be read from (data, end of input, a client to
+/// accept, or an error to collect) or one in `write` can be written to; then leaves in the two
+/// sets those that are ready, and returns how many they are. `None` waits for ever; a time-out
+/// leaves the sets empty and returns 0.
+///
+/// A signal handler that runs in the meantime ends the wait with `EINTR`; nothing is ready then,
+/// and it looks like a time-out: whoever waits looks at the clock anyway.
+///
+/// # Errors
+///
+/// `EBADF` if a descriptor in a set is not open. The sets are left empty.
+pub fn select(
+    read: &mut FdSet,
+    write: &mut FdSet,
+    timeout: Option<Duration>,
+) -> io::Result<usize> {
+    // The highest descriptor plus 1, to whole words: the system looks at no bit above.
+    let nfds = read.words_in_use().max(write.words_in_use()) * WORD_BITS;
+    let mut timeout = timeout.map(timeval);
+    let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    // SAFETY: `read` and `write` are exclusive borrows, so the two sets are valid for reads and
+    // writes during the call and do not overlap; `FdSet` has the size of an `fd_set` and is
+    // aligned for it, and every bit pattern is valid in both (asserted above, integers only).
+    // `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system touches nothing behind
+    // them. A null set is allowed and means none; `timeout` is null, which means for ever, or
+    // points to a `timeval` that outlives the call. The system keeps none of these pointers.
+    let count = unsafe {
+        libc::select(
+            nfds as libc::c_int,
+            ptr::from_mut(read).cast(),
+            ptr::from_mut(write).cast(),
+            ptr::null_mut(),
+            timeout,
+        )
+    };
+    if count > 0 {
+        return Ok(count as usize);
+    }
+    // After an error the sets hold what they held before, or anything: make that nothing.
+    let error = (count < 0).then(io::Error::last_os_error);
+    *read = FdSet::new();
+    *write = FdSet::new();
+    match error {
+        Some(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(0),
+    }
+}
+// ANCHOR_END: select
+
+/// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
+/// again and again. No more than a year at once, because some systems refuse large numbers.
+fn timeval(timeout: Duration) -> libc::timeval {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let micros = timeout.min(YEAR).as_nanos().div_ceil(1000);
+    libc::timeval {
+        tv_sec: (micros / 1_000_000) as libc::time_t,
+        tv_usec: (micros % 1_000_000) as libc::suseconds_t,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_rounded_up() {
+        let parts = |timeout| {
+            let t = timeval(timeout);
+            (t.tv_sec, t.tv_usec)
+        };
+        assert_eq!(parts(Duration::ZERO), (0, 0));
+        assert_eq!(parts(Duration::from_nanos(1)), (0, 1));
+        assert_eq!(parts(Duration::from_nanos(999_999_999)), (1, 0));
+        assert_eq!(parts(Duration::from_micros(2_000_003)), (2, 3));
+        assert_eq!(parts(Duration::MAX), (31_536_000, 0));
+    }
+
+    #[test]
+    fn the_bits_lie_where_the_system_looks_for_them() {
+        for fd in 0..FD_SETSIZE as RawFd {
+            let mut ours = FdSet::new();
+            ours.insert(fd).unwrap();
+            let theirs: *const libc::fd_set = ptr::from_ref(&ours).cast();
+            for other in 0..FD_SETSIZE as RawFd {
+                // SAFETY: `theirs` points to a live `FdSet`, which is as large and as aligned
+                // as an `fd_set` (asserted above), and `other` is below FD_SETSIZE.
+                let set = unsafe { libc::FD_ISSET(other, theirs) };
+                assert_eq!(set, fd == other, "{fd} {other}");
+            }
+        }
+    }
+}

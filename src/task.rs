@@ -1,0 +1,204 @@
+//! Tasks: what can be suspended at a wait and resumed with its result.
+//!
+//! A [`Task`] is what a Python generator is to the scheduler of the article: `send(data)`
+//! resumes it with a result, it runs up to its next wait, and returns the event that it waits
+//! for. There are two ways to write one.
+//!
+//! *By hand*: a type that remembers between two `send`s where it was and what it needs to go on,
+//! a state machine. `examples/by_hand.rs` does that.
+//!
+//! *By the compiler*: an `async` block is exactly such a machine. Its method is called `poll`, it
+//! takes no result and returns no event, so a [`Coroutine`] puts a [`Mailbox`] beside it:
+//! [`Co::yield_`] leaves the event there and suspends, `send` leaves the result there and polls.
+
+use std::any;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::event::{Data, Event, Yield};
+
+// ANCHOR: task
+/// A coroutine: resumed with a result, it runs until it waits for the next event.
+pub trait Task {
+    /// Resumes the task with the result of the event that it yielded last
+    /// ([`Data::Start`] the first time). Not to be called again once it has finished.
+    fn send(&mut self, data: Data) -> Resumed;
+
+    /// What to call it in messages and traces.
+    fn name(&self) -> &'static str {
+        short_name(any::type_name::<Self>())
+    }
+}
+
+/// How far a task came.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It waits for this event. The location is the line of its source where it is suspended.
+    Yielded(Event, &'static Location<'static>),
+    /// It will not come back.
+    Finished,
+}
+
+impl Resumed {
+    /// For tasks written by hand: this event, yielded at the caller's line.
+    #[track_caller]
+    pub fn yielded(event: impl Into<Event>) -> Resumed {
+        Resumed::Yielded(event.into(), Location::caller())
+    }
+}
+// ANCHOR_END: task
+
+// ANCHOR: coroutine
+/// A task that the compiler writes: an `async` closure, driven as a generator.
+///
+/// ```
+/// use bricks::event::{Data, sleep};
+/// use bricks::task::{Co, Coroutine, Resumed, Task};
+/// use std::time::Duration;
+///
+/// let mut task = Coroutine::new(async |co: Co| {
+///     co.yield_(sleep(Duration::from_secs(1))).await;
+/// });
+/// assert!(matches!(task.send(Data::Start), Resumed::Yielded(..)));
+/// assert!(matches!(task.send(Data::Slept), Resumed::Finished));
+/// ```
+pub struct Coroutine {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    mailbox: Rc<Mailbox>,
+    name: &'static str,
+}
+
+impl Coroutine {
+    /// Makes a coroutine and runs none of it: that takes the first `send`.
+    pub fn new<F, Body>(body: F) -> Coroutine
+    where
+        F: FnOnce(Co) -> Body,
+        Body: Future<Output = ()> + 'static,
+    {
+        let mailbox = Rc::new(Mailbox::default());
+        let co = Co { mailbox: Rc::clone(&mailbox) };
+        Coroutine {
+            future: Box::pin(body(co)),
+            mailbox,
+            name: short_name(any::type_name::<F>()),
+        }
+    }
+}
+
+impl Task for Coroutine {
+    /// # Panics
+    ///
+    /// If the body awaits something that is not an event of this library: nobody would ever
+    /// resume it.
+    fn send(&mut self, data: Data) -> Resumed {
+        self.mailbox.data.set(Some(data));
+        // A waker tells an executor that a future can go on. Here the scheduler knows that by
+        // itself, from the event; so the waker that `poll` insists on is one that does nothing.
+        let mut context = Context::from_waker(Waker::noop());
+        match self.future.as_mut().poll(&mut context) {
+            Poll::Ready(()) => Resumed::Finished,
+            Poll::Pending => match self.mailbox.event.take() {
+                Some((event, location)) => Resumed::Yielded(event, location),
+                None => panic!(
+                    "{} awaits a future that yields no event, so nothing would resume it: \
+                     only `co.yield_(…).await` can wait here",
+                    self.name
+                ),
+            },
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+// ANCHOR_END: coroutine
+
+impl fmt::Debug for Coroutine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coroutine").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+// ANCHOR: mailbox
+/// What passes between a suspended `async` block and whoever resumes it.
+#[derive(Default)]
+struct Mailbox {
+    /// On its way out: the event that the task waits for, and where.
+    event: Cell<Option<(Event, &'static Location<'static>)>>,
+    /// On its way in: the result.
+    data: Cell<Option<Data>>,
+}
+
+/// A coroutine's end of the mailbox: what its body yields events with.
+pub struct Co {
+    mailbox: Rc<Mailbox>,
+}
+
+impl Co {
+    /// Hands `event` to the scheduler and suspends the task; returns the event's result.
+    /// Python writes `yield event`; here it is `co.yield_(event).await`.
+    ///
+    /// # Panics
+    ///
+    /// When awaited, if the task is waiting for another event already (two of these joined in
+    /// one task): a task is suspended in one place at a time.
+    #[track_caller]
+    pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E> {
+        // A plain function and not an `async` one: so `Location::caller` is the line that says
+        // `yield_`.
+        Yielding {
+            mailbox: &self.mailbox,
+            event: Some((event.into(), Location::caller())),
+            kind: PhantomData,
+        }
+    }
+}
+
+/// The future that [`Co::yield_`] returns. The first `poll` hands the event out, the second finds
+/// the result.
+#[must_use = "nothing is yielded without `.await`"]
+pub struct Yielding<'a, E> {
+    mailbox: &'a Mailbox,
+    event: Option<(Event, &'static Location<'static>)>,
+    kind: PhantomData<fn() -> E>,
+}
+
+impl<E: Yield> Future for Yielding<'_, E> {
+    type Output = E::Output;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<E::Output> {
+        const ONE: &str = "a task can wait for one event at a time";
+        if let Some(event) = self.event.take() {
+            let other = self.mailbox.event.replace(Some(event));
+            assert!(other.is_none(), "{ONE}");
+            return Poll::Pending;
+        }
+        Poll::Ready(self.mailbox.data.take().and_then(E::output).expect(ONE))
+    }
+}
+// ANCHOR_END: mailbox
+
+impl fmt::Debug for Co {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Co")
+    }
+}
+
+impl<E> fmt::Debug for Yielding<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Yielding")
+    }
+}
+
+/// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
+fn short_name(path: &'static str) -> &'static str {
+    let path = path.split('<').next().unwrap_or(path);
+    let named = path.rsplit("::").find(|part| !part.starts_with('{'));
+    named.unwrap_or(path)
+}
