@@ -15,29 +15,68 @@ use std::ops::Deref;
 /// Each system call costs about the same whether it moves 4 KiB or 64, so bulk wants few calls.
 pub const RECEIVE_SIZE: usize = 64 * 1024;
 
-/// Up to here a message is copied, which costs less than keeping a whole block away.
-const COPY_LIMIT: usize = 4 * 1024;
+/// Up to here a message is copied to a small block, which costs less than to keep a large one
+/// away from others.
+const SMALL: usize = 1024;
 
-/// How many blocks are kept for later (4 MiB); one for each result of a busy round.
+/// How many blocks of each size are kept for later (4 MiB in all): one for each result of a busy
+/// round.
 const SPARE_BLOCKS: usize = 64;
 
-/// Bytes that somebody owns: what was received, or what is to be sent.
+/// Bytes that somebody owns: what was received, or what is still to be sent.
 ///
 /// It reads as `&[u8]`. Nothing is borrowed, so a task can hold it across a wait, and an
-/// operation that is under way can hold it after the task is gone.
+/// operation that is under way can hold it after the task is gone. It is one pointer wide,
+/// because it travels a lot: from the event to the ready queue, into the task, and back.
 #[derive(Default)]
-pub struct Buffer {
-    /// May be longer than what was received: the rest of a block is kept as it is.
-    storage: Vec<u8>,
-    len: usize,
+pub struct Buffer(Option<Box<Block>>);
+
+/// Memory, and which part of it counts.
+#[derive(Debug)]
+struct Block {
+    memory: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Block {
+    fn new(memory: Vec<u8>) -> Box<Block> {
+        Box::new(Block { start: 0, end: memory.len(), memory })
+    }
 }
 
 impl Buffer {
-    /// The same bytes as a `Vec`, without copying them.
-    pub fn into_vec(self) -> Vec<u8> {
-        let Buffer { mut storage, len } = self;
-        storage.truncate(len);
-        storage
+    fn filled(mut block: Box<Block>, len: usize) -> Buffer {
+        assert!(len <= block.memory.len(), "more bytes than there was room for");
+        (block.start, block.end) = (0, len);
+        Buffer(Some(block))
+    }
+
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |block| block.end - block.start)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes have been taken off its front.
+    pub fn taken(&self) -> usize {
+        self.0.as_ref().map_or(0, |block| block.start)
+    }
+
+    /// Takes `count` bytes off its front: they have been sent.
+    ///
+    /// # Panics
+    ///
+    /// If it has not so many.
+    pub fn take_front(&mut self, count: usize) {
+        assert!(count <= self.len(), "more bytes than there are");
+        if let Some(block) = &mut self.0 {
+            block.start += count;
+        }
     }
 }
 
@@ -45,14 +84,13 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.storage[..self.len]
+        self.0.as_ref().map_or(&[], |block| &block.memory[block.start..block.end])
     }
 }
 
 impl From<Vec<u8>> for Buffer {
-    fn from(storage: Vec<u8>) -> Buffer {
-        let len = storage.len();
-        Buffer { storage, len }
+    fn from(bytes: Vec<u8>) -> Buffer {
+        Buffer(Some(Block::new(bytes)))
     }
 }
 
@@ -71,7 +109,8 @@ impl fmt::Debug for Buffer {
 /// The blocks that nobody is using at the moment. Each scheduler has one of these.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    spare: Vec<Vec<u8>>,
+    large: Vec<Box<Block>>,
+    small: Vec<Box<Block>>,
 }
 
 impl Buffers {
@@ -85,31 +124,40 @@ impl Buffers {
     /// # Panics
     ///
     /// If `read` claims to have filled more than it was lent.
+    #[inline(always)]
     pub fn fill(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Buffer> {
-        let mut block = match self.spare.pop() {
-            Some(block) => block,
-            None => vec![0; RECEIVE_SIZE],
-        };
-        match read(&mut block) {
-            Ok(len) if len > COPY_LIMIT => {
-                assert!(len <= RECEIVE_SIZE, "more bytes than there was room for");
-                Ok(Buffer { storage: block, len })
-            }
-            result => {
-                let short = result.map(|len| Buffer::from(&block[..len]));
-                self.spare.push(block);
-                short
-            }
+        if self.large.is_empty() {
+            self.large.push(Block::new(vec![0; RECEIVE_SIZE]));
         }
+        let large = self.large.last_mut().expect("one has just been made");
+        let len = read(&mut large.memory)?;
+        let block = match len {
+            0 => return Ok(Buffer::default()),
+            1..=SMALL => {
+                let small = self.small.pop();
+                let mut small = small.unwrap_or_else(|| Block::new(vec![0; SMALL]));
+                small.memory[..len].copy_from_slice(&large.memory[..len]);
+                small
+            }
+            _ => self.large.pop().expect("it was there a moment ago"),
+        };
+        Ok(Buffer::filled(block, len))
     }
 
     /// Takes back a buffer that nobody needs any more; its block will serve again.
+    #[inline(always)]
     pub fn recycle(&mut self, buffer: Buffer) {
-        if buffer.storage.len() == RECEIVE_SIZE && self.spare.len() < SPARE_BLOCKS {
-            self.spare.push(buffer.storage);
+        let Some(block) = buffer.0 else { return };
+        let spare = match block.memory.len() {
+            SMALL => &mut self.small,
+            RECEIVE_SIZE => &mut self.large,
+            _ => return,
+        };
+        if spare.len() < SPARE_BLOCKS {
+            spare.push(block);
         }
     }
 }
@@ -127,23 +175,26 @@ mod tests {
     }
 
     #[test]
-    fn a_short_message_leaves_the_block_behind() {
+    fn a_short_message_leaves_the_large_block_behind() {
         let mut buffers = Buffers::default();
         let short = fill(&mut buffers, b"hello");
         assert_eq!(&*short, b"hello");
-        assert_eq!(short.storage.capacity(), 5);
-        assert_eq!(buffers.spare.len(), 1);
+        assert_eq!(buffers.large.len(), 1);
+        buffers.recycle(short);
+        assert_eq!(buffers.small.len(), 1);
     }
 
     #[test]
     fn a_long_message_takes_the_block_and_brings_it_back() {
         let mut buffers = Buffers::default();
-        let sent = [7; COPY_LIMIT + 1];
-        let long = fill(&mut buffers, &sent);
+        let sent = [7; SMALL + 1];
+        let mut long = fill(&mut buffers, &sent);
         assert_eq!(*long, sent);
-        assert!(buffers.spare.is_empty());
+        assert!(buffers.large.is_empty());
+        long.take_front(SMALL);
+        assert_eq!((&*long, long.taken()), (&[7][..], SMALL));
         buffers.recycle(long);
-        assert_eq!(buffers.spare.len(), 1);
+        assert_eq!(buffers.large.len(), 1);
         assert_eq!(&*fill(&mut buffers, b"again"), b"again");
     }
 
@@ -152,7 +203,7 @@ mod tests {
         let mut buffers = Buffers::default();
         let error = buffers.fill(|_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(buffers.spare.len(), 1);
+        assert_eq!(buffers.large.len(), 1);
     }
 
     #[test]
@@ -162,14 +213,13 @@ mod tests {
             buffers.recycle(Buffer::from(vec![0; RECEIVE_SIZE]));
         }
         buffers.recycle(Buffer::from(&b"not a block"[..]));
-        assert_eq!(buffers.spare.len(), SPARE_BLOCKS);
+        assert_eq!(buffers.large.len(), SPARE_BLOCKS);
     }
 
     #[test]
-    fn a_vec_comes_out_as_it_went_in() {
-        let mut buffers = Buffers::default();
-        assert_eq!(fill(&mut buffers, &[1; 5000]).into_vec(), vec![1; 5000]);
-        assert_eq!(Buffer::from(b"a\n".to_vec()).into_vec(), b"a\n");
-        assert_eq!(format!("{:?}", Buffer::from(&b"a\n"[..])), r#"Buffer("a\\n")"#);
+    fn it_reads_as_its_bytes() {
+        assert!(Buffer::default().is_empty());
+        assert_eq!(*Buffer::from(vec![1; 5000]), [1; 5000]);
+        assert_eq!(format!("{:?}", Buffer::from(&b"a\n"[..])), r#"Buffer("a\n")"#);
     }
 }

@@ -34,30 +34,32 @@ impl Socket {
 
     /// Send all of `bytes`, waiting for room as often as it takes.
     pub fn send(&self, bytes: impl Into<Buffer>) -> SendEvent {
-        SendEvent { socket: self.clone(), bytes: bytes.into(), sent: 0 }
+        SendEvent { socket: self.clone(), bytes: bytes.into() }
     }
 
     /// End the connection without destroying bytes on their way; see [`CloseEvent`].
     pub fn close(self) -> CloseEvent {
-        CloseEvent { socket: self, deadline: None }
+        CloseEvent { socket: self }
     }
 }
 
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
-    SleepEvent { until: later(Instant::now(), duration) }
+    SleepEvent { until: later(duration) }
 }
 // ANCHOR_END: socket_events
 
-/// A point in time so far ahead that the clock cannot express it is as good as a century.
-fn later(now: Instant, duration: Duration) -> Instant {
+/// So far from now; what the clock cannot express becomes a century.
+fn later(duration: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + CENTURY)
 }
 
 // ANCHOR: events
 /// A client connects to a listening socket.
 #[derive(Debug)]
+#[repr(C)]
 pub struct ConnectEvent {
     socket: Socket,
 }
@@ -65,16 +67,17 @@ pub struct ConnectEvent {
 /// Data arrives. It holds no buffer: that is taken when it happens, so that a connection that
 /// only waits costs next to nothing.
 #[derive(Debug)]
+#[repr(C)]
 pub struct ReceiveEvent {
     socket: Socket,
 }
 
-/// There is room to send. It owns what is to be sent, and knows how far it has come.
+/// There is room to send. It owns what is still to be sent.
 #[derive(Debug)]
+#[repr(C)]
 pub struct SendEvent {
     socket: Socket,
     bytes: Buffer,
-    sent: usize,
 }
 
 /// A moment in time is reached.
@@ -90,9 +93,9 @@ pub struct SleepEvent {
 /// until the peer has shut down too (often it already has: then close at once), and give up
 /// after [`CLOSE_PATIENCE`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct CloseEvent {
     socket: Socket,
-    deadline: Option<Instant>,
 }
 
 /// Any of the events: what the scheduler handles.
@@ -119,8 +122,8 @@ pub enum Event {
 pub enum Data {
     /// Nothing has happened yet: the first `send` only starts the task ("primes" it).
     Start,
-    /// The result of a [`ConnectEvent`]: the client and its address.
-    Connected(io::Result<(Socket, SocketAddr)>),
+    /// The result of a [`ConnectEvent`]: the client, which knows its address.
+    Connected(io::Result<Socket>),
     /// The result of a [`ReceiveEvent`]: the bytes; none at all at the end of input.
     Received(io::Result<Buffer>),
     /// The result of a [`SendEvent`]: how many bytes were sent, which is all of them.
@@ -157,6 +160,10 @@ pub trait Schedule {
     /// Keep `event` and `task` until the event's socket can be read from.
     fn waiting_for_read(&mut self, event: Event, task: Self::Task);
 
+    /// The same, but no longer than until `deadline`: then the event has
+    /// [failed](Event::failed).
+    fn waiting_for_read_until(&mut self, deadline: Instant, event: Event, task: Self::Task);
+
     /// Keep `event` and `task` until the event's socket can be written to.
     fn waiting_for_write(&mut self, event: Event, task: Self::Task);
 
@@ -172,15 +179,14 @@ impl Event {
     // ANCHOR: do_schedule
     /// Puts itself and its task where they belong: onto the read-waiting or write-waiting table,
     /// among the timers, or straight onto the ready queue.
+    #[inline(always)]
     pub fn do_schedule<S: Schedule>(self, on: &mut S, task: S::Task) {
         match self {
             Event::Connect(_) | Event::Receive(_) => on.waiting_for_read(self, task),
             Event::Send(_) => on.waiting_for_write(self, task),
             Event::Sleep(sleep) => on.waiting_until(sleep.until, task),
-            Event::Close(close) => match close.begin() {
-                Some(close) => on.waiting_for_read(Event::Close(close), task),
-                None => on.add_ready(task, Data::Closed),
-            },
+            Event::Close(close) if close.is_over() => on.add_ready(task, Data::Closed),
+            Event::Close(_) => on.waiting_for_read_until(later(CLOSE_PATIENCE), self, task),
         }
     }
     // ANCHOR_END: do_schedule
@@ -188,6 +194,7 @@ impl Event {
     // ANCHOR: happen
     /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
     /// if the socket is not ready after all, it says so.
+    #[inline(always)]
     pub fn happen(self, buffers: &mut Buffers) -> Happened {
         match self {
             Event::Connect(event) => event.happen(),
@@ -223,14 +230,6 @@ impl Event {
         }
     }
 
-    /// When the event gives up waiting for its socket, if it ever does.
-    pub fn deadline(&self) -> Option<Instant> {
-        match self {
-            Event::Close(close) => close.deadline,
-            _ => None,
-        }
-    }
-
     /// The result for the task if the event cannot happen.
     pub fn failed(self, error: io::Error) -> Data {
         match self {
@@ -248,12 +247,16 @@ impl ConnectEvent {
     fn happen(self) -> Happened {
         match self.socket.try_accept() {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
-            result => Happened::Done { data: Data::Connected(result), short: false },
+            result => {
+                let client = result.map(|(client, _)| client);
+                Happened::Done { data: Data::Connected(client), short: false }
+            }
         }
     }
 }
 
 impl ReceiveEvent {
+    #[inline(always)]
     fn happen(self, buffers: &mut Buffers) -> Happened {
         match self.socket.try_recv(buffers) {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
@@ -266,34 +269,33 @@ impl ReceiveEvent {
 }
 
 impl SendEvent {
+    #[inline(always)]
     fn happen(mut self, buffers: &mut Buffers) -> Happened {
-        match self.socket.try_send(&self.bytes[self.sent..]) {
+        match self.socket.try_send(&self.bytes) {
             Err(error) if would_block(&error) => return Happened::WouldBlock(self.into()),
             Err(error) => {
                 return Happened::Done { data: Data::Sent(Err(error)), short: false };
             }
-            Ok(sent) => self.sent += sent,
+            Ok(sent) => self.bytes.take_front(sent),
         }
-        if self.sent < self.bytes.len() {
+        if !self.bytes.is_empty() {
             return Happened::WouldBlock(self.into());
         }
+        let sent = self.bytes.taken();
         buffers.recycle(self.bytes);
-        Happened::Done { data: Data::Sent(Ok(self.sent)), short: false }
+        Happened::Done { data: Data::Sent(Ok(sent)), short: false }
     }
 }
 // ANCHOR_END: happens
 
 impl CloseEvent {
-    /// Shuts down sending. Returns itself if there is still something to wait for.
-    fn begin(mut self) -> Option<CloseEvent> {
-        // The peer has finished already, or is gone altogether: closing harms nobody.
-        if self.socket.ended() || self.socket.shutdown_send().is_err() {
-            return None;
-        }
-        self.deadline = Some(later(Instant::now(), CLOSE_PATIENCE));
-        Some(self)
+    /// Shuts down sending. Whether that is all: the peer has finished already, or is gone
+    /// altogether, so that closing the socket harms nobody.
+    fn is_over(&self) -> bool {
+        self.socket.ended() || self.socket.shutdown_send().is_err()
     }
 
+    #[inline(always)]
     fn happen(self, buffers: &mut Buffers) -> Happened {
         match self.socket.try_recv(buffers) {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
@@ -324,7 +326,7 @@ pub trait Yield: Into<Event> {
 
 /// An event's place in [`Event`], and its result's place in [`Data`].
 macro_rules! yields {
-    ($($event:ident, $kind:ident => $pattern:pat => $result:expr, $output:ty;)*) => {$(
+    ($($event:ident, $kind:ident, $pattern:pat => $result:expr => $output:ty;)*) => {$(
         impl From<$event> for Event {
             fn from(event: $event) -> Event {
                 Event::$kind(event)
@@ -345,9 +347,15 @@ macro_rules! yields {
 }
 
 yields! {
-    ConnectEvent, Connect => Data::Connected(result) => result, io::Result<(Socket, SocketAddr)>;
-    ReceiveEvent, Receive => Data::Received(result) => result, io::Result<Buffer>;
-    SendEvent, Send => Data::Sent(result) => result, io::Result<usize>;
-    SleepEvent, Sleep => Data::Slept => (), ();
-    CloseEvent, Close => Data::Closed => (), ();
+    ConnectEvent, Connect, Data::Connected(r) => accepted(r) => io::Result<(Socket, SocketAddr)>;
+    ReceiveEvent, Receive, Data::Received(r) => r => io::Result<Buffer>;
+    SendEvent, Send, Data::Sent(r) => r => io::Result<usize>;
+    SleepEvent, Sleep, Data::Slept => () => ();
+    CloseEvent, Close, Data::Closed => () => ();
+}
+
+fn accepted(result: io::Result<Socket>) -> io::Result<(Socket, SocketAddr)> {
+    let client = result?;
+    let addr = client.peer().ok_or(io::ErrorKind::Unsupported)?;
+    Ok((client, addr))
 }

@@ -56,6 +56,9 @@ pub struct Socket(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     socket: socket2::Socket,
+    /// Who is at the other end, as `accept` said: asking for it later fails for a client that
+    /// has gone in the meantime.
+    peer: Option<SocketAddr>,
     /// A receive has returned 0: the peer has shut down its sending side.
     ended: Cell<bool>,
 }
@@ -69,9 +72,20 @@ impl Socket {
     ///
     /// Those of `fcntl(2)`.
     pub fn new(socket: impl Into<OwnedFd>) -> io::Result<Socket> {
-        let socket = socket2::Socket::from(socket.into());
+        Socket::with_peer(socket2::Socket::from(socket.into()), None)
+    }
+
+    fn with_peer(
+        socket: socket2::Socket,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<Socket> {
         socket.set_nonblocking(true)?;
-        Ok(Socket(Rc::new(Inner { socket, ended: Cell::new(false) })))
+        Ok(Socket(Rc::new(Inner { socket, peer, ended: Cell::new(false) })))
+    }
+
+    /// The address of the client, if this socket was accepted.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer
     }
 
     /// The address that this socket is bound to.
@@ -80,7 +94,7 @@ impl Socket {
     ///
     /// Those of `getsockname(2)`, or `Unsupported` if it is not an internet socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet_address(&self.0.socket.local_addr()?)
+        internet(&self.0.socket.local_addr()?)
     }
 
     /// Whether the peer's end of input has been received: nothing more can come.
@@ -96,16 +110,14 @@ impl Socket {
     /// `WouldBlock` if nobody waits to be accepted; see [`AcceptBackoff`] for the others.
     pub fn try_accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (client, addr) = retry(|| self.0.socket.accept())?;
-        // Keep the address that accept returned: asking for it later fails for a client that
-        // has gone in the meantime.
-        let addr = internet_address(&addr)?;
+        let addr = internet(&addr)?;
         // Nagle's algorithm holds a small piece back until the last one is acknowledged, and
         // the other side may delay that acknowledgement by 40 ms. An echo always answers at
         // once, so there is nothing to gain from waiting. It is only an optimisation: where it
         // is refused (a client that has gone, on some systems), go on.
         let _ = client.set_tcp_nodelay(true);
         // On Linux an accepted socket starts out blocking, whatever the listener is.
-        Ok((Socket::new(client)?, addr))
+        Ok((Socket::with_peer(client, Some(addr))?, addr))
     }
     // ANCHOR_END: try_accept
 
@@ -116,6 +128,7 @@ impl Socket {
     /// # Errors
     ///
     /// `WouldBlock` if nothing is there yet, or those of `recv(2)`.
+    #[inline(always)]
     pub fn try_recv(&self, buffers: &mut Buffers) -> io::Result<Buffer> {
         let mut socket = &self.0.socket;
         let received = buffers.fill(|block| retry(|| socket.read(block)))?;
@@ -132,6 +145,7 @@ impl Socket {
     /// # Errors
     ///
     /// `WouldBlock` if there is no room at all, or those of `send(2)`.
+    #[inline(always)]
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| self.0.socket.send_with_flags(bytes, NO_SIGNAL))
     }
@@ -173,7 +187,7 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-fn internet_address(addr: &socket2::SockAddr) -> io::Result<SocketAddr> {
+fn internet(addr: &socket2::SockAddr) -> io::Result<SocketAddr> {
     addr.as_socket().ok_or(io::ErrorKind::Unsupported.into())
 }
 
@@ -242,6 +256,7 @@ mod tests {
         assert_eq!(listener.try_accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         let ours = std::net::TcpStream::connect(addr).unwrap();
         let (client, peer) = listener.try_accept().unwrap();
+        assert_eq!(client.peer(), Some(peer));
         assert_eq!(peer, ours.local_addr().unwrap());
         assert!(client.0.socket.nonblocking().unwrap());
         assert!(client.0.socket.tcp_nodelay().unwrap());

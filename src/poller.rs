@@ -68,12 +68,14 @@ pub trait Poller {
 // ANCHOR: select_poller
 /// The poller of stage 04: `select(2)`, and the two sets of what is waited for.
 ///
-/// The sets stay from round to round, and a wait changes one bit in them; what `select` gets is
+/// The sets stay from round to round, and a wait changes one bit in them. What `select` gets is
 /// a copy, because it answers in the sets it was asked with.
 #[derive(Debug, Default)]
 pub struct Select {
     read_waiting: FdSet,
     write_waiting: FdSet,
+    readable: FdSet,
+    writable: FdSet,
 }
 
 impl Select {
@@ -105,11 +107,15 @@ impl Poller for Select {
         timeout: Option<Duration>,
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
-        let mut read = self.read_waiting.clone();
-        let mut write = self.write_waiting.clone();
-        select(&mut read, &mut write, timeout)?;
-        ready.extend(read.iter().map(|fd| (fd, Direction::Read)));
-        ready.extend(write.iter().map(|fd| (fd, Direction::Write)));
+        self.readable.copy_from(&self.read_waiting);
+        self.writable.copy_from(&self.write_waiting);
+        select(&mut self.readable, &mut self.writable, timeout)?;
+        for fd in self.readable.iter() {
+            ready.push((fd, Direction::Read));
+        }
+        for fd in self.writable.iter() {
+            ready.push((fd, Direction::Write));
+        }
         Ok(())
     }
 }

@@ -15,24 +15,34 @@ use std::rc::Rc;
 use crate::event::{Data, Event};
 use crate::log;
 use crate::task::{Resumed, Task};
-use crate::trace::{Step, TaskId, Trace};
+use crate::trace::{Step, TaskId, Trace, Untraced};
 
-/// A task that has been submitted: it has a number now.
-pub struct Submitted {
+/// A task that has been submitted. It has a number now, and counts as running until it is
+/// dropped, wherever that happens.
+pub struct Submitted(Box<Counted<dyn Task>>);
+
+struct Counted<T: ?Sized> {
     id: TaskId,
-    task: Box<dyn Task>,
+    running: Rc<Cell<usize>>,
+    task: T,
+}
+
+impl<T: ?Sized> Drop for Counted<T> {
+    fn drop(&mut self) {
+        self.running.set(self.running.get() - 1);
+    }
 }
 
 impl Submitted {
     /// Its number.
     pub fn id(&self) -> TaskId {
-        self.id
+        self.0.id
     }
 }
 
 impl fmt::Debug for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.id, self.task.name())
+        write!(f, "task {} ({})", self.0.id, self.0.task.name())
     }
 }
 
@@ -47,28 +57,45 @@ pub enum Stepped {
 
 // ANCHOR: ready
 /// The ready queue, the number of tasks that have not finished, and the wish to stop.
-#[derive(Default)]
-pub struct Ready {
+pub struct Ready<T = Untraced> {
     queue: RefCell<VecDeque<(Submitted, Data)>>,
-    running: Cell<usize>,
+    running: Rc<Cell<usize>>,
     submitted: Cell<TaskId>,
     stopping: Cell<bool>,
     failure: Cell<Option<io::Error>>,
-    trace: Option<RefCell<Box<dyn Trace>>>,
+    trace: RefCell<T>,
 }
 
-impl Ready {
+impl<T: Trace> Ready<T> {
+    /// An empty queue, whose every step is reported to `trace`.
+    pub fn new(trace: T) -> Ready<T> {
+        Ready {
+            queue: RefCell::default(),
+            running: Rc::default(),
+            submitted: Cell::default(),
+            stopping: Cell::default(),
+            failure: Cell::default(),
+            trace: RefCell::new(trace),
+        }
+    }
+
     /// Counts the task in and puts it onto the queue. Its first `send` will be
     /// [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
+        let (id, running) = self.count_in(task.name());
+        self.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
+    }
+
+    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>) {
         let id = self.submitted.get() + 1;
         self.submitted.set(id);
         self.running.set(self.running.get() + 1);
-        self.trace(|| Step::Spawn { task: id, name: task.name() });
-        self.push(Submitted { id, task: Box::new(task) }, Data::Start);
+        self.trace(|| Step::Spawn { task: id, name });
+        (id, Rc::clone(&self.running))
     }
 
     /// The task will be resumed with `data` when its turn comes.
+    #[inline(always)]
     pub fn push(&self, task: Submitted, data: Data) {
         self.queue.borrow_mut().push_back((task, data));
     }
@@ -77,14 +104,16 @@ impl Ready {
     /// queue is empty.
     ///
     /// A task that panics ends there, with a message, and takes no other with it.
+    #[inline(always)]
     pub fn step(&self) -> Option<Stepped> {
         let (mut task, data) = self.pop()?;
-        self.trace(|| Step::Resume { task: task.id, with: &data });
+        let id = task.id();
+        self.trace(|| Step::Resume { task: id, with: &data });
         // The scheduler does not look into a task that has panicked, it only drops it: so it
         // cannot see what the panic left unfinished.
-        let panicked = match panic::catch_unwind(AssertUnwindSafe(|| task.task.send(data))) {
+        let panicked = match panic::catch_unwind(AssertUnwindSafe(|| task.0.task.send(data))) {
             Ok(Resumed::Yielded(event, at)) => {
-                self.trace(|| Step::Yield { task: task.id, event: &event, at });
+                self.trace(|| Step::Yield { task: id, event: &event, at });
                 return Some(Stepped::Yielded(task, event));
             }
             Ok(Resumed::Finished) => None,
@@ -95,39 +124,23 @@ impl Ready {
     }
     // ANCHOR_END: ready
 
-    #[cold]
-    fn report(task: &Submitted, panic: &(dyn Any + Send)) {
-        let why = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("(no message)");
-        log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-    }
-
     fn finish(&self, task: Submitted, mut panicked: Option<Box<dyn Any + Send>>) {
-        let Submitted { id, .. } = task;
+        let id = task.id();
         if let Some(panic) = &panicked {
-            Ready::report(&task, &**panic);
+            report(&task, &**panic);
         }
         // What a task owns may panic once more when it is dropped.
         if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| drop(task))) {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = Some(panic);
         }
-        self.running.set(self.running.get() - 1);
         self.trace(|| Step::Finish { task: id, panicked: panicked.is_some() });
-    }
-
-    /// A queue whose every step is reported to `trace`.
-    pub fn traced(trace: Box<dyn Trace>) -> Ready {
-        Ready { trace: Some(RefCell::new(trace)), ..Ready::default() }
     }
 
     /// Reports a step, if anybody watches.
     pub fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
-        if let Some(trace) = &self.trace {
-            trace.borrow_mut().record(step());
+        if T::ON {
+            self.trace.borrow_mut().record(step());
         }
     }
 
@@ -175,10 +188,19 @@ impl Ready {
     }
 }
 
-impl fmt::Debug for Ready {
+#[cold]
+fn report(task: &Submitted, panic: &(dyn Any + Send)) {
+    let why = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    log::problem(format_args!("{task:?} panicked and was ended: {why}"));
+}
+
+impl<T> fmt::Debug for Ready<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready")
-            .field("len", &self.len())
             .field("running", &self.running)
             .field("stopping", &self.stopping)
             .finish_non_exhaustive()
@@ -187,32 +209,62 @@ impl fmt::Debug for Ready {
 
 // ANCHOR: handle
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
-    ready: Rc<Ready>,
+    ready: Rc<dyn Door>,
+}
+
+/// What a handle needs of the ready queue behind it, traced or not.
+trait Door {
+    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>);
+    fn push(&self, task: Submitted, data: Data);
+    fn stop(&self, failure: Option<io::Error>);
+}
+
+impl<T: Trace> Door for Ready<T> {
+    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>) {
+        self.count_in(name)
+    }
+
+    fn push(&self, task: Submitted, data: Data) {
+        self.push(task, data);
+    }
+
+    fn stop(&self, failure: Option<io::Error>) {
+        self.stopping.set(true);
+        if failure.is_some() {
+            self.failure.set(failure);
+        }
+    }
 }
 
 impl Handle {
     /// A handle to the driver that `ready` belongs to.
-    pub fn new(ready: Rc<Ready>) -> Handle {
+    pub fn new<T: Trace + 'static>(ready: Rc<Ready<T>>) -> Handle {
         Handle { ready }
     }
 
     /// Adds a task, which will run from the next turn on.
     pub fn submit_task(&self, task: impl Task + 'static) {
-        self.ready.submit_task(task);
+        let (id, running) = self.ready.count_in(task.name());
+        self.ready.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
     }
 
     /// Asks for a graceful stop: no new clients, end of input for those who are there, and a
     /// few seconds for everybody to finish.
     pub fn stop(&self) {
-        self.ready.stopping.set(true);
+        self.ready.stop(None);
     }
 
     /// Stops as well, and `run` will return this error.
     pub fn fail(&self, error: io::Error) {
-        self.ready.failure.set(Some(error));
-        self.stop();
+        self.ready.stop(Some(error));
     }
 }
 // ANCHOR_END: handle
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}

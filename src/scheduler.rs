@@ -17,7 +17,7 @@ use crate::event::{Data, Event, Happened, Schedule};
 use crate::poller::{Direction, Poller, Readiness, Watch};
 use crate::ready::{Handle, Ready, Stepped, Submitted};
 use crate::task::Task;
-use crate::trace::{Step, TaskId, Trace};
+use crate::trace::{Step, TaskId, Trace, Untraced};
 
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
@@ -34,11 +34,13 @@ pub const STOP_GRACE: Duration = Duration::from_secs(4);
 // ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
 #[derive(Debug)]
-pub struct Scheduler<P> {
-    ready: Rc<Ready>,
+pub struct Scheduler<P, T: Trace = Untraced> {
+    ready: Rc<Ready<T>>,
     read_waiting: WaitingTable,
     write_waiting: WaitingTable,
     timers: BTreeMap<(Instant, TaskId), Timer>,
+    /// The tasks whose event gives up at some time, and that time.
+    deadlines: BTreeMap<TaskId, Instant>,
     poller: P,
     /// What the poller said last; kept, so that no round allocates.
     readiness: Vec<Readiness>,
@@ -62,20 +64,19 @@ enum Timer {
 impl<P: Poller> Scheduler<P> {
     /// A scheduler without tasks, which asks `poller` what is ready.
     pub fn new(poller: P) -> Scheduler<P> {
-        Scheduler::with(Ready::default(), poller)
+        Scheduler::with_trace(poller, Untraced)
     }
+}
 
+impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// A scheduler that reports each step to `trace`.
-    pub fn traced(poller: P, trace: Box<dyn Trace>) -> Scheduler<P> {
-        Scheduler::with(Ready::traced(trace), poller)
-    }
-
-    fn with(ready: Ready, poller: P) -> Scheduler<P> {
+    pub fn with_trace(poller: P, trace: T) -> Scheduler<P, T> {
         Scheduler {
-            ready: Rc::new(ready),
+            ready: Rc::new(Ready::new(trace)),
             read_waiting: WaitingTable::default(),
             write_waiting: WaitingTable::default(),
             timers: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             poller,
             readiness: Vec::new(),
             again: Vec::new(),
@@ -105,8 +106,7 @@ impl<P: Poller> Scheduler<P> {
     ///
     /// # Errors
     ///
-    /// The error that a task gave to [`Handle::fail`]; that of a poller that cannot go on; or
-    /// that tasks are left of which none waits for anything.
+    /// The error that a task gave to [`Handle::fail`], or that of a poller that cannot go on.
     pub fn run(&mut self) -> io::Result<()> {
         while self.ready.running() > 0 {
             self.run_ready();
@@ -118,19 +118,20 @@ impl<P: Poller> Scheduler<P> {
             }
 
             // This is the core of the whole asynchronous thing.
-            let timeout = self.timeout()?;
+            let timeout = self.timeout();
             self.ready.trace(|| Step::Enter { call: P::CALL });
             self.readiness.clear();
             self.poller.wait(timeout, &mut self.readiness)?;
             self.ready.trace(|| Step::Leave { call: P::CALL, ready: &self.readiness });
 
-            for i in 0..self.readiness.len() {
-                let (fd, direction) = self.readiness[i];
+            let readiness = std::mem::take(&mut self.readiness);
+            for &(fd, direction) in &readiness {
                 // At this moment the event will happen without blocking.
                 if let Some((event, task)) = self.pop_waiting(fd, direction) {
-                    self.happen(event, task);
+                    self.happen(direction, event, task);
                 }
             }
+            self.readiness = readiness;
             self.run_timers();
         }
         self.abandon();
@@ -140,6 +141,7 @@ impl<P: Poller> Scheduler<P> {
 
     // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
+    #[inline(always)]
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
             match self.ready.step() {
@@ -148,29 +150,34 @@ impl<P: Poller> Scheduler<P> {
                 None => break,
             }
         }
-        for (event, task) in std::mem::take(&mut self.again) {
-            self.wait_for(event, task);
+        if !self.again.is_empty() {
+            for (event, task) in std::mem::take(&mut self.again) {
+                self.wait_for(event.direction(), event, task);
+            }
         }
     }
     // ANCHOR_END: run_ready
 
     // ANCHOR: happen
     /// Lets an event happen, and puts its task and its result onto the ready queue.
-    fn happen(&mut self, event: Event, task: Submitted) {
-        let place = event.fd().map(|fd| (fd, event.direction()));
+    #[inline(always)]
+    fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
+        let Some(fd) = event.fd() else { return };
         match event.happen(&mut self.buffers) {
             Happened::Done { data, short } => {
-                if let (true, Some((fd, direction))) = (short, place) {
+                if short {
                     self.poller.dry(fd, direction);
                 }
-                self.ready.trace(|| Step::Happened { task: task.id(), data: &data });
+                let id = task.id();
+                if let Data::Closed = data {
+                    self.forget_deadline(id);
+                }
+                self.ready.trace(|| Step::Happened { task: id, data: &data });
                 self.ready.push(task, data);
             }
             Happened::WouldBlock(event) => {
-                if let Some((fd, direction)) = place {
-                    self.poller.dry(fd, direction);
-                }
-                self.park(event, task);
+                self.poller.dry(fd, direction);
+                self.wait_again(direction, event, task);
             }
             Happened::More(event) => self.again.push((event, task)),
         }
@@ -179,30 +186,53 @@ impl<P: Poller> Scheduler<P> {
 
     // ANCHOR: wait_for
     /// An event that needs its socket: onto the waiting table, unless it can happen at once.
-    fn wait_for(&mut self, event: Event, task: Submitted) {
-        let Some((event, task)) = self.unless_stopping(event, task) else { return };
+    #[inline(always)]
+    fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
+        if let Some(since) = self.stopped
+            && !matches!(event, Event::Send(_) | Event::Close(_))
+        {
+            return self.happen_last(event, task, since);
+        }
         let Some(socket) = event.socket() else { return };
-        let direction = event.direction();
-        if self.table(direction).is_taken(socket.as_raw_fd()) {
+        let fd = socket.as_raw_fd();
+        let slot = match direction {
+            Direction::Read => self.read_waiting.slot(fd),
+            Direction::Write => self.write_waiting.slot(fd),
+        };
+        if slot.is_some() {
             // Two tasks want the same thing. The first goes on waiting.
-            let busy = io::ErrorKind::ResourceBusy.into();
-            return self.ready.push(task, event.failed(busy));
+            return self.give_up(event, task, io::ErrorKind::ResourceBusy.into());
         }
         match self.poller.watch(socket, direction) {
-            Ok(Watch::Wait) => self.park(event, task),
-            Ok(Watch::TryNow) => self.happen(event, task),
-            Err(error) => self.ready.push(task, event.failed(error)),
+            Ok(Watch::Wait) => {
+                self.ready.trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
+                *slot = Some((event, task));
+            }
+            Ok(Watch::TryNow) => self.happen(direction, event, task),
+            Err(error) => self.give_up(event, task, error),
         }
     }
 
-    /// Onto the waiting table: the poller watches the socket already.
-    fn park(&mut self, event: Event, task: Submitted) {
-        let Some(fd) = event.fd() else { return };
-        let direction = event.direction();
-        self.ready.trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
-        if let Some(deadline) = event.deadline() {
-            self.timers.insert((deadline, task.id()), Timer::Deadline(fd));
+    /// An event that has been tried, in vain: now it must wait.
+    fn wait_again(&mut self, direction: Direction, event: Event, task: Submitted) {
+        let Some(socket) = event.socket() else { return };
+        match self.poller.watch(socket, direction) {
+            Ok(_) => self.park(direction, event, task),
+            Err(error) => self.give_up(event, task, error),
         }
+    }
+
+    /// The event cannot happen; its task is told why.
+    #[cold]
+    fn give_up(&mut self, event: Event, task: Submitted, error: io::Error) {
+        self.forget_deadline(task.id());
+        self.ready.push(task, event.failed(error));
+    }
+
+    /// Onto the waiting table: the poller watches the socket already.
+    fn park(&mut self, direction: Direction, event: Event, task: Submitted) {
+        let Some(fd) = event.fd() else { return };
+        self.ready.trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
         self.table(direction).insert(fd, event, task);
     }
 
@@ -210,9 +240,6 @@ impl<P: Poller> Scheduler<P> {
     fn pop_waiting(&mut self, fd: RawFd, direction: Direction) -> Option<(Event, Submitted)> {
         let (event, task) = self.table(direction).remove(fd)?;
         self.poller.unwatch(fd, direction);
-        if let Some(deadline) = event.deadline() {
-            self.timers.remove(&(deadline, task.id()));
-        }
         Some((event, task))
     }
     // ANCHOR_END: wait_for
@@ -226,22 +253,17 @@ impl<P: Poller> Scheduler<P> {
 
     // ANCHOR: timers
     /// How long the poller may sleep; `None` is for ever.
-    fn timeout(&self) -> io::Result<Option<Duration>> {
+    fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() || !self.again.is_empty() {
-            return Ok(Some(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
-        let timer = self.timers.first_key_value().map(|((until, _), _)| *until);
-        let end = self.stopped.map(|since| since + STOP_GRACE);
-        match timer.into_iter().chain(end).min() {
-            Some(until) => Ok(Some(until.saturating_duration_since(Instant::now()))),
-            None if self.read_waiting.is_empty() && self.write_waiting.is_empty() => {
-                Err(io::Error::other(format!(
-                    "{} tasks are left, and none of them waits for anything",
-                    self.ready.running()
-                )))
-            }
-            None => Ok(None),
-        }
+        let until = match (self.timers.first_key_value(), self.stopped) {
+            (None, None) => return None,
+            (Some(((until, _), _)), None) => *until,
+            (None, Some(since)) => since + STOP_GRACE,
+            (Some(((until, _), _)), Some(since)) => (*until).min(since + STOP_GRACE),
+        };
+        Some(until.saturating_duration_since(Instant::now()))
     }
 
     /// Lets happen what is due by now.
@@ -258,11 +280,20 @@ impl<P: Poller> Scheduler<P> {
                 Timer::Sleep(task) => self.ready.push(task, Data::Slept),
                 Timer::Deadline(fd) => {
                     if let Some((event, task)) = self.pop_waiting(fd, Direction::Read) {
+                        self.deadlines.remove(&task.id());
                         let late = io::ErrorKind::TimedOut.into();
                         self.ready.push(task, event.failed(late));
                     }
                 }
             }
+        }
+    }
+
+    /// The event has happened in time: or its deadline would hit whatever the task waits for
+    /// next.
+    fn forget_deadline(&mut self, task: TaskId) {
+        if let Some(deadline) = self.deadlines.remove(&task) {
+            self.timers.remove(&(deadline, task));
         }
     }
     // ANCHOR_END: timers
@@ -273,28 +304,26 @@ impl<P: Poller> Scheduler<P> {
         self.stopped = Some(Instant::now());
         for fd in self.read_waiting.descriptors() {
             if let Some((event, task)) = self.pop_waiting(fd, Direction::Read) {
-                self.wait_for(event, task);
+                self.wait_for(Direction::Read, event, task);
             }
         }
     }
 
     /// While stopping: no new client; of input, only what is there already, and then its end, so
-    /// that every handler finishes by the way it knows. Sending and closing go on as ever.
-    fn unless_stopping(&mut self, event: Event, task: Submitted) -> Option<(Event, Submitted)> {
-        let Some(since) = self.stopped else { return Some((event, task)) };
+    /// that every handler finishes by the way it knows. (Sending and closing go on as ever.)
+    fn happen_last(&mut self, event: Event, task: Submitted, since: Instant) {
+        const END_OF_INPUT: fn() -> Data = || Data::Received(Ok(Buffer::default()));
         let data = match event {
-            Event::Connect(_) => event.failed(io::ErrorKind::Interrupted.into()),
-            Event::Receive(_) if since.elapsed() >= INPUT_GRACE => {
-                Data::Received(Ok(Buffer::default()))
+            Event::Receive(_) if since.elapsed() < INPUT_GRACE => {
+                match event.happen(&mut self.buffers) {
+                    Happened::Done { data, .. } => data,
+                    _ => END_OF_INPUT(),
+                }
             }
-            Event::Receive(_) => match event.happen(&mut self.buffers) {
-                Happened::Done { data, .. } => data,
-                _ => Data::Received(Ok(Buffer::default())),
-            },
-            _ => return Some((event, task)),
+            Event::Receive(_) => END_OF_INPUT(),
+            _ => event.failed(io::ErrorKind::Interrupted.into()),
         };
         self.ready.push(task, data);
-        None
     }
 
     fn stop_is_over(&self) -> bool {
@@ -320,7 +349,7 @@ impl<P: Poller> Scheduler<P> {
     // ANCHOR_END: stop
 }
 
-impl<P> Drop for Scheduler<P> {
+impl<P, T: Trace> Drop for Scheduler<P, T> {
     fn drop(&mut self) {
         // Tasks own handles, a handle shares the ready queue, and the queue owns tasks: a circle
         // that would keep itself alive.
@@ -329,15 +358,28 @@ impl<P> Drop for Scheduler<P> {
 }
 
 // ANCHOR: schedule
-impl<P: Poller> Schedule for Scheduler<P> {
+impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
     type Task = Submitted;
 
     fn waiting_for_read(&mut self, event: Event, task: Submitted) {
-        self.wait_for(event, task);
+        self.wait_for(Direction::Read, event, task);
+    }
+
+    fn waiting_for_read_until(
+        &mut self,
+        deadline: Instant,
+        event: Event,
+        task: Submitted,
+    ) {
+        if let Some(fd) = event.fd() {
+            self.timers.insert((deadline, task.id()), Timer::Deadline(fd));
+            self.deadlines.insert(task.id(), deadline);
+        }
+        self.wait_for(Direction::Read, event, task);
     }
 
     fn waiting_for_write(&mut self, event: Event, task: Submitted) {
-        self.wait_for(event, task);
+        self.wait_for(Direction::Write, event, task);
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
@@ -357,35 +399,28 @@ impl<P: Poller> Schedule for Scheduler<P> {
 #[derive(Debug, Default)]
 struct WaitingTable {
     slots: Vec<Option<(Event, Submitted)>>,
-    len: usize,
 }
 
 impl WaitingTable {
-    fn insert(&mut self, fd: RawFd, event: Event, task: Submitted) {
+    #[inline(always)]
+    fn slot(&mut self, fd: RawFd) -> &mut Option<(Event, Submitted)> {
         let fd = fd as usize;
         if fd >= self.slots.len() {
             self.slots.resize_with(fd + 1, || None);
         }
-        self.slots[fd] = Some((event, task));
-        self.len += 1;
+        &mut self.slots[fd]
+    }
+
+    fn insert(&mut self, fd: RawFd, event: Event, task: Submitted) {
+        *self.slot(fd) = Some((event, task));
     }
 
     fn remove(&mut self, fd: RawFd) -> Option<(Event, Submitted)> {
-        let entry = self.slots.get_mut(fd as usize)?.take()?;
-        self.len -= 1;
-        Some(entry)
-    }
-
-    fn is_taken(&self, fd: RawFd) -> bool {
-        self.slots.get(fd as usize).is_some_and(Option::is_some)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len == 0
+        self.slots.get_mut(fd as usize)?.take()
     }
 
     fn descriptors(&self) -> Vec<RawFd> {
-        (0..self.slots.len() as RawFd).filter(|&fd| self.is_taken(fd)).collect()
+        (0..).zip(&self.slots).filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd).collect()
     }
 
     fn take(&mut self) -> Vec<(Event, Submitted)> {

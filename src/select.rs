@@ -21,26 +21,38 @@ pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
 type Word = libc::c_ulong;
 const WORD_BITS: usize = Word::BITS as usize;
 const WORDS: usize = FD_SETSIZE / WORD_BITS;
+type Words = [Word; WORDS];
 
 // What the system will write to is exactly what we own, and as aligned as it expects. (Where
 // its words are narrower than ours, as on macOS, the bits still lie in the same order, because
 // the machine is little-endian.)
-const _: () = assert!(size_of::<FdSet>() == size_of::<libc::fd_set>());
-const _: () = assert!(align_of::<FdSet>() >= align_of::<libc::fd_set>());
+const _: () = assert!(size_of::<Words>() == size_of::<libc::fd_set>());
+const _: () = assert!(align_of::<Words>() >= align_of::<libc::fd_set>());
 const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
 
 // ANCHOR: fdset
 /// A set of descriptors: one bit for each.
-#[repr(C)]
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct FdSet {
-    words: [Word; WORDS],
+    words: Words,
+    /// From this word on all are zero. Few servers have a thousand
+    /// clients, and nobody should look through a thousand bits for ten of them.
+    used: usize,
 }
 
 impl FdSet {
     /// The empty set.
     pub const fn new() -> FdSet {
-        FdSet { words: [0; WORDS] }
+        FdSet { words: [0; WORDS], used: 0 }
+    }
+
+    /// Makes this set equal to `other`, without looking at the unused words of either.
+    #[inline(always)]
+    pub fn copy_from(&mut self, other: &FdSet) {
+        for i in 0..self.used.max(other.used) {
+            self.words[i] = other.words[i];
+        }
+        self.used = other.used;
     }
 
     /// Puts `fd` into the set.
@@ -49,14 +61,9 @@ impl FdSet {
     ///
     /// If the set has no bit for it: it is negative, or 1,024 or more.
     pub fn insert(&mut self, fd: RawFd) -> io::Result<()> {
-        let (word, bit) = place(fd).ok_or_else(|| {
-            io::Error::other(format!(
-                "descriptor {fd} does not fit: select watches 0 to {} only \
-                 (serve fewer clients at once, or start a second server on another port)",
-                FD_SETSIZE - 1
-            ))
-        })?;
+        let Some((word, bit)) = place(fd) else { return Err(does_not_fit(fd)) };
         self.words[word] |= bit;
+        self.used = self.used.max(word + 1);
         Ok(())
     }
 
@@ -64,6 +71,9 @@ impl FdSet {
     pub fn remove(&mut self, fd: RawFd) {
         if let Some((word, bit)) = place(fd) {
             self.words[word] &= !bit;
+            if self.words[word] == 0 {
+                self.trim();
+            }
         }
     }
 
@@ -73,19 +83,31 @@ impl FdSet {
     }
 
     /// The descriptors in the set, in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = RawFd> {
-        self.words[..self.words_in_use()].iter().enumerate().flat_map(|(i, &word)| {
-            let first = i * WORD_BITS;
-            Bits(word).map(move |bit| (first + bit) as RawFd)
-        })
+    pub fn iter(&self) -> Descriptors<'_> {
+        Descriptors { words: &self.words[..self.used], next: 0, word: 0 }
     }
 
-    /// How many words there are up to the last that is not zero.
-    fn words_in_use(&self) -> usize {
-        self.words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1)
+    fn trim(&mut self) {
+        while self.used > 0 && self.words[self.used - 1] == 0 {
+            self.used -= 1;
+        }
+    }
+
+    /// No bit is set from this one on: what `select(2)` calls `nfds`, to whole words.
+    fn bound(&self) -> usize {
+        self.used * WORD_BITS
     }
 }
 // ANCHOR_END: fdset
+
+#[cold]
+fn does_not_fit(fd: RawFd) -> io::Error {
+    io::Error::other(format!(
+        "descriptor {fd} is refused: select can watch 0 to {} only \
+         (serve fewer clients at once, or start a second server on another port)",
+        FD_SETSIZE - 1
+    ))
+}
 
 /// Where the bit of `fd` is, if it has one: the word's index, and the word with that bit.
 fn place(fd: RawFd) -> Option<(usize, Word)> {
@@ -93,25 +115,27 @@ fn place(fd: RawFd) -> Option<(usize, Word)> {
     Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
 }
 
-/// The numbers of the bits that are set in a word.
-struct Bits(Word);
-
-impl Iterator for Bits {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1; // clears the lowest bit
-        Some(bit)
-    }
+/// Iterator over an [`FdSet`]; see [`FdSet::iter`].
+#[derive(Clone, Debug)]
+pub struct Descriptors<'a> {
+    words: &'a [Word],
+    /// The index of the word after `word`.
+    next: usize,
+    /// The bits of the current word that have not come yet.
+    word: Word,
 }
 
-impl Default for FdSet {
-    fn default() -> FdSet {
-        FdSet::new()
+impl Iterator for Descriptors<'_> {
+    type Item = RawFd;
+
+    fn next(&mut self) -> Option<RawFd> {
+        while self.word == 0 {
+            self.word = *self.words.get(self.next)?;
+            self.next += 1;
+        }
+        let bit = self.word.trailing_zeros() as usize;
+        self.word &= self.word - 1; // clears the lowest bit
+        Some(((self.next - 1) * WORD_BITS + bit) as RawFd)
     }
 }
 
@@ -139,20 +163,20 @@ pub fn select(
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
     // The highest descriptor plus 1, to whole words: the system looks at no bit above.
-    let nfds = read.words_in_use().max(write.words_in_use()) * WORD_BITS;
+    let nfds = read.bound().max(write.bound());
     let mut timeout = timeout.map(timeval);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-    // SAFETY: `read` and `write` are exclusive borrows, so the two sets are valid for reads and
-    // writes during the call and do not overlap; `FdSet` has the size of an `fd_set` and is
-    // aligned for it, and every bit pattern is valid in both (asserted above, integers only).
+    // SAFETY: `read` and `write` are exclusive borrows, so their words are valid for reads and
+    // writes during the call and do not overlap; they have the size of an `fd_set` and are
+    // aligned for it (asserted above), and every bit pattern is valid in both.
     // `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system touches nothing behind
     // them. A null set is allowed and means none; `timeout` is null, which means for ever, or
     // points to a `timeval` that outlives the call. The system keeps none of these pointers.
     let count = unsafe {
         libc::select(
             nfds as libc::c_int,
-            ptr::from_mut(read).cast(),
-            ptr::from_mut(write).cast(),
+            ptr::from_mut(&mut read.words).cast(),
+            ptr::from_mut(&mut write.words).cast(),
             ptr::null_mut(),
             timeout,
         )
@@ -162,8 +186,8 @@ pub fn select(
     }
     // After an error the sets hold what they held before, or anything: make that nothing.
     let error = (count < 0).then(io::Error::last_os_error);
-    *read = FdSet::new();
-    *write = FdSet::new();
+    read.copy_from(&FdSet::new());
+    write.copy_from(&FdSet::new());
     match error {
         Some(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         _ => Ok(0),
@@ -204,10 +228,10 @@ mod tests {
         for fd in 0..FD_SETSIZE as RawFd {
             let mut ours = FdSet::new();
             ours.insert(fd).unwrap();
-            let theirs: *const libc::fd_set = ptr::from_ref(&ours).cast();
+            let theirs: *const libc::fd_set = ptr::from_ref(&ours.words).cast();
             for other in 0..FD_SETSIZE as RawFd {
-                // SAFETY: `theirs` points to a live `FdSet`, which is as large and as aligned
-                // as an `fd_set` (asserted above), and `other` is below FD_SETSIZE.
+                // SAFETY: `theirs` points to the words of a live `FdSet`, as large and as
+                // aligned as an `fd_set` (asserted above), and `other` is below FD_SETSIZE.
                 let set = unsafe { libc::FD_ISSET(other, theirs) };
                 assert_eq!(set, fd == other, "{fd} {other}");
             }

@@ -67,19 +67,15 @@ impl Resumed {
 /// assert!(matches!(task.send(Data::Start), Resumed::Yielded(..)));
 /// assert!(matches!(task.send(Data::Slept), Resumed::Finished));
 /// ```
-pub struct Coroutine {
-    future: Pin<Box<dyn Future<Output = ()>>>,
+pub struct Coroutine<Body> {
+    future: Pin<Box<Body>>,
     mailbox: Rc<Mailbox>,
     name: &'static str,
 }
 
-impl Coroutine {
+impl<Body: Future<Output = ()>> Coroutine<Body> {
     /// Makes a coroutine and runs none of it: that takes the first `send`.
-    pub fn new<F, Body>(body: F) -> Coroutine
-    where
-        F: FnOnce(Co) -> Body,
-        Body: Future<Output = ()> + 'static,
-    {
+    pub fn new<F: FnOnce(Co) -> Body>(body: F) -> Coroutine<Body> {
         let mailbox = Rc::new(Mailbox::default());
         let co = Co { mailbox: Rc::clone(&mailbox) };
         Coroutine {
@@ -90,7 +86,7 @@ impl Coroutine {
     }
 }
 
-impl Task for Coroutine {
+impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
     /// # Panics
     ///
     /// If the body awaits something that is not an event of this library: nobody would ever
@@ -119,13 +115,15 @@ impl Task for Coroutine {
 }
 // ANCHOR_END: coroutine
 
-impl fmt::Debug for Coroutine {
+impl<Body> fmt::Debug for Coroutine<Body> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coroutine").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 // ANCHOR: mailbox
+const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
+
 /// What passes between a suspended `async` block and whoever resumes it.
 #[derive(Default)]
 struct Mailbox {
@@ -152,20 +150,19 @@ impl Co {
     pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E> {
         // A plain function and not an `async` one: so `Location::caller` is the line that says
         // `yield_`.
-        Yielding {
-            mailbox: &self.mailbox,
-            event: Some((event.into(), Location::caller())),
-            kind: PhantomData,
-        }
+        let event = (event.into(), Location::caller());
+        let other = self.mailbox.event.replace(Some(event));
+        assert!(other.is_none(), "{ONE_AT_A_TIME}");
+        Yielding { mailbox: &self.mailbox, handed_out: false, kind: PhantomData }
     }
 }
 
-/// The future that [`Co::yield_`] returns. The first `poll` hands the event out, the second finds
+/// The future that [`Co::yield_`] returns. The first `poll` suspends the task, the second finds
 /// the result.
 #[must_use = "nothing is yielded without `.await`"]
 pub struct Yielding<'a, E> {
     mailbox: &'a Mailbox,
-    event: Option<(Event, &'static Location<'static>)>,
+    handed_out: bool,
     kind: PhantomData<fn() -> E>,
 }
 
@@ -173,13 +170,12 @@ impl<E: Yield> Future for Yielding<'_, E> {
     type Output = E::Output;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<E::Output> {
-        const ONE: &str = "a task can wait for one event at a time";
-        if let Some(event) = self.event.take() {
-            let other = self.mailbox.event.replace(Some(event));
-            assert!(other.is_none(), "{ONE}");
+        if !self.handed_out {
+            self.handed_out = true;
             return Poll::Pending;
         }
-        Poll::Ready(self.mailbox.data.take().and_then(E::output).expect(ONE))
+        let data = self.mailbox.data.take();
+        Poll::Ready(data.and_then(E::output).expect(ONE_AT_A_TIME))
     }
 }
 // ANCHOR_END: mailbox

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// Where a connection is in its loop, and what it needs to go on.
 enum State {
     Receiving,
-    Sending { bytes: Buffer, sent: usize },
+    Sending(Buffer),
 }
 
 struct Connection {
@@ -86,8 +86,8 @@ impl Server {
     // ANCHOR: run
     fn run(&mut self) -> io::Result<()> {
         loop {
-            let now = Instant::now();
-            let timeout = self.paused.map(|until| until.saturating_duration_since(now));
+            let left = |until: Instant| until.saturating_duration_since(Instant::now());
+            let timeout = self.paused.map(left);
             // `select` answers in the sets it is asked with: so these are copies.
             let mut readable = self.read_waiting.clone();
             let mut writable = self.write_waiting.clone();
@@ -153,7 +153,7 @@ impl Server {
         }
         let set = match connection.state {
             State::Receiving => &mut self.read_waiting,
-            State::Sending { .. } => &mut self.write_waiting,
+            State::Sending(_) => &mut self.write_waiting,
         };
         set.insert(fd).expect("it has been in a set before");
     }
@@ -170,11 +170,11 @@ impl Connection {
                 if bytes.is_empty() {
                     return Ok(false); // the client will send no more
                 }
-                self.state = State::Sending { bytes, sent: 0 };
+                self.state = State::Sending(bytes);
             }
-            State::Sending { bytes, sent } => {
-                *sent += self.client.try_send(&bytes[*sent..])?;
-                if *sent == bytes.len() {
+            State::Sending(bytes) => {
+                bytes.take_front(self.client.try_send(bytes)?);
+                if bytes.is_empty() {
                     buffers.recycle(mem::take(bytes));
                     self.state = State::Receiving;
                 }

@@ -25,7 +25,7 @@ use bricks::poller::Select;
 use bricks::ready::Handle;
 use bricks::scheduler::Scheduler;
 use bricks::signal;
-use bricks::task::{Co, Coroutine};
+use bricks::task::{Co, Coroutine, Task};
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 
 // ANCHOR: echo_server
 /// The server task: accepts clients, and submits a task for each.
-fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> Coroutine {
+fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> impl Task {
     Coroutine::new(async move |co: Co| {
         let mut backoff = AcceptBackoff::default();
         loop {
@@ -75,7 +75,7 @@ fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> Coroutine {
 
 // ANCHOR: client_handler
 /// The task of one client: a coroutine around the one that does the work.
-fn client_handler(client: Socket, addr: SocketAddr, options: Options) -> Coroutine {
+fn client_handler(client: Socket, addr: SocketAddr, options: Options) -> impl Task {
     Coroutine::new(async move |co: Co| {
         let served = if options.lines {
             answer_lines(&co, client).await
@@ -125,7 +125,7 @@ async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
 
 // ANCHOR: stop_on_signal
 /// A signal is an event like any other: its task waits for something to receive.
-fn stop_on_signal(signals: Socket, scheduler: Handle) -> Coroutine {
+fn stop_on_signal(signals: Socket, scheduler: Handle) -> impl Task {
     Coroutine::new(async move |co: Co| {
         let _ = co.yield_(signals.recv()).await;
         scheduler.stop();
