@@ -41,13 +41,20 @@ struct Block {
 
 impl Block {
     fn new(memory: Vec<u8>) -> Box<Block> {
-        Box::new(Block { start: 0, end: memory.len(), memory })
+        Box::new(Block {
+            start: 0,
+            end: memory.len(),
+            memory,
+        })
     }
 }
 
 impl Buffer {
     fn filled(mut block: Box<Block>, len: usize) -> Buffer {
-        assert!(len <= block.memory.len(), "more bytes than there was room for");
+        assert!(
+            len <= block.memory.len(),
+            "more bytes than there was room for"
+        );
         (block.start, block.end) = (0, len);
         Buffer(Some(block))
     }
@@ -84,7 +91,9 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |block| &block.memory[block.start..block.end])
+        self.0
+            .as_ref()
+            .map_or(&[], |block| &block.memory[block.start..block.end])
     }
 }
 
@@ -201,7 +210,9 @@ mod tests {
     #[test]
     fn an_error_keeps_the_block() {
         let mut buffers = Buffers::default();
-        let error = buffers.fill(|_| Err(io::ErrorKind::WouldBlock.into())).unwrap_err();
+        let error = buffers
+            .fill(|_| Err(io::ErrorKind::WouldBlock.into()))
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert_eq!(buffers.large.len(), 1);
     }
@@ -220,6 +231,9 @@ mod tests {
     fn it_reads_as_its_bytes() {
         assert!(Buffer::default().is_empty());
         assert_eq!(*Buffer::from(vec![1; 5000]), [1; 5000]);
-        assert_eq!(format!("{:?}", Buffer::from(&b"a\n"[..])), r#"Buffer("a\n")"#);
+        assert_eq!(
+            format!("{:?}", Buffer::from(&b"a\n"[..])),
+            r#"Buffer("a\n")"#
+        );
     }
 }

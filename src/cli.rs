@@ -85,7 +85,11 @@ impl Program {
                  127.0.0.1:8000, or [::1]:8000 for IPv6"
             })
         })?;
-        Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines }))
+        Ok(Request::Serve(Options {
+            listen,
+            log: Log::new(quiet),
+            lines,
+        }))
     }
 }
 
@@ -110,7 +114,9 @@ impl fmt::Display for Program {
                -q, --quiet         log no connections\n"
         )?;
         if lines {
-            f.write_str("      --lines         answer each line with 'Get: ' and that line\n")?;
+            f.write_str(
+                "      --lines         answer each line with 'Get: ' and that line\n",
+            )?;
         }
         write!(
             f,
@@ -145,7 +151,10 @@ impl Options {
                 _ => "try --listen 127.0.0.1:8000",
             };
             let listen = self.listen;
-            io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}\n{hint}"))
+            io::Error::new(
+                error.kind(),
+                format!("cannot listen on {listen}: {error}\n{hint}"),
+            )
         })
     }
 }
@@ -154,7 +163,11 @@ impl Options {
 mod tests {
     use super::*;
 
-    const PROGRAM: Program = Program { name: "99_test", about: "A test.", lines: true };
+    const PROGRAM: Program = Program {
+        name: "99_test",
+        about: "A test.",
+        lines: true,
+    };
 
     fn parse(arguments: &[&str]) -> Result<Options, String> {
         match PROGRAM.parse(Parser::from_args(arguments)) {
@@ -189,7 +202,10 @@ mod tests {
     #[test]
     fn only_the_later_stages_have_lines() {
         assert!(parse(&["--lines"]).unwrap().lines);
-        let early = Program { lines: false, ..PROGRAM };
+        let early = Program {
+            lines: false,
+            ..PROGRAM
+        };
         assert!(early.parse(Parser::from_args(["--lines"])).is_err());
         assert!(!early.to_string().contains("--lines"));
         assert!(PROGRAM.to_string().contains("--lines"));

@@ -24,17 +24,24 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 impl Socket {
     /// Wait for a client to connect, and accept it.
     pub fn accept(&self) -> ConnectEvent {
-        ConnectEvent { socket: self.clone() }
+        ConnectEvent {
+            socket: self.clone(),
+        }
     }
 
     /// Wait for data, and receive it. An empty buffer is the end of input.
     pub fn recv(&self) -> ReceiveEvent {
-        ReceiveEvent { socket: self.clone() }
+        ReceiveEvent {
+            socket: self.clone(),
+        }
     }
 
     /// Send all of `bytes`, waiting for room as often as it takes.
     pub fn send(&self, bytes: impl Into<Buffer>) -> SendEvent {
-        SendEvent { socket: self.clone(), bytes: bytes.into() }
+        SendEvent {
+            socket: self.clone(),
+            bytes: bytes.into(),
+        }
     }
 
     /// End the connection without destroying bytes on their way; see [`CloseEvent`].
@@ -45,7 +52,9 @@ impl Socket {
 
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
-    SleepEvent { until: later(duration) }
+    SleepEvent {
+        until: later(duration),
+    }
 }
 // ANCHOR_END: socket_events
 
@@ -162,7 +171,12 @@ pub trait Schedule {
 
     /// The same, but no longer than until `deadline`: then the event has
     /// [failed](Event::failed).
-    fn waiting_for_read_until(&mut self, deadline: Instant, event: Event, task: Self::Task);
+    fn waiting_for_read_until(
+        &mut self,
+        deadline: Instant,
+        event: Event,
+        task: Self::Task,
+    );
 
     /// Keep `event` and `task` until the event's socket can be written to.
     fn waiting_for_write(&mut self, event: Event, task: Self::Task);
@@ -186,7 +200,9 @@ impl Event {
             Event::Send(_) => on.waiting_for_write(self, task),
             Event::Sleep(sleep) => on.waiting_until(sleep.until, task),
             Event::Close(close) if close.is_over() => on.add_ready(task, Data::Closed),
-            Event::Close(_) => on.waiting_for_read_until(later(CLOSE_PATIENCE), self, task),
+            Event::Close(_) => {
+                on.waiting_for_read_until(later(CLOSE_PATIENCE), self, task)
+            }
         }
     }
     // ANCHOR_END: do_schedule
@@ -201,7 +217,10 @@ impl Event {
             Event::Receive(event) => event.happen(buffers),
             Event::Send(event) => event.happen(buffers),
             Event::Close(event) => event.happen(buffers),
-            Event::Sleep(_) => Happened::Done { data: Data::Slept, short: false },
+            Event::Sleep(_) => Happened::Done {
+                data: Data::Slept,
+                short: false,
+            },
         }
     }
     // ANCHOR_END: happen
@@ -249,7 +268,10 @@ impl ConnectEvent {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             result => {
                 let client = result.map(|(client, _)| client);
-                Happened::Done { data: Data::Connected(client), short: false }
+                Happened::Done {
+                    data: Data::Connected(client),
+                    short: false,
+                }
             }
         }
     }
@@ -261,8 +283,13 @@ impl ReceiveEvent {
         match self.socket.try_recv(buffers) {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             result => {
-                let short = result.as_ref().is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
-                Happened::Done { data: Data::Received(result), short }
+                let short = result
+                    .as_ref()
+                    .is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
+                Happened::Done {
+                    data: Data::Received(result),
+                    short,
+                }
             }
         }
     }
@@ -272,9 +299,14 @@ impl SendEvent {
     #[inline(always)]
     fn happen(mut self, buffers: &mut Buffers) -> Happened {
         match self.socket.try_send(&self.bytes) {
-            Err(error) if would_block(&error) => return Happened::WouldBlock(self.into()),
+            Err(error) if would_block(&error) => {
+                return Happened::WouldBlock(self.into());
+            }
             Err(error) => {
-                return Happened::Done { data: Data::Sent(Err(error)), short: false };
+                return Happened::Done {
+                    data: Data::Sent(Err(error)),
+                    short: false,
+                };
             }
             Ok(sent) => self.bytes.take_front(sent),
         }
@@ -283,7 +315,10 @@ impl SendEvent {
         }
         let sent = self.bytes.taken();
         buffers.recycle(self.bytes);
-        Happened::Done { data: Data::Sent(Ok(sent)), short: false }
+        Happened::Done {
+            data: Data::Sent(Ok(sent)),
+            short: false,
+        }
     }
 }
 // ANCHOR_END: happens
@@ -303,7 +338,10 @@ impl CloseEvent {
                 buffers.recycle(bytes);
                 Happened::More(self.into())
             }
-            _ => Happened::Done { data: Data::Closed, short: false },
+            _ => Happened::Done {
+                data: Data::Closed,
+                short: false,
+            },
         }
     }
 }

@@ -25,7 +25,11 @@ pub struct Lines {
 impl Lines {
     /// Reads lines from `socket`.
     pub fn new(socket: Socket) -> Lines {
-        Lines { socket, received: Vec::new(), start: 0 }
+        Lines {
+            socket,
+            received: Vec::new(),
+            start: 0,
+        }
     }
 
     /// The socket, to send on.
@@ -40,13 +44,20 @@ impl Lines {
 /// # Errors
 ///
 /// Those of the receive, or `InvalidData` for a line longer than [`MAX_LINE`].
-pub async fn read_line<'a>(co: &Co, lines: &'a mut Lines) -> io::Result<Option<&'a [u8]>> {
+pub async fn read_line<'a>(
+    co: &Co,
+    lines: &'a mut Lines,
+) -> io::Result<Option<&'a [u8]>> {
     let mut searched = lines.start;
     let end = loop {
-        let newline = lines.received[searched..].iter().position(|&byte| byte == b'\n');
-        let length = newline.map_or(lines.received.len(), |at| searched + at) - lines.start;
+        let newline = lines.received[searched..]
+            .iter()
+            .position(|&byte| byte == b'\n');
+        let length =
+            newline.map_or(lines.received.len(), |at| searched + at) - lines.start;
         if length > MAX_LINE {
-            let why = format!("a line of more than {MAX_LINE} bytes: this is the longest");
+            let why =
+                format!("a line of more than {MAX_LINE} bytes: this is the longest");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         if newline.is_some() {

@@ -43,7 +43,10 @@ pub struct FdSet {
 impl FdSet {
     /// The empty set.
     pub const fn new() -> FdSet {
-        FdSet { words: [0; WORDS], used: 0 }
+        FdSet {
+            words: [0; WORDS],
+            used: 0,
+        }
     }
 
     /// Makes this set equal to `other`, without looking at the unused words of either.
@@ -61,7 +64,9 @@ impl FdSet {
     ///
     /// If the set has no bit for it: it is negative, or 1,024 or more.
     pub fn insert(&mut self, fd: RawFd) -> io::Result<()> {
-        let Some((word, bit)) = place(fd) else { return Err(does_not_fit(fd)) };
+        let Some((word, bit)) = place(fd) else {
+            return Err(does_not_fit(fd));
+        };
         self.words[word] |= bit;
         self.used = self.used.max(word + 1);
         Ok(())
@@ -84,7 +89,11 @@ impl FdSet {
 
     /// The descriptors in the set, in ascending order.
     pub fn iter(&self) -> Descriptors<'_> {
-        Descriptors { words: &self.words[..self.used], next: 0, word: 0 }
+        Descriptors {
+            words: &self.words[..self.used],
+            next: 0,
+            word: 0,
+        }
     }
 
     fn trim(&mut self) {

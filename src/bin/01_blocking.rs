@@ -56,7 +56,7 @@ fn echo_server(options: Options) -> io::Result<()> {
 // ANCHOR: client_handler
 fn client_handler(mut client: TcpStream) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let mut buffer = vec![0; RECEIVE_SIZE];
+    let mut buffer = [0; RECEIVE_SIZE];
     loop {
         let received = match client.read(&mut buffer) {
             Ok(0) => return Ok(()), // the client will send no more

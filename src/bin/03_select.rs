@@ -126,7 +126,14 @@ impl Server {
             self.log.disconnected(addr);
             return Ok(()); // dropping the client closes it
         }
-        self.connections.insert(fd, Connection { client, addr, state: State::Receiving });
+        self.connections.insert(
+            fd,
+            Connection {
+                client,
+                addr,
+                state: State::Receiving,
+            },
+        );
         Ok(())
     }
     // ANCHOR_END: accept
@@ -134,7 +141,9 @@ impl Server {
     // ANCHOR: turn
     /// One turn of one connection; then wait for what its new state needs.
     fn turn(&mut self, fd: RawFd) {
-        let Some(connection) = self.connections.get_mut(&fd) else { return };
+        let Some(connection) = self.connections.get_mut(&fd) else {
+            return;
+        };
         let addr = connection.addr;
         let waiting = match connection.step(&mut self.buffers) {
             Ok(waiting) => waiting,

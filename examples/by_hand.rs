@@ -1,0 +1,178 @@
+//! Stage 04's server with tasks that are written by hand: no `async`, no `await`, no future.
+//!
+//! Each `async` block of `src/bin/04_scheduler.rs` stands here as the state machine that the
+//! compiler makes of it. A state is a place where the task is suspended; its fields are what the
+//! task still needs from there on. The scheduler cannot tell the two servers apart, and a test
+//! (`tests/scheduler.rs`) holds them to that: the same events, in the same order.
+//!
+//! What to try: `cargo run --example by_hand`, and everything that you did with `04_scheduler`.
+
+#![forbid(unsafe_code)]
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use bricks::cli::Program;
+use bricks::event::{Data, sleep};
+use bricks::log::{self, Log};
+use bricks::net::{AcceptBackoff, Socket};
+use bricks::poller::Select;
+use bricks::ready::Handle;
+use bricks::scheduler::Scheduler;
+use bricks::signal;
+use bricks::task::{Resumed, Task};
+
+const PROGRAM: Program = Program {
+    name: env!("CARGO_CRATE_NAME"),
+    about: "An echo server made of tasks that are written by hand.",
+    lines: false,
+};
+
+fn main() -> ExitCode {
+    PROGRAM.run(|options| {
+        let sock = Socket::new(options.listen()?)?;
+        let signals = signal::stop_requests()?;
+        options.log.listening(sock.local_addr()?);
+
+        let mut scheduler = Scheduler::new(Select::default());
+        scheduler.submit_task(EchoServer::new(sock, scheduler.handle(), options.log));
+        scheduler.submit_task(StopOnSignal::new(signals, scheduler.handle()));
+        scheduler.run()
+    })
+}
+
+// ANCHOR: echo_server
+/// The server task: accepts clients, and submits a task for each.
+pub(crate) struct EchoServer {
+    sock: Socket,
+    scheduler: Handle,
+    log: Log,
+    backoff: AcceptBackoff,
+}
+
+impl EchoServer {
+    pub(crate) fn new(sock: Socket, scheduler: Handle, log: Log) -> EchoServer {
+        EchoServer {
+            sock,
+            scheduler,
+            log,
+            backoff: AcceptBackoff::default(),
+        }
+    }
+}
+
+impl Task for EchoServer {
+    fn send(&mut self, data: Data) -> Resumed {
+        // Two places to be suspended at, accept and sleep, and the data tells which it was.
+        if let Data::Connected(accepted) = data {
+            match accepted {
+                Ok(client) => {
+                    self.backoff.accepted();
+                    let Some(addr) = client.peer() else {
+                        return Resumed::Finished;
+                    };
+                    self.log.connection(addr);
+                    self.scheduler
+                        .submit_task(ClientHandler::new(client, addr, self.log));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    return Resumed::Finished;
+                }
+                Err(error) => match self.backoff.after(error) {
+                    Ok(pause) => return Resumed::yielded(sleep(pause)),
+                    Err(error) => {
+                        self.scheduler.fail(error);
+                        return Resumed::Finished;
+                    }
+                },
+            }
+        }
+        Resumed::yielded(self.sock.accept())
+    }
+}
+// ANCHOR_END: echo_server
+
+// ANCHOR: client_handler
+/// The task of one client.
+pub(crate) struct ClientHandler {
+    addr: SocketAddr,
+    log: Log,
+    state: State,
+}
+
+/// Where the handler is suspended, and what it needs to go on.
+enum State {
+    Unstarted { client: Socket },
+    Receiving { client: Socket },
+    Sending { client: Socket },
+    Closing,
+    Finished,
+}
+
+impl ClientHandler {
+    pub(crate) fn new(client: Socket, addr: SocketAddr, log: Log) -> ClientHandler {
+        ClientHandler {
+            addr,
+            log,
+            state: State::Unstarted { client },
+        }
+    }
+
+    fn finish(&mut self) -> Resumed {
+        self.log.disconnected(self.addr);
+        Resumed::Finished
+    }
+}
+
+impl Task for ClientHandler {
+    fn send(&mut self, data: Data) -> Resumed {
+        match (std::mem::replace(&mut self.state, State::Finished), data) {
+            (State::Unstarted { client }, _)
+            | (State::Sending { client }, Data::Sent(Ok(_))) => {
+                let event = client.recv();
+                self.state = State::Receiving { client };
+                Resumed::yielded(event)
+            }
+            (State::Receiving { client }, Data::Received(Ok(bytes)))
+                if !bytes.is_empty() =>
+            {
+                let event = client.send(bytes);
+                self.state = State::Sending { client };
+                Resumed::yielded(event)
+            }
+            (State::Receiving { client }, Data::Received(Ok(_))) => {
+                self.state = State::Closing;
+                Resumed::yielded(client.close())
+            }
+            (_, Data::Received(Err(error)) | Data::Sent(Err(error))) => {
+                log::problem(format_args!("{}: {error}", self.addr));
+                self.finish()
+            }
+            _ => self.finish(),
+        }
+    }
+}
+// ANCHOR_END: client_handler
+
+/// A signal is an event like any other: its task waits for something to receive.
+pub(crate) struct StopOnSignal {
+    signals: Socket,
+    scheduler: Handle,
+}
+
+impl StopOnSignal {
+    pub(crate) fn new(signals: Socket, scheduler: Handle) -> StopOnSignal {
+        StopOnSignal { signals, scheduler }
+    }
+}
+
+impl Task for StopOnSignal {
+    fn send(&mut self, data: Data) -> Resumed {
+        if let Data::Start = data {
+            return Resumed::yielded(self.signals.recv());
+        }
+        self.scheduler.stop();
+        Resumed::Finished
+    }
+}

@@ -1,0 +1,77 @@
+//! How connections end: orderly, abruptly, too early, too late.
+
+use nix::sys::signal::Signal;
+
+use crate::client::{Pattern, assert_is_pattern};
+use crate::server::{Server, Setup};
+use crate::stage::Stage;
+
+pub fn resets_in_mid_transfer(stage: &Stage) {
+    let server = Server::start(stage);
+    #[cfg(target_os = "linux")]
+    let before = crate::proc::usage(&server);
+    for seed in 0..50 {
+        let mut client = server.connect();
+        client.send(&Pattern::new(seed).next(200_000));
+        client.reset();
+    }
+    let mut client = server.connect();
+    client.echo(b"still there");
+    client.finish();
+    #[cfg(target_os = "linux")]
+    crate::proc::wait_for_usage(&server, before);
+    // A reset is a client's own trouble, and reported as such.
+    let text = server.problems.text();
+    assert!(
+        text.lines().all(|line| line.starts_with("127.0.0.1:")),
+        "{text}"
+    );
+}
+
+/// A stopped process accepts nobody, but the kernel completes connections for it.
+pub fn gone_before_it_is_accepted(stage: &Stage) {
+    let server = Server::start(stage);
+    server.connect().finish();
+    server.signal(Signal::SIGSTOP);
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.send(b"never mind");
+        client.reset();
+    }
+    let mut patient = server.connect();
+    patient.send(b"hello");
+    server.signal(Signal::SIGCONT);
+    assert_eq!(patient.receive(5), b"hello");
+    patient.finish();
+}
+
+/// The system remembers the connections of a server that has ended.
+pub fn restart_at_once(stage: &Stage) {
+    let mut server = Server::start(stage);
+    let addr = server.addr;
+    let mut client = server.connect();
+    client.echo(b"hello");
+    server.signal(Signal::SIGKILL);
+    server.wait();
+    client.rest();
+    drop(client);
+    let again = Setup::new(stage).listen(addr).start();
+    assert_eq!(again.addr, addr);
+    let mut client = again.connect();
+    client.echo(b"hello again");
+    client.finish();
+}
+
+/// Data and the end of input arrive together, while the server is not looking.
+pub fn the_last_bytes_before_a_late_end(stage: &Stage) {
+    let server = Server::quiet(stage);
+    let mut client = server.connect();
+    client.echo(b"hello");
+    server.signal(Signal::SIGSTOP);
+    client.send(&Pattern::new(5).next(3000));
+    client.shutdown();
+    server.signal(Signal::SIGCONT);
+    let echoed = client.rest();
+    assert_eq!(echoed.len(), 3000);
+    assert_is_pattern(&echoed, 5);
+}

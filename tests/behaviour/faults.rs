@@ -1,0 +1,219 @@
+//! System calls that fail, made to fail by `strace`: what cannot be provoked from outside.
+//! And the system calls of an echo, counted.
+//!
+//! Where `strace` is not installed, or may not trace, these tests say so and pass; with
+//! `REQUIRE_STRACE=1` in the environment they fail instead.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use nix::sys::signal::Signal;
+
+use crate::client::{Client, Pattern};
+use crate::server::{Server, Setup};
+use crate::stage::Stage;
+
+/// Whether there is an `strace` that can do what these tests need.
+fn strace_works() -> bool {
+    static WORKS: LazyLock<bool> = LazyLock::new(|| {
+        let traced = Command::new("strace")
+            .args(["-f", "-o", "/dev/null", "true"])
+            .status();
+        traced.is_ok_and(|status| status.success())
+    });
+    assert!(
+        *WORKS || env::var_os("REQUIRE_STRACE").is_none(),
+        "strace does not work here"
+    );
+    if !*WORKS {
+        println!("skipped: no strace that works (Debian: apt-get install strace)");
+    }
+    *WORKS
+}
+
+/// Starts the server with faults injected: `call:error=NAME:when=FIRST+STEP`.
+fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {
+    if !strace_works() {
+        return None;
+    }
+    let calls = "accept,accept4,recvfrom,sendto,select,pselect6";
+    let mut strace = vec!["strace", "-f", "-o", "/dev/null", "-e"];
+    let trace = format!("trace={calls}");
+    strace.push(&trace);
+    let faults: Vec<String> = faults
+        .iter()
+        .map(|fault| format!("inject={fault}"))
+        .collect();
+    for fault in &faults {
+        strace.extend(["-e", fault]);
+    }
+    Some(Setup::new(stage).wrapped(&strace).start())
+}
+
+fn talk(server: &Server) {
+    for seed in 0..5 {
+        let mut client = server.connect();
+        for length in [1, 100, 5000, 100_000] {
+            client.echo(&Pattern::new(seed).next(length));
+        }
+        client.finish();
+    }
+}
+
+/// EINTR: the call has done nothing, and is made again.
+pub fn interrupted_calls(stage: &Stage) {
+    let faults = [
+        "accept4:error=EINTR:when=1+2",
+        "recvfrom:error=EINTR:when=1+3",
+        "sendto:error=EINTR:when=2+3",
+        "pselect6:error=EINTR:when=2+5",
+    ];
+    let Some(server) = start_with(stage, &faults) else {
+        return;
+    };
+    talk(&server);
+    assert_eq!(server.problems.text(), "");
+}
+
+/// `select` said that the socket is ready, and it is not.
+pub fn calls_that_would_block(stage: &Stage) {
+    if stage.descriptors.is_none() {
+        return; // blocking sockets never say so
+    }
+    let faults = [
+        "accept4:error=EAGAIN:when=1+2",
+        "recvfrom:error=EAGAIN:when=1+3",
+        "sendto:error=EAGAIN:when=2+3",
+    ];
+    let Some(server) = start_with(stage, &faults) else {
+        return;
+    };
+    talk(&server);
+    assert_eq!(server.problems.text(), "");
+}
+
+pub fn accept_runs_out_of_descriptors(stage: &Stage) {
+    for error in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] {
+        let fault = format!("accept4:error={error}:when=1..3");
+        let Some(server) = start_with(stage, &[&fault]) else {
+            return;
+        };
+        talk(&server);
+        let problems = server.problems.text();
+        assert_eq!(
+            problems.matches("cannot accept for now").count(),
+            1,
+            "{problems}"
+        );
+        assert!(problems.contains("ulimit -n"), "{problems}");
+    }
+}
+
+pub fn accept_loses_a_client(stage: &Stage) {
+    for error in ["ECONNABORTED", "EPROTO", "ENETUNREACH"] {
+        let fault = format!("accept4:error={error}:when=1..3");
+        let Some(server) = start_with(stage, &[&fault]) else {
+            return;
+        };
+        talk(&server);
+        let problems = server.problems.text();
+        assert_eq!(problems.matches("lost a client").count(), 3, "{problems}");
+    }
+}
+
+/// A file for what strace finds out.
+fn report(stage: &Stage, name: &str) -> PathBuf {
+    let pid = std::process::id();
+    env::temp_dir().join(format!("bricks-{pid}-{}-{name}", stage.name))
+}
+
+/// Nagle's algorithm is off on each accepted socket. (Seen on the option: on the clock it
+/// would be steps of 40 ms, sometimes.)
+pub fn accepted_sockets_send_at_once(stage: &Stage) {
+    if !strace_works() {
+        return;
+    }
+    let file = report(stage, "options");
+    let strace = [
+        "strace",
+        "-f",
+        "-e",
+        "trace=setsockopt",
+        "-o",
+        file.to_str().unwrap(),
+    ];
+    let server = Setup::new(stage).wrapped(&strace).start();
+    for _ in 0..3 {
+        let mut client = server.connect();
+        client.echo(b"hello");
+        client.finish();
+    }
+    drop(server);
+    let options = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(options.matches("TCP_NODELAY, [1]").count(), 3, "{options}");
+}
+
+/// The system calls of `rounds` rounds, in each of which `clients` clients send 64 bytes and
+/// then receive them.
+fn count(stage: &Stage, clients: usize, rounds: usize) -> BTreeMap<String, f64> {
+    let file = report(stage, &format!("{clients}-{rounds}"));
+    let strace = ["strace", "-f", "-c", "-o", file.to_str().unwrap()];
+    let mut server = Setup::new(stage)
+        .wrapped(&strace)
+        .argument("--quiet")
+        .start();
+    let mut clients: Vec<Client> = (0..clients).map(|_| server.connect()).collect();
+    for _ in 0..rounds {
+        clients.iter_mut().for_each(|client| client.send(&[7; 64]));
+        clients
+            .iter_mut()
+            .for_each(|client| assert_eq!(client.receive(64), [7; 64]));
+    }
+    clients.into_iter().for_each(Client::finish);
+    server.signal(Signal::SIGTERM);
+    server.wait();
+    let table = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    // % time, seconds, µs/call, calls, (errors,) name
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = rows.filter(|row| row.len() >= 5 && row.last() != Some(&"total"));
+    rows.filter_map(|row| Some((row.last()?.to_string(), row[3].parse().ok()?)))
+        .collect()
+}
+
+/// The difference of a long and a short run: what start and end cost falls out.
+fn calls_of_an_echo(stage: &Stage, clients: usize, short: usize, long: usize) -> f64 {
+    let few: f64 = count(stage, clients, short).values().sum();
+    let many: f64 = count(stage, clients, long).values().sum();
+    (many - few) / ((long - short) * clients) as f64
+}
+
+pub fn system_calls_of_an_echo(stage: &Stage) {
+    if strace_works() {
+        let calls = calls_of_an_echo(stage, 1, 50, 250);
+        let (expected, _) = stage.calls_of_an_echo;
+        assert!(
+            (calls - expected).abs() < 0.03,
+            "{calls} system calls, not {expected}"
+        );
+    }
+}
+
+/// With many clients in step, one `select` serves them all.
+pub fn system_calls_of_many_echoes(stage: &Stage) {
+    if strace_works() && !stage.one_at_a_time {
+        let calls = calls_of_an_echo(stage, 64, 10, 40);
+        let (_, most) = stage.calls_of_an_echo;
+        assert!(
+            calls <= most + 0.03,
+            "{calls} system calls, more than {most}"
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! What happens where a resource ends: those who have it go on, others wait or are refused, and
+//! the server says so.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::client::Client;
+use crate::server::Setup;
+use crate::stage::Stage;
+
+/// So few descriptors that some clients must wait to be accepted.
+pub fn out_of_descriptors(stage: &Stage) {
+    const CLIENTS: usize = 64;
+    let server = Setup::new(stage).limit("-n", 32).start();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"hello");
+    }
+    if !stage.one_at_a_time {
+        server.problems.wait_for("Too many open files");
+        // While it waits for descriptors it must not run in circles: the listening socket
+        // stays ready all the time.
+        #[cfg(target_os = "linux")]
+        crate::proc::assert_rests(&server);
+        // Those who are in are served as ever.
+        assert_eq!(clients[0].receive(5), b"hello");
+        for _ in 0..100 {
+            clients[0].echo(b"still served");
+        }
+        let complaints = server
+            .problems
+            .text()
+            .matches("Too many open files")
+            .count();
+        assert!(complaints < 5, "once is enough: {}", server.problems.text());
+        clients.remove(0).finish();
+    }
+    // As some leave, others come in, until all have been served.
+    for mut client in clients {
+        assert_eq!(client.receive(5), b"hello");
+        client.finish();
+    }
+}
+
+/// The limit of `select`: 1,024 descriptors. The clients beyond are refused, the others are
+/// served as ever.
+pub fn more_than_1024_descriptors(stage: &Stage) {
+    const CLIENTS: usize = 1100;
+    if stage.one_at_a_time {
+        return; // it uses five
+    }
+    if !may_open(2 * CLIENTS) {
+        println!("skipped: `ulimit -Hn` is below {}", 2 * CLIENTS);
+        return;
+    }
+    let server = Setup::new(stage)
+        .limit("-n", 2 * CLIENTS as u64)
+        .argument("--quiet")
+        .start();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let mut refused = 0;
+    for (i, client) in clients.iter_mut().enumerate() {
+        // The first ones have descriptors that fit, whatever else the server has open.
+        if !client.is_served(b"hello") {
+            assert!(i >= 1000, "client {i} was refused");
+            refused += 1;
+        }
+    }
+    match stage.descriptors {
+        None => assert_eq!(refused, 0),
+        Some(descriptors) => {
+            assert!(
+                (80..=100).contains(&refused),
+                "{refused} of {CLIENTS} were refused"
+            );
+            let problem = server.problems.wait_for("refused");
+            assert!(
+                problem.contains(&format!("0 to {}", descriptors - 1)),
+                "{problem}"
+            );
+            // When clients leave, others can come.
+            clients.truncate(500);
+            crate::server::eventually("a new client is served", || {
+                server.connect().is_served(b"hello").then_some(())
+            });
+        }
+    }
+    for client in clients.iter_mut().take(500) {
+        client.echo(b"hello again");
+    }
+}
+
+/// Raises this process's own limit, if it may: the clients need descriptors, too.
+fn may_open(count: usize) -> bool {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let wanted = count as u64 + 1000;
+    soft >= wanted
+        || setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).is_ok()
+            && hard >= wanted
+}
+
+/// The limit of a thread for each client: here it is the memory for their stacks.
+#[cfg(target_os = "linux")]
+pub fn no_more_threads(stage: &Stage) {
+    const CLIENTS: usize = 400;
+    if !stage.thread_for_each {
+        return;
+    }
+    // 400 MiB of addresses; a thread's stack takes two.
+    let server = Setup::new(stage)
+        .limit("-v", 400 * 1024)
+        .argument("--quiet")
+        .start();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let served: Vec<bool> = clients
+        .iter_mut()
+        .map(|it| it.is_served(b"hello"))
+        .collect();
+    let count = served.iter().filter(|&&served| served).count();
+    assert!(
+        (10..CLIENTS).contains(&count),
+        "{count} of {CLIENTS} were served"
+    );
+    let problem = server.problems.wait_for("no thread for it");
+    assert!(problem.starts_with("127.0.0.1:"), "{problem}");
+    for (client, served) in clients.iter_mut().zip(served) {
+        if served {
+            client.echo(b"hello again");
+        }
+    }
+    drop(clients);
+    crate::server::eventually("a new client is served", || {
+        server.connect().is_served(b"hello").then_some(())
+    });
+}

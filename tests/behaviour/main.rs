@@ -1,0 +1,96 @@
+//! One behaviour suite, run against every server from the outside: a process, its command line,
+//! its sockets, its log.
+//!
+//! A behaviour is a function of the [`stage::Stage`] it is run against. What a stage does
+//! differently is declared in its `Stage` and asserted by the behaviour, so that a stated limit
+//! is tested as much as a promise. Add a behaviour: write it in the file of its theme and name
+//! it in the table below. Add a server: name it in the table, and declare it in `stage.rs`.
+
+mod client;
+mod closing;
+mod command_line;
+mod echo;
+mod fairness;
+mod limits;
+mod lines;
+mod server;
+mod signals;
+mod stage;
+
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+mod proc;
+#[cfg(target_os = "linux")]
+mod resources;
+
+/// Makes a test of each behaviour with each stage.
+macro_rules! suite {
+    (stages: $($module:ident $stage:ident)*; behaviours: $behaviours:tt) => {$(
+        mod $module {
+            suite!(@tests $stage $behaviours);
+        }
+    )*};
+    (@tests $stage:ident { $($theme:ident: $($behaviour:ident)*;)* }) => {$($(
+        #[test]
+        fn $behaviour() {
+            crate::$theme::$behaviour(&crate::stage::$stage);
+        }
+    )*)*};
+}
+
+suite! {
+    stages:
+        s01_blocking BLOCKING
+        s02_threads THREADS
+        s03_select SELECT
+        s04_scheduler SCHEDULER
+        by_hand BY_HAND;
+    behaviours: {
+        echo:
+            small empty one_byte_at_a_time all_byte_values large_both_ways half_close
+            sent_before_the_first_read sixteen_kib_in_ping_pong;
+        fairness:
+            the_second_client interleaved_clients slow_reader_beside_a_fast_one
+            flooding_client_beside_a_ping_client descriptor_reuse;
+        closing:
+            resets_in_mid_transfer gone_before_it_is_accepted restart_at_once
+            the_last_bytes_before_a_late_end;
+        signals:
+            stop_while_idle stop_beside_an_idle_client stop_in_mid_transfer
+            stop_beside_a_stuck_client the_second_signal harmless_signals sigpipe;
+        command_line:
+            help_and_version unknown_flag missing_value bad_address unassignable_address
+            port_in_use quiet the_log closed_standard_output ipv6 both_families
+            lines_is_a_flag_of_later_stages;
+        lines:
+            line_ends empty_lines long_lines split_and_joined_lines bytes_that_are_not_text
+            a_last_line_without_newline a_line_that_is_too_long;
+        limits:
+            out_of_descriptors more_than_1024_descriptors;
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    suite! {
+        stages:
+            s01_blocking BLOCKING
+            s02_threads THREADS
+            s03_select SELECT
+            s04_scheduler SCHEDULER
+            by_hand BY_HAND;
+        behaviours: {
+            resources:
+                idle_costs_no_time a_stuck_client_costs_no_time close_on_exec
+                short_connections_leave_nothing threads_are_counted
+                an_idle_connection_is_small;
+            limits:
+                no_more_threads;
+            faults:
+                interrupted_calls calls_that_would_block accept_runs_out_of_descriptors
+                accept_loses_a_client accepted_sockets_send_at_once
+                system_calls_of_an_echo system_calls_of_many_echoes;
+        }
+    }
+}

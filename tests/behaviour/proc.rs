@@ -1,0 +1,112 @@
+//! What Linux tells about a process in `/proc`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::server::{Server, eventually};
+
+fn path(server: &Server, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/{name}", server.pid()))
+}
+
+fn read(server: &Server, name: &str) -> String {
+    fs::read_to_string(path(server, name)).expect("the server is there")
+}
+
+/// Descriptors that are open, and threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub descriptors: usize,
+    pub threads: usize,
+}
+
+pub fn usage(server: &Server) -> Usage {
+    let count = |name| {
+        fs::read_dir(path(server, name))
+            .expect("the server is there")
+            .count()
+    };
+    Usage {
+        descriptors: count("fd"),
+        threads: count("task"),
+    }
+}
+
+/// Waits until the server has given everything back.
+pub fn wait_for_usage(server: &Server, expected: Usage) {
+    eventually(&format!("{expected:?}"), || {
+        (usage(server) == expected).then_some(())
+    });
+}
+
+/// Processor time so far.
+pub fn processor_time(server: &Server) -> Duration {
+    let stat = read(server, "stat");
+    // The second field is the name in parentheses, which may contain anything; the 14th and
+    // 15th are the time in user and system mode, in ticks of 10 ms.
+    let fields = stat.rsplit(')').next().expect("the rest");
+    let ticks =
+        |n: usize| -> u64 { fields.split_whitespace().nth(n).unwrap().parse().unwrap() };
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
+/// Asserts that a server with nothing to do does nothing. A loop that does not wait would take
+/// all of the time in which we look.
+pub fn assert_rests(server: &Server) {
+    const LOOK: Duration = Duration::from_millis(600);
+    let before = processor_time(server);
+    // Nobody sends on this channel: it is a clock.
+    let (_nobody, clock) = mpsc::channel::<()>();
+    clock.recv_timeout(LOOK).unwrap_err();
+    let spent = processor_time(server) - before;
+    assert!(
+        spent < LOOK / 4,
+        "{spent:?} of processor time in {LOOK:?} without work"
+    );
+}
+
+/// Resident memory in bytes.
+pub fn resident(server: &Server) -> usize {
+    kib(&read(server, "status"), "VmRSS:") * 1024
+}
+
+/// Resident memory of the heap in bytes: what `malloc` has, without stacks and code.
+pub fn heap(server: &Server) -> usize {
+    let maps = read(server, "smaps");
+    let heap = maps.split_once("[heap]").map_or("", |(_, heap)| heap);
+    kib(heap, "Rss:") * 1024
+}
+
+fn kib(text: &str, name: &str) -> usize {
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(name))
+        .unwrap_or("x 0 kB");
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The number and flags of each open socket; the flags as `open(2)` has them. (Sockets, because
+/// other descriptors above standard error come from whoever started this test.)
+pub fn socket_flags(server: &Server) -> Vec<(u32, u32)> {
+    let numbers = fs::read_dir(path(server, "fd")).expect("the server is there");
+    let numbers = numbers.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let link = fs::read_link(entry.path()).ok()?;
+        let is_ours = link.to_str()?.starts_with("socket:");
+        is_ours
+            .then(|| entry.file_name().to_str()?.parse().ok())
+            .flatten()
+    });
+    numbers
+        .map(|number: u32| {
+            let info = read(server, &format!("fdinfo/{number}"));
+            let flags = info
+                .lines()
+                .find_map(|line| line.strip_prefix("flags:"))
+                .unwrap();
+            (number, u32::from_str_radix(flags.trim(), 8).unwrap())
+        })
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! The servers under test, and what each of them is known to do differently.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A server, with its known differences.
+pub struct Stage {
+    pub name: &'static str,
+    program: Program,
+    /// The second client waits until the first has gone.
+    pub one_at_a_time: bool,
+    /// Each client has a thread of its own.
+    pub thread_for_each: bool,
+    /// The descriptors it can use are 0 up to this; clients beyond are refused.
+    pub descriptors: Option<usize>,
+    /// SIGINT and SIGTERM end it gracefully, with exit status 0.
+    pub stops_gracefully: bool,
+    /// It has the flag `--lines`.
+    pub lines: bool,
+    /// System calls of an echo with one client, and at most with 64 in step.
+    pub calls_of_an_echo: (f64, f64),
+}
+
+enum Program {
+    Binary(&'static str),
+    Example(&'static str),
+}
+
+pub const BLOCKING: Stage = Stage {
+    name: "01_blocking",
+    program: Program::Binary(env!("CARGO_BIN_EXE_01_blocking")),
+    one_at_a_time: true,
+    thread_for_each: false,
+    descriptors: None,
+    stops_gracefully: false,
+    lines: false,
+    calls_of_an_echo: (2.0, 2.0),
+};
+
+pub const THREADS: Stage = Stage {
+    name: "02_threads",
+    program: Program::Binary(env!("CARGO_BIN_EXE_02_threads")),
+    one_at_a_time: false,
+    thread_for_each: true,
+    ..BLOCKING
+};
+
+pub const SELECT: Stage = Stage {
+    name: "03_select",
+    program: Program::Binary(env!("CARGO_BIN_EXE_03_select")),
+    thread_for_each: false,
+    descriptors: Some(1024),
+    calls_of_an_echo: (4.0, 2.1),
+    ..THREADS
+};
+
+pub const SCHEDULER: Stage = Stage {
+    name: "04_scheduler",
+    program: Program::Binary(env!("CARGO_BIN_EXE_04_scheduler")),
+    stops_gracefully: true,
+    lines: true,
+    ..SELECT
+};
+
+/// The scheduler with tasks that are written by hand.
+pub const BY_HAND: Stage = Stage {
+    name: "by_hand",
+    program: Program::Example("by_hand"),
+    lines: false,
+    ..SCHEDULER
+};
+
+impl Stage {
+    /// Its program, without arguments.
+    pub fn command(&self) -> Command {
+        Command::new(self.path())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        match self.program {
+            Program::Binary(path) => path.into(),
+            Program::Example(name) => {
+                // The test is target/debug/deps/behaviour-…; examples are built beside `deps`.
+                let test = env::current_exe().expect("the test's own path");
+                let target = test.ancestors().nth(2).expect("target/debug");
+                target.join("examples").join(name)
+            }
+        }
+    }
+}
