@@ -2,23 +2,24 @@
 //!
 //! Start one of the stages in one terminal, and this in another:
 //!
-//! * `cargo run --bin 01_blocking`, then `cargo run --example swarm`: exactly one of the ten
-//!   clients is served, and the others wait. A client takes about 2 s, the swarm 20 s.
-//! * `cargo run --bin 02_threads`, or 03, or 04: all are served side by side, and the swarm
-//!   takes no longer than one client.
-//! * `cargo run --example swarm -- --clients 1000 --pause 1000` shows what a thread for each
-//!   client costs, and where `select(2)` or `ulimit -n` ends.
+//! * `cargo run --bin 01_blocking`, then `cargo run --example swarm`: exactly one of the
+//!   ten clients is served, and the others wait. A client takes 2 s, the swarm 20 s.
+//! * `cargo run --bin 02_threads`, or 03, or 04: all are served side by side, and the
+//!   swarm takes no longer than one client.
+//! * `cargo run --example swarm -- --clients 1000 --pause 1000` shows what a thread for
+//!   each client costs, and where `select(2)` or `ulimit -n` ends.
 //! * `cargo run --release --example swarm -- --size 10000000 --pause 0` is about bulk.
 //!
-//! Each client has a thread of its own and blocks in it, as in stage 02; it tells the main
-//! thread what happens to it ([`News`]), and the main thread draws. Every byte that comes back
-//! is compared with the one that was sent, so a server that mixes up two clients is found out.
+//! Each client has a thread of its own and blocks in it, as in stage 02; it tells the
+//! main thread what happens to it ([`News`]), and the main thread draws. Every byte that
+//! comes back is compared with the one that was sent, so a server that mixes up two
+//! clients is found out.
 
 #![forbid(unsafe_code)]
 
 use std::env;
 use std::ffi::OsString;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
@@ -38,14 +39,15 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// How often the table is drawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// A message up to this size fits the socket buffers, and sending it cannot block for ever.
+/// A message up to this size fits the socket buffers, and sending it cannot block for
+/// ever.
 const CHUNK: usize = 16 * 1024;
 
 /// Enough for a client; a thousand of the usual stacks is 2 GiB of addresses.
 const STACK: usize = 128 * 1024;
 
-/// "Too many open files", of this process or of the whole system. The standard library has no
-/// name for them; all Unix systems have the same numbers.
+/// "Too many open files", in the whole system or in this process. The standard library
+/// has no name for them; all Unix systems have the same numbers.
 const NO_DESCRIPTOR: RangeInclusive<i32> = 23..=24;
 
 /// So many clients get a line each; from more on, a character each, up to `GRID`.
@@ -149,7 +151,10 @@ enum Hint {
 
 impl Failure {
     fn new(reason: impl Display, hint: Hint) -> Failure {
-        Failure { reason: reason.to_string(), hint }
+        Failure {
+            reason: reason.to_string(),
+            hint,
+        }
     }
 }
 
@@ -158,7 +163,11 @@ fn client(number: usize, options: &Options, tell: &dyn Fn(News)) -> Result<(), F
     let stream = connect(options.connect)?;
     tell(News::Connected);
     for message in 1..=options.messages {
-        let message = Message { client: number, number: message, size: options.size };
+        let message = Message {
+            client: number,
+            number: message,
+            size: options.size,
+        };
         tell(News::Asks);
         exchange(&stream, &message, tell)?;
         tell(News::Answered);
@@ -196,8 +205,8 @@ fn exchange(
         return message.receive(stream, tell);
     }
     // The server sends the first bytes back while we are still sending the last ones. If
-    // nobody received them, all buffers would be full in the end, and both sides would wait
-    // for ever.
+    // nobody received them, all buffers would be full in the end, and both sides would
+    // wait for ever.
     thread::scope(|scope| {
         let send = || {
             if message.send(stream).is_err() {
@@ -205,7 +214,9 @@ fn exchange(
                 let _ = stream.shutdown(Shutdown::Both);
             }
         };
-        let sender = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, send);
+        let sender = thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, send);
         let received = match sender {
             Ok(_) => message.receive(stream, tell),
             Err(error) => Err(no_thread(&error)),
@@ -228,12 +239,13 @@ fn finish(mut stream: &TcpStream) -> Result<(), Failure> {
         match receive_some(&mut stream, &mut buffer) {
             Ok(0) if extra == 0 => return Ok(()),
             Ok(0) => {
-                let reason = format_args!("{extra} bytes too many after the last message");
+                let reason =
+                    format_args!("{extra} bytes too many after the last message");
                 return Err(Failure::new(reason, Hint::NoEcho));
             }
             Ok(count) => extra += count,
             Err(error) => {
-                let reason = format_args!("the connection did not end in peace: {error}");
+                let reason = format_args!("at the end of the connection: {error}");
                 return Err(Failure::new(reason, Hint::AskServer));
             }
         }
@@ -253,8 +265,8 @@ fn no_thread(error: &io::Error) -> Failure {
     Failure::new(format_args!("no thread for it: {error}"), Hint::MoreThreads)
 }
 
-/// What a client sends. Its bytes are computed when they are needed: a thousand clients with
-/// messages of 10 MB have no room to keep them.
+/// What a client sends. Its bytes are computed when they are needed: a thousand clients
+/// with messages of 10 MB have no room to keep them.
 struct Message {
     client: usize,
     number: usize,
@@ -262,10 +274,11 @@ struct Message {
 }
 
 impl Message {
-    /// The byte at a position: as good as random, and different for each client and message.
+    /// The byte at a position: as good as random, and different for each client and
+    /// message.
     ///
-    /// The last one is a newline, so that a server that answers lines does answer, wrongly,
-    /// and is found out at once.
+    /// The last one is a newline, so that a server that answers lines does answer,
+    /// wrongly, and is found out at once.
     fn byte(&self, position: usize) -> u8 {
         if position + 1 == self.size && self.size > 1 {
             return b'\n';
@@ -306,8 +319,9 @@ impl Message {
                 Err(error) => Err(error.to_string()),
             };
             let count = count.map_err(|what| {
-                let reason =
-                    format!("{what}, after {position} of {size} bytes of message {number}");
+                let reason = format!(
+                    "{what}, after {position} of {size} bytes of message {number}"
+                );
                 Failure::new(reason, Hint::AskServer)
             })?;
             self.check(position, &buffer[..count])?;
@@ -381,8 +395,13 @@ enum State {
 
 impl State {
     /// In the order of the summary line.
-    const ALL: [State; 5] =
-        [State::Served, State::Waiting, State::Done, State::Connecting, State::Failed];
+    const ALL: [State; 5] = [
+        State::Served,
+        State::Waiting,
+        State::Done,
+        State::Connecting,
+        State::Failed,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -436,8 +455,9 @@ impl Swarm {
         }
     }
 
-    /// Starts a thread for each client, and returns what brings their reports. Nobody joins
-    /// these threads: if the main thread gives up, the process ends, and they with it.
+    /// Starts a thread for each client, and returns what brings their reports. Nobody
+    /// joins these threads: if the main thread gives up, the process ends, and they with
+    /// it.
     fn start_clients(&self) -> Receiver<Report> {
         let (sender, news) = mpsc::channel();
         for number in 0..self.options.clients {
@@ -457,7 +477,14 @@ impl Swarm {
         news
     }
 
-    fn hear(&mut self, Report { client: number, at, news }: Report) {
+    fn hear(
+        &mut self,
+        Report {
+            client: number,
+            at,
+            news,
+        }: Report,
+    ) {
         let client = &mut self.clients[number];
         match news {
             News::Connected => client.stage = Stage::Connected,
@@ -492,7 +519,12 @@ impl Swarm {
     }
 
     fn summary(&mut self, now: Instant) -> String {
-        let Options { clients, messages, size, .. } = self.options;
+        let Options {
+            clients,
+            messages,
+            size,
+            ..
+        } = self.options;
         let answered = self.round_trips.len();
         let bytes = answered as u128 * size as u128;
         let elapsed = human(now - self.started);
@@ -542,12 +574,18 @@ impl Swarm {
 
 fn report(reports: &Sender<Report>, client: usize, news: News) {
     // If nobody listens any more, the process is about to end.
-    let _ = reports.send(Report { client, at: Instant::now(), news });
+    let _ = reports.send(Report {
+        client,
+        at: Instant::now(),
+        news,
+    });
 }
 
 impl Options {
     fn advice(&self, hint: Hint) -> String {
-        let Options { connect, clients, .. } = self;
+        let Options {
+            connect, clients, ..
+        } = self;
         match hint {
             Hint::StartServer if connect.to_string() == DEFAULT_ADDRESS => {
                 "start a server first: cargo run".to_string()
@@ -564,20 +602,24 @@ impl Options {
             Hint::MoreThreads => "each client needs a thread: take fewer --clients, \
                  or raise `ulimit -u` and `ulimit -v`"
                 .to_string(),
-            Hint::NoEcho => "the server must send back exactly what it receives: is this \
+            Hint::NoEcho => {
+                "the server must send back exactly what it receives: is this \
                  an echo server, without --lines?"
-                .to_string(),
-            Hint::AskServer => "look at what the server says about it: it may have no room \
+                    .to_string()
+            }
+            Hint::AskServer => {
+                "look at what the server says about it: it may have no room \
                  for more clients, or have ended"
-                .to_string(),
+                    .to_string()
+            }
         }
     }
 }
 
 // How it looks.
 
-/// Standard output: a table that is drawn again and again in place, or, in a pipe or a file,
-/// a line for each change.
+/// Standard output: a table that is drawn again and again in place, or, in a pipe or a
+/// file, a line for each change.
 enum Screen {
     Terminal { lines: usize },
     Plain { last: [usize; 5] },
@@ -651,7 +693,10 @@ fn summary_line(elapsed: Duration, counts: [usize; 5]) -> String {
 fn table(swarm: &Swarm, now: Instant) -> Vec<String> {
     let messages = swarm.options.messages;
     let bar = messages.min(BAR);
-    let mut lines = vec![format!("client  state         {:bar$}  last round trip", "answered")];
+    let mut lines = vec![format!(
+        "client  state         {:bar$}  last round trip",
+        "answered"
+    )];
     for (number, client) in (1..).zip(&swarm.clients) {
         let state = client.state(now).name();
         let answered = client.answered;
@@ -669,7 +714,10 @@ fn grid(swarm: &Swarm, now: Instant) -> Vec<String> {
     let mut lines = vec![letters.join("   ")];
     let shown = &swarm.clients[..swarm.clients.len().min(GRID)];
     for row in shown.chunks(GRID_WIDTH) {
-        let row: String = row.iter().map(|client| client.state(now).letter()).collect();
+        let row: String = row
+            .iter()
+            .map(|client| client.state(now).letter())
+            .collect();
         lines.push(format!("  {row}"));
     }
     if shown.len() < swarm.clients.len() {
@@ -712,4 +760,83 @@ struct Options {
 enum Request {
     Swarm(Options),
     Say(String),
+}
+
+fn parse(mut arguments: Parser) -> Result<Request, lexopt::Error> {
+    let mut connect = OsString::from(DEFAULT_ADDRESS);
+    let (mut clients, mut messages, mut pause, mut size) = (10, 10, 200, 64);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("connect") => connect = arguments.value()?,
+            Arg::Long("clients") => {
+                clients = number("--clients", &mut arguments, 1..=60_000)?
+            }
+            Arg::Long("messages") => {
+                messages = number("--messages", &mut arguments, 1..=1_000_000)?;
+            }
+            Arg::Long("pause") => {
+                pause = number("--pause", &mut arguments, 0..=3_600_000)?
+            }
+            Arg::Long("size") => {
+                size = number("--size", &mut arguments, 1..=1_000_000_000)?
+            }
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Say(help())),
+            Arg::Short('V') | Arg::Long("version") => {
+                let version = env!("CARGO_PKG_VERSION");
+                return Ok(Request::Say(format!("{NAME} {version}")));
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    let connect = connect.parse_with(|text| {
+        text.parse().map_err(|_| {
+            "an address has the form ADDR:PORT, in numbers: \
+             127.0.0.1:8000, or [::1]:8000 for IPv6"
+        })
+    })?;
+    let pause = Duration::from_millis(pause as u64);
+    Ok(Request::Swarm(Options {
+        connect,
+        clients,
+        messages,
+        pause,
+        size,
+    }))
+}
+
+/// The value of an option that takes a number.
+fn number(
+    name: &str,
+    arguments: &mut Parser,
+    range: RangeInclusive<usize>,
+) -> Result<usize, lexopt::Error> {
+    arguments.value()?.parse_with(|text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (range.start(), range.end());
+            Err(format!(
+                "{name} takes a whole number from {least} to {most}"
+            ))
+        }
+    })
+}
+
+fn help() -> String {
+    format!(
+        "Many clients of an echo server at once: shows who is served, and who waits.\n\n\
+         Usage: {NAME} [--connect ADDR:PORT] [--clients N] [--messages M]\n             \
+                       [--pause MS] [--size BYTES]\n\n\
+         M times, each client sends a message, checks that the same bytes come back,\n\
+         and pauses. So it takes about M times MS, once it is served.\n\n\
+         Options:\n  \
+           --connect ADDR:PORT  where the server is [default: {DEFAULT_ADDRESS}]\n  \
+           --clients N          how many clients [default: 10]\n  \
+           --messages M         how many messages each of them sends [default: 10]\n  \
+           --pause MS           how long it pauses after each, in ms [default: 200]\n  \
+           --size BYTES         how long a message is [default: 64]\n  \
+           -h, --help           print this and exit\n  \
+           -V, --version        print the version and exit\n\n\
+         The exit status is 0 if all were served and all bytes were right, 1 if not,\n\
+         2 for wrong usage."
+    )
 }
