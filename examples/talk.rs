@@ -133,6 +133,8 @@ struct Conversation {
     /// Asks for the next line of the input. Without it, the thread that reads a long file
     /// would fill the channel with it, while we still wait for the first answer.
     ask: Sender<()>,
+    /// The input is not from arguments, but from a terminal or a pipe, and may take long.
+    typed: bool,
     /// What has been received and not yet been shown.
     received: Vec<u8>,
     /// How much of it is known to have no newline in it.
@@ -144,7 +146,7 @@ struct Conversation {
 
 impl Conversation {
     fn start(stream: TcpStream, texts: Vec<Vec<u8>>) -> Result<Conversation, Failure> {
-        let stream = Arc::new(stream);
+        let (stream, typed) = (Arc::new(stream), texts.is_empty());
         let (sender, events) = mpsc::channel();
         let (ask, asked) = mpsc::channel();
         let (receiving, receiver) = (Arc::clone(&stream), sender.clone());
@@ -162,6 +164,7 @@ impl Conversation {
             stream,
             events,
             ask,
+            typed,
             received: Vec::new(),
             searched: 0,
             received_at: Instant::now(),
@@ -185,10 +188,14 @@ impl Conversation {
                 None => break,
             }
         }
-        // The server has closed. That is fine if the input is at its end too, which we
-        // may be about to hear; otherwise the user should know now, not a line later.
-        match self.events.recv_timeout(PATIENCE / 10) {
-            Ok(Event::Input(Ok(None))) => Ok(None),
+        // The server has closed. That is fine if the input is at its end too: arguments
+        // say that soon. Someone who types may think for long, and should know now.
+        let input = match self.typed {
+            true => self.events.recv_timeout(PATIENCE / 10).ok(),
+            false => self.events.recv().ok(),
+        };
+        match input {
+            Some(Event::Input(Ok(None))) => Ok(None),
             _ => {
                 self.show_rest()?;
                 Err(Failure::closed("before the end of the input"))

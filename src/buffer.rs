@@ -109,6 +109,12 @@ impl From<&[u8]> for Buffer {
     }
 }
 
+impl<const N: usize> From<&[u8; N]> for Buffer {
+    fn from(bytes: &[u8; N]) -> Buffer {
+        Buffer::from(bytes.to_vec())
+    }
+}
+
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({:?})", self.escape_ascii().to_string())

@@ -35,6 +35,16 @@ pub trait Task {
     }
 }
 
+impl Task for Box<dyn Task> {
+    fn send(&mut self, data: Data) -> Resumed {
+        (**self).send(data)
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}
+
 /// How far a task came.
 #[derive(Debug)]
 pub enum Resumed {
