@@ -53,12 +53,7 @@ pub(crate) struct EchoServer {
 
 impl EchoServer {
     pub(crate) fn new(sock: Socket, scheduler: Handle, log: Log) -> EchoServer {
-        EchoServer {
-            sock,
-            scheduler,
-            log,
-            backoff: AcceptBackoff::default(),
-        }
+        EchoServer { sock, scheduler, log, backoff: AcceptBackoff::default() }
     }
 }
 
@@ -112,11 +107,7 @@ enum State {
 
 impl ClientHandler {
     pub(crate) fn new(client: Socket, addr: SocketAddr, log: Log) -> ClientHandler {
-        ClientHandler {
-            addr,
-            log,
-            state: State::Unstarted { client },
-        }
+        ClientHandler { addr, log, state: State::Unstarted { client } }
     }
 
     fn finish(&mut self) -> Resumed {

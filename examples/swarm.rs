@@ -154,10 +154,7 @@ enum Hint {
 
 impl Failure {
     fn new(reason: impl Display, hint: Hint) -> Failure {
-        Failure {
-            reason: reason.to_string(),
-            hint,
-        }
+        Failure { reason: reason.to_string(), hint }
     }
 }
 
@@ -166,11 +163,7 @@ fn client(number: usize, options: &Options, tell: &dyn Fn(News)) -> Result<(), F
     let stream = connect(options.connect)?;
     tell(News::Connected);
     for message in 1..=options.messages {
-        let message = Message {
-            client: number,
-            number: message,
-            size: options.size,
-        };
+        let message = Message { client: number, number: message, size: options.size };
         tell(News::Asks);
         exchange(&stream, &message, tell)?;
         tell(News::Answered);
@@ -218,9 +211,7 @@ fn exchange(
                 let _ = stream.shutdown(Shutdown::Both);
             }
         };
-        let sender = thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, send);
+        let sender = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, send);
         let received = match sender {
             Ok(_) => message.receive(stream, tell),
             Err(error) => Err(no_thread(&error)),
@@ -417,13 +408,8 @@ enum State {
 
 impl State {
     /// In the order of the summary line.
-    const ALL: [State; 5] = [
-        State::Served,
-        State::Waiting,
-        State::Done,
-        State::Connecting,
-        State::Failed,
-    ];
+    const ALL: [State; 5] =
+        [State::Served, State::Waiting, State::Done, State::Connecting, State::Failed];
 
     fn name(self) -> &'static str {
         match self {
@@ -535,12 +521,7 @@ impl Swarm {
     }
 
     fn summary(&mut self, now: Instant) -> String {
-        let Options {
-            clients,
-            messages,
-            size,
-            ..
-        } = self.options;
+        let Options { clients, messages, size, .. } = self.options;
         let answered = self.round_trips.len();
         let bytes = answered as u128 * size as u128;
         let mut text = format!(
@@ -589,18 +570,12 @@ impl Swarm {
 
 fn report(reports: &Sender<Report>, client: usize, news: News) {
     // If nobody listens any more, the process is about to end.
-    let _ = reports.send(Report {
-        client,
-        at: Instant::now(),
-        news,
-    });
+    let _ = reports.send(Report { client, at: Instant::now(), news });
 }
 
 impl Options {
     fn advice(&self, hint: Hint) -> String {
-        let Options {
-            connect, clients, ..
-        } = self;
+        let Options { connect, clients, .. } = self;
         match hint {
             Hint::StartServer if connect.to_string() == DEFAULT_ADDRESS => {
                 "start a server first: cargo run".to_string()
@@ -711,10 +686,8 @@ fn summary_line(elapsed: Duration, counts: [usize; 5]) -> String {
 fn table(swarm: &Swarm, now: Instant) -> Vec<String> {
     let messages = swarm.options.messages;
     let bar = messages.min(BAR);
-    let mut lines = vec![format!(
-        "client  state         {:bar$}  last round trip",
-        "answered"
-    )];
+    let mut lines =
+        vec![format!("client  state         {:bar$}  last round trip", "answered")];
     for (number, client) in (1..).zip(&swarm.clients) {
         let state = client.state(now).name();
         let answered = client.answered;
@@ -732,10 +705,7 @@ fn grid(swarm: &Swarm, now: Instant) -> Vec<String> {
     let mut lines = vec![letters.join("   ")];
     let shown = &swarm.clients[..swarm.clients.len().min(GRID)];
     for row in shown.chunks(GRID_WIDTH) {
-        let row: String = row
-            .iter()
-            .map(|client| client.state(now).letter())
-            .collect();
+        let row: String = row.iter().map(|client| client.state(now).letter()).collect();
         lines.push(format!("  {row}"));
     }
     if shown.len() < swarm.clients.len() {
@@ -813,13 +783,7 @@ fn parse(mut arguments: Parser) -> Result<Request, lexopt::Error> {
         })
     })?;
     let pause = Duration::from_millis(pause as u64);
-    Ok(Request::Swarm(Options {
-        connect,
-        clients,
-        messages,
-        pause,
-        size,
-    }))
+    Ok(Request::Swarm(Options { connect, clients, messages, pause, size }))
 }
 
 /// The value of an option that takes a number.
@@ -832,9 +796,7 @@ fn number(
         Ok(number) if range.contains(&number) => Ok(number),
         _ => {
             let (least, most) = (range.start(), range.end());
-            Err(format!(
-                "{name} takes a whole number from {least} to {most}"
-            ))
+            Err(format!("{name} takes a whole number from {least} to {most}"))
         }
     })
 }

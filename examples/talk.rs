@@ -221,10 +221,7 @@ impl Conversation {
             }
         };
         let took = human(self.received_at.saturating_duration_since(sent_at));
-        say(format_args!(
-            "{}   (after {took})",
-            shown(&answer, Some(line))
-        ))
+        say(format_args!("{}   (after {took})", shown(&answer, Some(line))))
     }
 
     /// Says that we will send no more, and waits until the server does the same.
@@ -327,10 +324,7 @@ impl Conversation {
         if self.received.is_empty() {
             return Ok(());
         }
-        say(format_args!(
-            "{}   (not asked for)",
-            shown(&self.received, None)
-        ))
+        say(format_args!("{}   (not asked for)", shown(&self.received, None)))
     }
 
     fn unanswered(&self) -> Failure {

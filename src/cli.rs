@@ -85,11 +85,7 @@ impl Program {
                  127.0.0.1:8000, or [::1]:8000 for IPv6"
             })
         })?;
-        Ok(Request::Serve(Options {
-            listen,
-            log: Log::new(quiet),
-            lines,
-        }))
+        Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines }))
     }
 }
 
@@ -163,11 +159,7 @@ impl Options {
 mod tests {
     use super::*;
 
-    const PROGRAM: Program = Program {
-        name: "99_test",
-        about: "A test.",
-        lines: true,
-    };
+    const PROGRAM: Program = Program { name: "99_test", about: "A test.", lines: true };
 
     fn parse(arguments: &[&str]) -> Result<Options, String> {
         match PROGRAM.parse(Parser::from_args(arguments)) {
@@ -202,10 +194,7 @@ mod tests {
     #[test]
     fn only_the_later_stages_have_lines() {
         assert!(parse(&["--lines"]).unwrap().lines);
-        let early = Program {
-            lines: false,
-            ..PROGRAM
-        };
+        let early = Program { lines: false, ..PROGRAM };
         assert!(early.parse(Parser::from_args(["--lines"])).is_err());
         assert!(!early.to_string().contains("--lines"));
         assert!(PROGRAM.to_string().contains("--lines"));

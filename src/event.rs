@@ -24,24 +24,17 @@ pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 impl Socket {
     /// Wait for a client to connect, and accept it.
     pub fn accept(&self) -> ConnectEvent {
-        ConnectEvent {
-            socket: self.clone(),
-        }
+        ConnectEvent { socket: self.clone() }
     }
 
     /// Wait for data, and receive it. An empty buffer is the end of input.
     pub fn recv(&self) -> ReceiveEvent {
-        ReceiveEvent {
-            socket: self.clone(),
-        }
+        ReceiveEvent { socket: self.clone() }
     }
 
     /// Send all of `bytes`, waiting for room as often as it takes.
     pub fn send(&self, bytes: impl Into<Buffer>) -> SendEvent {
-        SendEvent {
-            socket: self.clone(),
-            bytes: bytes.into(),
-        }
+        SendEvent { socket: self.clone(), bytes: bytes.into() }
     }
 
     /// End the connection without destroying bytes on their way; see [`CloseEvent`].
@@ -52,9 +45,7 @@ impl Socket {
 
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
-    SleepEvent {
-        until: later(duration),
-    }
+    SleepEvent { until: later(duration) }
 }
 // ANCHOR_END: socket_events
 
@@ -217,10 +208,7 @@ impl Event {
             Event::Receive(event) => event.happen(buffers),
             Event::Send(event) => event.happen(buffers),
             Event::Close(event) => event.happen(buffers),
-            Event::Sleep(_) => Happened::Done {
-                data: Data::Slept,
-                short: false,
-            },
+            Event::Sleep(_) => Happened::Done { data: Data::Slept, short: false },
         }
     }
     // ANCHOR_END: happen
@@ -268,10 +256,7 @@ impl ConnectEvent {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             result => {
                 let client = result.map(|(client, _)| client);
-                Happened::Done {
-                    data: Data::Connected(client),
-                    short: false,
-                }
+                Happened::Done { data: Data::Connected(client), short: false }
             }
         }
     }
@@ -283,13 +268,8 @@ impl ReceiveEvent {
         match self.socket.try_recv(buffers) {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             result => {
-                let short = result
-                    .as_ref()
-                    .is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
-                Happened::Done {
-                    data: Data::Received(result),
-                    short,
-                }
+                let short = result.as_ref().is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
+                Happened::Done { data: Data::Received(result), short }
             }
         }
     }
@@ -303,10 +283,7 @@ impl SendEvent {
                 return Happened::WouldBlock(self.into());
             }
             Err(error) => {
-                return Happened::Done {
-                    data: Data::Sent(Err(error)),
-                    short: false,
-                };
+                return Happened::Done { data: Data::Sent(Err(error)), short: false };
             }
             Ok(sent) => self.bytes.take_front(sent),
         }
@@ -315,10 +292,7 @@ impl SendEvent {
         }
         let sent = self.bytes.taken();
         buffers.recycle(self.bytes);
-        Happened::Done {
-            data: Data::Sent(Ok(sent)),
-            short: false,
-        }
+        Happened::Done { data: Data::Sent(Ok(sent)), short: false }
     }
 }
 // ANCHOR_END: happens
@@ -338,10 +312,7 @@ impl CloseEvent {
                 buffers.recycle(bytes);
                 Happened::More(self.into())
             }
-            _ => Happened::Done {
-                data: Data::Closed,
-                short: false,
-            },
+            _ => Happened::Done { data: Data::Closed, short: false },
         }
     }
 }

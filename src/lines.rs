@@ -25,11 +25,7 @@ pub struct Lines {
 impl Lines {
     /// Reads lines from `socket`.
     pub fn new(socket: Socket) -> Lines {
-        Lines {
-            socket,
-            received: Vec::new(),
-            start: 0,
-        }
+        Lines { socket, received: Vec::new(), start: 0 }
     }
 
     /// The socket, to send on.
@@ -50,9 +46,7 @@ pub async fn read_line<'a>(
 ) -> io::Result<Option<&'a [u8]>> {
     let mut searched = lines.start;
     let end = loop {
-        let newline = lines.received[searched..]
-            .iter()
-            .position(|&byte| byte == b'\n');
+        let newline = lines.received[searched..].iter().position(|&byte| byte == b'\n');
         let length =
             newline.map_or(lines.received.len(), |at| searched + at) - lines.start;
         if length > MAX_LINE {

@@ -83,10 +83,7 @@ impl<T: Trace> Ready<T> {
     /// [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
         let (id, running) = self.count_in(task.name());
-        self.push(
-            Submitted(Box::new(Counted { id, running, task })),
-            Data::Start,
-        );
+        self.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
     }
 
     fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>) {
@@ -111,20 +108,13 @@ impl<T: Trace> Ready<T> {
     pub fn step(&self) -> Option<Stepped> {
         let (mut task, data) = self.pop()?;
         let id = task.id();
-        self.trace(|| Step::Resume {
-            task: id,
-            with: &data,
-        });
+        self.trace(|| Step::Resume { task: id, with: &data });
         // The scheduler does not look into a task that has panicked, it only drops it: so it
         // cannot see what the panic left unfinished.
         let panicked =
             match panic::catch_unwind(AssertUnwindSafe(|| task.0.task.send(data))) {
                 Ok(Resumed::Yielded(event, at)) => {
-                    self.trace(|| Step::Yield {
-                        task: id,
-                        event: &event,
-                        at,
-                    });
+                    self.trace(|| Step::Yield { task: id, event: &event, at });
                     return Some(Stepped::Yielded(task, event));
                 }
                 Ok(Resumed::Finished) => None,
@@ -145,10 +135,7 @@ impl<T: Trace> Ready<T> {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = Some(panic);
         }
-        self.trace(|| Step::Finish {
-            task: id,
-            panicked: panicked.is_some(),
-        });
+        self.trace(|| Step::Finish { task: id, panicked: panicked.is_some() });
     }
 
     /// Reports a step, if anybody watches.
@@ -261,10 +248,7 @@ impl Handle {
     /// Adds a task, which will run from the next turn on.
     pub fn submit_task(&self, task: impl Task + 'static) {
         let (id, running) = self.ready.count_in(task.name());
-        self.ready.push(
-            Submitted(Box::new(Counted { id, running, task })),
-            Data::Start,
-        );
+        self.ready.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
     }
 
     /// Asks for a graceful stop: no new clients, end of input for those who are there, and a

@@ -126,10 +126,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             self.ready.trace(|| Step::Enter { call: P::CALL });
             self.readiness.clear();
             self.poller.wait(timeout, &mut self.readiness)?;
-            self.ready.trace(|| Step::Leave {
-                call: P::CALL,
-                ready: &self.readiness,
-            });
+            self.ready.trace(|| Step::Leave { call: P::CALL, ready: &self.readiness });
 
             let readiness = std::mem::take(&mut self.readiness);
             for &(fd, direction) in &readiness {
@@ -179,10 +176,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
                 if let Data::Closed = data {
                     self.forget_deadline(id);
                 }
-                self.ready.trace(|| Step::Happened {
-                    task: id,
-                    data: &data,
-                });
+                self.ready.trace(|| Step::Happened { task: id, data: &data });
                 self.ready.push(task, data);
             }
             Happened::WouldBlock(event) => {
@@ -215,10 +209,8 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         }
         match self.poller.watch(socket, direction) {
             Ok(Watch::Wait) => {
-                self.ready.trace(|| Step::Park {
-                    task: task.id(),
-                    on: Some((fd, direction)),
-                });
+                self.ready
+                    .trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
                 *slot = Some((event, task));
             }
             Ok(Watch::TryNow) => self.happen(direction, event, task),
@@ -233,10 +225,8 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             Err(error) => self.give_up(event, task, error),
             Ok(_) => {
                 let fd = socket.as_raw_fd();
-                self.ready.trace(|| Step::Park {
-                    task: task.id(),
-                    on: Some((fd, direction)),
-                });
+                self.ready
+                    .trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
                 *self.table(direction).slot(fd) = Some((event, task));
             }
         }
@@ -353,8 +343,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     }
 
     fn stop_is_over(&self) -> bool {
-        self.stopped
-            .is_some_and(|since| since.elapsed() >= STOP_GRACE)
+        self.stopped.is_some_and(|since| since.elapsed() >= STOP_GRACE)
     }
 
     /// Ends the tasks that are left. What they own is closed.
@@ -399,8 +388,7 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
         task: Submitted,
     ) {
         if let Some(fd) = event.fd() {
-            self.timers
-                .insert((deadline, task.id()), Timer::Deadline(fd));
+            self.timers.insert((deadline, task.id()), Timer::Deadline(fd));
             self.deadlines.insert(task.id(), deadline);
         }
         self.wait_for(Direction::Read, event, task);
@@ -411,10 +399,7 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.ready.trace(|| Step::Park {
-            task: task.id(),
-            on: None,
-        });
+        self.ready.trace(|| Step::Park { task: task.id(), on: None });
         self.timers.insert((instant, task.id()), Timer::Sleep(task));
     }
 

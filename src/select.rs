@@ -43,10 +43,7 @@ pub struct FdSet {
 impl FdSet {
     /// The empty set.
     pub const fn new() -> FdSet {
-        FdSet {
-            words: [0; WORDS],
-            used: 0,
-        }
+        FdSet { words: [0; WORDS], used: 0 }
     }
 
     /// Makes this set equal to `other`, without looking at the unused words of either.
@@ -89,11 +86,7 @@ impl FdSet {
 
     /// The descriptors in the set, in ascending order.
     pub fn iter(&self) -> Descriptors<'_> {
-        Descriptors {
-            words: &self.words[..self.used],
-            next: 0,
-            word: 0,
-        }
+        Descriptors { words: &self.words[..self.used], next: 0, word: 0 }
     }
 
     fn trim(&mut self) {

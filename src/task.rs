@@ -87,9 +87,7 @@ impl<Body: Future<Output = ()>> Coroutine<Body> {
     /// Makes a coroutine and runs none of it: that takes the first `send`.
     pub fn new<F: FnOnce(Co) -> Body>(body: F) -> Coroutine<Body> {
         let mailbox = Rc::new(Mailbox::default());
-        let co = Co {
-            mailbox: Rc::clone(&mailbox),
-        };
+        let co = Co { mailbox: Rc::clone(&mailbox) };
         Coroutine {
             future: Box::pin(body(co)),
             mailbox,
@@ -129,9 +127,7 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
 
 impl<Body> fmt::Debug for Coroutine<Body> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coroutine")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Coroutine").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -167,11 +163,7 @@ impl Co {
         let event = (event.into(), Location::caller());
         let other = self.mailbox.event.replace(Some(event));
         assert!(other.is_none(), "{ONE_AT_A_TIME}");
-        Yielding {
-            mailbox: &self.mailbox,
-            handed_out: false,
-            kind: PhantomData,
-        }
+        Yielding { mailbox: &self.mailbox, handed_out: false, kind: PhantomData }
     }
 }
 

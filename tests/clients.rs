@@ -31,9 +31,7 @@ fn background<T: Send + 'static>(
 
 /// What comes out of the background, or a panic if it hangs there.
 fn outcome<T>(result: Receiver<T>) -> T {
-    result
-        .recv_timeout(WATCHDOG)
-        .expect("it hangs, or has panicked")
+    result.recv_timeout(WATCHDOG).expect("it hangs, or has panicked")
 }
 
 /// A process that does not outlive the test.
@@ -48,10 +46,7 @@ impl Drop for Running {
 
 impl Running {
     fn start(command: &mut Command) -> Running {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Running(command.spawn().unwrap())
     }
 
@@ -73,11 +68,7 @@ impl Running {
         let out = out.map(outcome).unwrap_or_default();
         let err = err.map(outcome).unwrap_or_default();
         outcome(written);
-        Finished {
-            code: self.0.wait().unwrap().code(),
-            out,
-            err,
-        }
+        Finished { code: self.0.wait().unwrap().code(), out, err }
     }
 }
 
@@ -106,10 +97,7 @@ impl Finished {
     fn expect(self, code: i32) -> Finished {
         assert_eq!(self.code, Some(code), "{self:#?}");
         assert!(!self.err.contains("panicked"), "{self:#?}");
-        assert!(
-            !self.out.contains('\x1b'),
-            "escape codes in a pipe: {self:#?}"
-        );
+        assert!(!self.out.contains('\x1b'), "escape codes in a pipe: {self:#?}");
         self
     }
 
@@ -130,9 +118,7 @@ impl Finished {
 fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let binary = test.parent().unwrap().with_file_name("examples").join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples")
-        .join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
     let built = changed(&binary).expect("run `cargo build --examples` first");
     let is_new = built >= changed(&source.with_extension("rs")).unwrap();
@@ -179,22 +165,12 @@ struct Server {
 
 fn server(program: &str, flags: &[&str]) -> Server {
     let mut command = Command::new(program);
-    command
-        .args(["--quiet", "--listen", "127.0.0.1:0"])
-        .args(flags);
+    command.args(["--quiet", "--listen", "127.0.0.1:0"]).args(flags);
     let mut running = Running::start(&mut command);
     let out = running.out();
     let line = outcome(background(move || read_line(out)));
-    let addr = line
-        .trim()
-        .strip_prefix("listening on ")
-        .unwrap()
-        .parse()
-        .unwrap();
-    Server {
-        addr,
-        _running: running,
-    }
+    let addr = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
+    Server { addr, _running: running }
 }
 
 /// A server for one client, with ideas of its own.
@@ -212,9 +188,7 @@ fn nobody() -> SocketAddr {
 
 /// The lines without their times, which are different each time.
 fn without_times(out: &str) -> Vec<&str> {
-    out.lines()
-        .map(|line| line.split("   (after ").next().unwrap())
-        .collect()
+    out.lines().map(|line| line.split("   (after ").next().unwrap()).collect()
 }
 
 const GOODBYE: &str = "the server closed the connection";
@@ -225,10 +199,8 @@ const GOODBYE: &str = "the server closed the connection";
 fn talk_shows_the_answer_to_each_line() {
     for program in [BLOCKING, SCHEDULER] {
         let server = server(program, &[]);
-        let talk = talk()
-            .to(server.addr)
-            .run(&["hello", "", "two words", "a\nb"])
-            .expect(0);
+        let talk =
+            talk().to(server.addr).run(&["hello", "", "two words", "a\nb"]).expect(0);
         let lines = ["hello", "", "two words", "a", "b", GOODBYE];
         assert_eq!(without_times(&talk.out), lines);
         assert_eq!(talk.out.matches("   (after ").count(), 5);
@@ -239,23 +211,15 @@ fn talk_shows_the_answer_to_each_line() {
 #[test]
 fn talk_understands_a_server_that_answers_lines() {
     let server = server(SCHEDULER, &["--lines"]);
-    let talk = talk()
-        .to(server.addr)
-        .run(&["hello", "two words"])
-        .expect(0);
-    assert_eq!(
-        without_times(&talk.out),
-        ["Get: hello", "Get: two words", GOODBYE]
-    );
+    let talk = talk().to(server.addr).run(&["hello", "two words"]).expect(0);
+    assert_eq!(without_times(&talk.out), ["Get: hello", "Get: two words", GOODBYE]);
 }
 
 #[test]
 fn talk_reads_standard_input() {
     let server = server(SCHEDULER, &[]);
     let input = b"\xc3\xbc\n\xff\x00\x1b[1m\r\nno newline";
-    let talk = Running::start(talk().to(server.addr))
-        .finish(input)
-        .expect(0);
+    let talk = Running::start(talk().to(server.addr)).finish(input).expect(0);
     let lines = ["ü", r"\xff\u{0}\u{1b}[1m\r", "no newline", GOODBYE];
     assert_eq!(without_times(&talk.out), lines);
 }
@@ -291,12 +255,7 @@ fn talk_puts_the_parts_of_a_line_together() {
         (&client).write_all(b"ee").unwrap();
     });
     let talk = talk().to(addr).run(&["one"]).expect(0);
-    let extra = [
-        "one",
-        "two more   (not asked for)",
-        "three   (not asked for)",
-        GOODBYE,
-    ];
+    let extra = ["one", "two more   (not asked for)", "three   (not asked for)", GOODBYE];
     assert_eq!(without_times(&talk.out), extra);
 }
 
@@ -321,11 +280,7 @@ fn talk_says_once_that_it_is_waiting() {
 #[test]
 fn talk_fails_if_the_server_closes_early() {
     let addr = one_client(|client| drop(read_line(BufReader::new(&client))));
-    talk()
-        .to(addr)
-        .run(&["hello", "more"])
-        .expect(1)
-        .complains(GOODBYE);
+    talk().to(addr).run(&["hello", "more"]).expect(1).complains(GOODBYE);
 
     let addr = one_client(|client| {
         read_line(BufReader::new(&client));
@@ -367,12 +322,7 @@ fn without_a_server_there_is_a_hint() {
         .expect(1)
         .complains("cannot connect to 127.0.0.1:1: Connection refused")
         .complains(hint);
-    swarm()
-        .to(nobody())
-        .run(&[])
-        .expect(1)
-        .says("10, 10 failed")
-        .complains(hint);
+    swarm().to(nobody()).run(&[]).expect(1).says("10, 10 failed").complains(hint);
 }
 
 #[test]
@@ -380,10 +330,7 @@ fn nobody_reads_what_they_say() {
     let server = server(SCHEDULER, &[]);
     let mut talk = talk();
     let mut swarm = swarm();
-    for command in [
-        talk.to(server.addr),
-        swarm.to(server.addr).args(["--pause", "0"]),
-    ] {
+    for command in [talk.to(server.addr), swarm.to(server.addr).args(["--pause", "0"])] {
         let mut running = Running::start(command);
         drop(running.0.stdout.take());
         let finished = running.finish(b"hello\n").expect(1);
@@ -398,30 +345,14 @@ fn wrong_usage_is_named() {
         (&["--connect"], "--connect"),
         (&["--connect", "localhost"], "localhost"),
     ] {
-        talk()
-            .run(arguments)
-            .expect(2)
-            .complains(name)
-            .complains("try 'talk --help'");
-        swarm()
-            .run(arguments)
-            .expect(2)
-            .complains(name)
-            .complains("try 'swarm --help'");
+        talk().run(arguments).expect(2).complains(name).complains("try 'talk --help'");
+        swarm().run(arguments).expect(2).complains(name).complains("try 'swarm --help'");
     }
-    for arguments in [
-        "--clients 0",
-        "--messages x",
-        "--pause -1",
-        "--size 0",
-        "--size 9e9",
-    ] {
+    for arguments in
+        ["--clients 0", "--messages x", "--pause -1", "--size 0", "--size 9e9"]
+    {
         let (name, value) = arguments.split_once(' ').unwrap();
-        swarm()
-            .run(&[name, value])
-            .expect(2)
-            .complains(name)
-            .complains(value);
+        swarm().run(&[name, value]).expect(2).complains(name).complains(value);
     }
     swarm().run(&["extra"]).expect(2).complains("extra");
 }
@@ -430,14 +361,8 @@ fn wrong_usage_is_named() {
 fn help_and_version() {
     talk().run(&["--help"]).expect(0).says("Usage: talk ");
     swarm().run(&["--help"]).expect(0).says("Usage: swarm ");
-    talk()
-        .run(&["-V"])
-        .expect(0)
-        .says(concat!("talk ", env!("CARGO_PKG_VERSION")));
-    swarm()
-        .run(&["-V"])
-        .expect(0)
-        .says(concat!("swarm ", env!("CARGO_PKG_VERSION")));
+    talk().run(&["-V"]).expect(0).says(concat!("talk ", env!("CARGO_PKG_VERSION")));
+    swarm().run(&["-V"]).expect(0).says(concat!("swarm ", env!("CARGO_PKG_VERSION")));
 }
 
 // swarm
@@ -563,9 +488,7 @@ fn a_server_that_answers_lines_is_found_out() {
 fn too_few_descriptors_are_explained() {
     let server = server(SCHEDULER, &[]);
     let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "ulimit -n 16 && exec \"$@\"", "sh"])
-        .arg(example("swarm"));
+    limited.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh"]).arg(example("swarm"));
     limited
         .to(server.addr)
         .flags("--clients 100 --pause 300 --messages 1")

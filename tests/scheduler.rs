@@ -173,10 +173,7 @@ fn one_task_may_read_while_another_writes() {
         assert_eq!(*co.yield_(reading.recv()).await.unwrap(), *b"in");
     }));
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
-        assert_eq!(
-            co.yield_(socket.send(vec![7; 1_000_000])).await.unwrap(),
-            1_000_000
-        );
+        assert_eq!(co.yield_(socket.send(vec![7; 1_000_000])).await.unwrap(), 1_000_000);
     }));
     let other = thread::spawn(move || {
         theirs.write_all(b"in").unwrap();
@@ -210,14 +207,7 @@ fn a_panicking_task_ends_alone() {
     for (i, mut theirs) in others.into_iter().enumerate() {
         let mut echoed = vec![];
         theirs.read_to_end(&mut echoed).unwrap();
-        assert_eq!(
-            echoed,
-            if i == 25 {
-                b"".to_vec()
-            } else {
-                b"hello".to_vec()
-            }
-        );
+        assert_eq!(echoed, if i == 25 { b"".to_vec() } else { b"hello".to_vec() });
     }
 }
 
@@ -290,18 +280,14 @@ fn an_error_is_a_result_for_one_task() {
             let notes = noting.clone();
             handle.submit_task(Coroutine::new(async move |co: Co| {
                 let result = echo(&co, client).await;
-                notes
-                    .borrow_mut()
-                    .push(result.err().map(|error| error.kind()));
+                notes.borrow_mut().push(result.err().map(|error| error.kind()));
             }));
         }
     }));
     let clients = thread::spawn(move || {
         let reset = TcpStream::connect(addr).unwrap();
         let mut good = TcpStream::connect(addr).unwrap();
-        socket2::SockRef::from(&reset)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
+        socket2::SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
         drop(reset);
         good.write_all(b"hello").unwrap();
         good.shutdown(std::net::Shutdown::Write).unwrap();
@@ -336,10 +322,7 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
     let (socket, _theirs) = pair();
     let mut scheduler = Scheduler::new(Refuses);
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
-        assert_eq!(
-            co.yield_(socket.recv()).await.unwrap_err().to_string(),
-            "refused"
-        );
+        assert_eq!(co.yield_(socket.recv()).await.unwrap_err().to_string(), "refused");
         assert_eq!(
             co.yield_(socket.send(b"x")).await.unwrap_err().to_string(),
             "refused"
@@ -499,9 +482,7 @@ fn close_waits_for_the_peer_and_loses_nothing() {
         // More than the server will ever read.
         client.write_all(&[1; 300_000]).unwrap();
         let mut owed = vec![];
-        client
-            .read_to_end(&mut owed)
-            .expect("an orderly end, not a reset");
+        client.read_to_end(&mut owed).expect("an orderly end, not a reset");
         owed.len()
     });
     scheduler.run().unwrap();
@@ -526,31 +507,34 @@ fn close_gives_up_on_a_peer_that_never_ends() {
     scheduler.run().unwrap();
     flood.join().unwrap();
 
-    struct Endless(Rc<RefCell<Vec<Client>>>, UnixStream, Random);
+    struct Endless {
+        theirs: UnixStream,
+        random: Random,
+    }
     impl Poller for Endless {
         const CALL: &'static str = "none";
         fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
-            self.2.watch(socket, direction)
+            self.random.watch(socket, direction)
         }
         fn unwatch(&mut self, fd: i32, direction: Direction) {
-            self.2.unwatch(fd, direction);
+            self.random.unwatch(fd, direction);
         }
         fn dry(&mut self, fd: i32, direction: Direction) {
-            self.2.dry(fd, direction);
+            self.random.dry(fd, direction);
         }
         fn wait(
             &mut self,
             t: Option<Duration>,
             ready: &mut Vec<Readiness>,
         ) -> io::Result<()> {
-            let _ = self.1.write(&[1; 64 * 1024]);
-            self.2.wait(t, ready)
+            let _ = self.theirs.write(&[1; 64 * 1024]);
+            self.random.wait(t, ready)
         }
     }
     let (socket, theirs) = pair();
     theirs.set_nonblocking(true).unwrap();
     let random = Random::new(2, true, Rc::default());
-    let mut scheduler = Scheduler::new(Endless(Rc::default(), theirs, random));
+    let mut scheduler = Scheduler::new(Endless { theirs, random });
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(socket.close()).await;
     }));
@@ -568,15 +552,8 @@ fn close_is_at_once_if_the_peer_has_ended() {
         co.yield_(socket.close()).await;
     }));
     scheduler.run().unwrap();
-    let looks = recorder
-        .lines()
-        .iter()
-        .filter(|line| line.starts_with("enter"))
-        .count();
-    assert_eq!(
-        looks, 1,
-        "one for the end of input, and none that waits: {recorder:?}"
-    );
+    let looks = recorder.lines().iter().filter(|line| line.starts_with("enter")).count();
+    assert_eq!(looks, 1, "one for the end of input, and none that waits: {recorder:?}");
 }
 
 /// A deadline that was not needed must not hit what the task waits for next.
@@ -595,9 +572,7 @@ fn a_deadline_is_forgotten_when_the_connection_is_closed() {
         theirs_one.read_to_end(&mut rest).unwrap();
         drop(theirs_one);
         let (_nobody, clock) = std::sync::mpsc::channel::<()>();
-        clock
-            .recv_timeout(CLOSE_PATIENCE + Duration::from_millis(200))
-            .unwrap_err();
+        clock.recv_timeout(CLOSE_PATIENCE + Duration::from_millis(200)).unwrap_err();
         theirs_two.write_all(b"late").unwrap();
     });
     scheduler.run().unwrap();
@@ -617,13 +592,9 @@ fn a_stop_tells_everybody_who_waits() {
     let noting = notes.clone();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         let error = co.yield_(sock.accept()).await.unwrap_err();
-        noting
-            .borrow_mut()
-            .push(format!("accept: {:?}", error.kind()));
+        noting.borrow_mut().push(format!("accept: {:?}", error.kind()));
         let error = co.yield_(sock.accept()).await.unwrap_err();
-        noting
-            .borrow_mut()
-            .push(format!("accept again: {:?}", error.kind()));
+        noting.borrow_mut().push(format!("accept again: {:?}", error.kind()));
     }));
     let noting = notes.clone();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
@@ -655,10 +626,7 @@ fn a_stop_tells_everybody_who_waits() {
     let mut sent = vec![];
     theirs.read_to_end(&mut sent).unwrap();
     assert_eq!(sent, b"sent after the stop");
-    assert!(
-        TcpStream::connect(addr).is_err(),
-        "the listening socket is closed"
-    );
+    assert!(TcpStream::connect(addr).is_err(), "the listening socket is closed");
 }
 
 /// A task that neither finishes nor can be told is given up.

@@ -30,9 +30,7 @@ fn descriptors_without_a_bit_are_refused() {
         let mut all = FdSet::new();
         let error = all.insert(fd).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains(&format!("descriptor {fd} is refused")),
+            error.to_string().contains(&format!("descriptor {fd} is refused")),
             "{error}"
         );
         assert!(error.to_string().contains("0 to 1023"), "{error}");
@@ -97,10 +95,7 @@ fn a_timeout_leaves_the_sets_empty() {
     for timeout in [Duration::ZERO, Duration::from_millis(20)] {
         let start = Instant::now();
         let mut read = set(&[there.as_raw_fd()]);
-        assert_eq!(
-            select(&mut read, &mut FdSet::new(), Some(timeout)).unwrap(),
-            0
-        );
+        assert_eq!(select(&mut read, &mut FdSet::new(), Some(timeout)).unwrap(), 0);
         assert_eq!(numbers(&read), []);
         assert!(start.elapsed() >= timeout, "it came back too early");
     }
@@ -119,10 +114,7 @@ fn a_closed_descriptor_is_an_error() {
 }
 
 /// The same open socket under a number from `number` on.
-#[expect(
-    unsafe_code,
-    reason = "no safe call gives a descriptor a certain number"
-)]
+#[expect(unsafe_code, reason = "no safe call gives a descriptor a certain number")]
 fn high(socket: OwnedFd, number: RawFd) -> OwnedFd {
     use std::os::fd::FromRawFd;
     let high = fcntl(&socket, FcntlArg::F_DUPFD_CLOEXEC(number)).unwrap();

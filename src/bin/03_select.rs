@@ -126,14 +126,7 @@ impl Server {
             self.log.disconnected(addr);
             return Ok(()); // dropping the client closes it
         }
-        self.connections.insert(
-            fd,
-            Connection {
-                client,
-                addr,
-                state: State::Receiving,
-            },
-        );
+        self.connections.insert(fd, Connection { client, addr, state: State::Receiving });
         Ok(())
     }
     // ANCHOR_END: accept

@@ -27,9 +27,7 @@ impl Client {
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream
-            .write_all(bytes)
-            .expect("the server takes what it is sent");
+        self.stream.write_all(bytes).expect("the server takes what it is sent");
     }
 
     /// Sends as much as fits without waiting, up to `limit` bytes of [`Pattern`] 0, and returns
@@ -38,9 +36,7 @@ impl Client {
         let mut pattern = Pattern::new(0);
         let mut stuffed = 0;
         // A write that waits is over when nothing has moved for a moment.
-        self.stream
-            .set_write_timeout(Some(Duration::from_millis(200)))
-            .unwrap();
+        self.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut chunk = vec![];
         while stuffed < limit {
             if chunk.is_empty() {
@@ -61,9 +57,7 @@ impl Client {
 
     pub fn receive(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        self.stream
-            .read_exact(&mut bytes)
-            .expect("the server answers");
+        self.stream.read_exact(&mut bytes).expect("the server answers");
         bytes
     }
 
@@ -100,9 +94,7 @@ impl Client {
 
     /// No more from us.
     pub fn shutdown(&mut self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the connection is there");
+        self.stream.shutdown(Shutdown::Write).expect("the connection is there");
     }
 
     /// Everything up to the server's end of input, and asserts that it is one, not an error.
@@ -152,9 +144,7 @@ impl Client {
                 let chunk = pattern.next(left.min(64 * 1024));
                 left -= chunk.len();
                 hasher.write(&chunk);
-                writer
-                    .write_all(&chunk)
-                    .expect("the server takes what it is sent");
+                writer.write_all(&chunk).expect("the server takes what it is sent");
             }
             writer.shutdown(Shutdown::Write).unwrap();
             hasher.finish()
@@ -213,11 +203,7 @@ impl Pattern {
 pub fn assert_is_pattern(bytes: &[u8], seed: u64) {
     let mut pattern = Pattern::new(seed);
     for (i, chunk) in bytes.chunks(4096).enumerate() {
-        assert!(
-            chunk == pattern.next(chunk.len()),
-            "wrong after {} bytes",
-            i * 4096
-        );
+        assert!(chunk == pattern.next(chunk.len()), "wrong after {} bytes", i * 4096);
     }
 }
 
@@ -232,13 +218,8 @@ pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
 fn a_pattern_is_the_same_in_any_pieces() {
     let whole = Pattern::new(7).next(100);
     let mut pieces = Pattern::new(7);
-    let joined = [
-        pieces.next(3),
-        pieces.next(0),
-        pieces.next(90),
-        pieces.next(7),
-    ]
-    .concat();
+    let joined =
+        [pieces.next(3), pieces.next(0), pieces.next(90), pieces.next(7)].concat();
     assert_eq!(whole, joined);
     assert_ne!(whole, Pattern::new(8).next(100));
 }

@@ -22,10 +22,7 @@ pub fn resets_in_mid_transfer(stage: &Stage) {
     crate::proc::wait_for_usage(&server, before);
     // A reset is a client's own trouble, and reported as such.
     let text = server.problems.text();
-    assert!(
-        text.lines().all(|line| line.starts_with("127.0.0.1:")),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.starts_with("127.0.0.1:")), "{text}");
 }
 
 /// A stopped process accepts nobody, but the kernel completes connections for it.

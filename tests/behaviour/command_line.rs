@@ -9,11 +9,8 @@ use crate::server::{Server, Setup};
 use crate::stage::Stage;
 
 fn run(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = stage.command().args(arguments).output().unwrap();
+    let Output { status, stdout, stderr } =
+        stage.command().args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("messages are text");
     (status.code(), text(stdout), text(stderr))
 }
@@ -32,10 +29,7 @@ fn assert_cannot_listen(stage: &Stage, addr: &str, why: &str) {
     let (status, out, err) = run(stage, &["--listen", addr]);
     assert_eq!(status, Some(1), "{err}");
     assert_eq!(out, "", "it does not say that it listens");
-    assert!(
-        err.starts_with(&format!("cannot listen on {addr}: {why}")),
-        "{err}"
-    );
+    assert!(err.starts_with(&format!("cannot listen on {addr}: {why}")), "{err}");
     assert!(err.lines().count() >= 2, "and what to try: {err}");
 }
 
@@ -43,22 +37,13 @@ pub fn help_and_version(stage: &Stage) {
     for flag in ["--help", "-h"] {
         let (status, out, err) = run(stage, &["--quiet", flag]);
         assert_eq!((status, &*err), (Some(0), ""));
-        for part in [
-            stage.name,
-            "--listen",
-            "--quiet",
-            "--version",
-            "127.0.0.1:8000",
-        ] {
+        for part in [stage.name, "--listen", "--quiet", "--version", "127.0.0.1:8000"] {
             assert!(out.contains(part), "{part} is not in {out}");
         }
         assert_eq!(out.contains("--lines"), stage.lines);
     }
     let version = format!("{} {}\n", stage.name, env!("CARGO_PKG_VERSION"));
-    assert_eq!(
-        run(stage, &["--version"]),
-        (Some(0), version, String::new())
-    );
+    assert_eq!(run(stage, &["--version"]), (Some(0), version, String::new()));
 }
 
 pub fn unknown_flag(stage: &Stage) {
@@ -73,14 +58,9 @@ pub fn missing_value(stage: &Stage) {
 }
 
 pub fn bad_address(stage: &Stage) {
-    for addr in [
-        "",
-        "8000",
-        "localhost:8000",
-        "127.0.0.1",
-        "127.0.0.1:65536",
-        "::1:8000x",
-    ] {
+    for addr in
+        ["", "8000", "localhost:8000", "127.0.0.1", "127.0.0.1:65536", "::1:8000x"]
+    {
         assert_wrong_usage(stage, &["--listen", addr], &format!("{addr:?}"));
     }
 }
@@ -116,11 +96,7 @@ pub fn quiet(stage: &Stage) {
     client.echo(b"hello");
     server.signal(nix::sys::signal::Signal::SIGKILL);
     server.wait();
-    assert_eq!(
-        server.log.wait(|_| None::<()>),
-        None,
-        "the output has ended"
-    );
+    assert_eq!(server.log.wait(|_| None::<()>), None, "the output has ended");
     assert_eq!(server.log.text(), listening);
     assert_eq!(server.problems.text(), "");
 }
@@ -147,15 +123,8 @@ pub fn closed_standard_output(stage: &Stage) {
     let mut command = Setup::new(stage).command();
     let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let addr = line
-        .trim()
-        .strip_prefix("listening on ")
-        .unwrap()
-        .parse()
-        .unwrap();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addr = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
     for _ in 0..3 {
         let mut client = Client::connect(addr);
         client.echo(b"are you still there?");
@@ -164,10 +133,7 @@ pub fn closed_standard_output(stage: &Stage) {
     let ended = server.try_wait().unwrap();
     server.kill().unwrap();
     server.wait().unwrap();
-    assert_eq!(
-        ended, None,
-        "a server does not end because nobody reads its log"
-    );
+    assert_eq!(ended, None, "a server does not end because nobody reads its log");
 }
 
 pub fn ipv6(stage: &Stage) {
@@ -179,9 +145,7 @@ pub fn ipv6(stage: &Stage) {
     assert!(server.addr.is_ipv6());
     let mut client = server.connect();
     client.echo(b"hello");
-    server
-        .log
-        .wait_for(&format!("Connection from: [::1]:{}", client.addr().port()));
+    server.log.wait_for(&format!("Connection from: [::1]:{}", client.addr().port()));
     client.finish();
 }
 
@@ -199,10 +163,7 @@ pub fn both_families(stage: &Stage) {
     let port = both.addr.port();
     let mut client = Client::connect(([127, 0, 0, 1], port).into());
     client.echo(b"hello");
-    let mapped = format!(
-        "Connection from: [::ffff:127.0.0.1]:{}",
-        client.addr().port()
-    );
+    let mapped = format!("Connection from: [::ffff:127.0.0.1]:{}", client.addr().port());
     both.log.wait_for(&mapped);
     client.finish();
     let mut client = Client::connect(([0, 0, 0, 0, 0, 0, 0, 1], port).into());

@@ -38,10 +38,7 @@ pub fn all_byte_values(stage: &Stage) {
 pub fn large_both_ways(stage: &Stage) {
     let server = Server::quiet(stage);
     let (sent, received) = server.connect().pump(2, 64 * 1024 * 1024);
-    assert_eq!(
-        sent, received,
-        "the hashes of what was sent and of what came back"
-    );
+    assert_eq!(sent, received, "the hashes of what was sent and of what came back");
 }
 
 pub fn half_close(stage: &Stage) {

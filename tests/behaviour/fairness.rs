@@ -19,10 +19,7 @@ pub fn the_second_client(stage: &Stage) {
         // The first client's exchanges are the clock: the server has had every opportunity.
         for _ in 0..200 {
             first.echo(b"first");
-            assert!(
-                second.has_nothing(),
-                "the second client must wait for the first"
-            );
+            assert!(second.has_nothing(), "the second client must wait for the first");
         }
         first.finish();
         assert_eq!(second.receive(6), b"second");
@@ -41,10 +38,8 @@ pub fn interleaved_clients(stage: &Stage) {
     if !stage.one_at_a_time {
         let mut patterns: Vec<Pattern> = (0..CLIENTS).map(Pattern::new).collect();
         for round in 0..20 {
-            let messages: Vec<Vec<u8>> = patterns
-                .iter_mut()
-                .map(|pattern| pattern.next(1 + round * 50))
-                .collect();
+            let messages: Vec<Vec<u8>> =
+                patterns.iter_mut().map(|pattern| pattern.next(1 + round * 50)).collect();
             for (client, message) in clients.iter_mut().zip(&messages) {
                 client.send(message);
             }
@@ -78,10 +73,7 @@ pub fn slow_reader_beside_a_fast_one(stage: &Stage) {
     let before = crate::proc::resident(&server);
     let mut slow = server.connect();
     let stuffed = slow.stuff(MUCH);
-    assert!(
-        stuffed < MUCH,
-        "the server took everything, so it must have kept it"
-    );
+    assert!(stuffed < MUCH, "the server took everything, so it must have kept it");
 
     let mut fast = server.connect();
     if stage.one_at_a_time {
@@ -95,10 +87,7 @@ pub fn slow_reader_beside_a_fast_one(stage: &Stage) {
     #[cfg(target_os = "linux")]
     {
         let grown = crate::proc::resident(&server).saturating_sub(before);
-        assert!(
-            grown < 8 * 1024 * 1024,
-            "the server's memory grew by {grown} bytes"
-        );
+        assert!(grown < 8 * 1024 * 1024, "the server's memory grew by {grown} bytes");
     }
     // And nothing was lost on the way.
     slow.shutdown();

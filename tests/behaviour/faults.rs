@@ -20,9 +20,8 @@ use crate::stage::Stage;
 /// Whether there is an `strace` that can do what these tests need.
 fn strace_works() -> bool {
     static WORKS: LazyLock<bool> = LazyLock::new(|| {
-        let traced = Command::new("strace")
-            .args(["-f", "-o", "/dev/null", "true"])
-            .status();
+        let traced =
+            Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
         traced.is_ok_and(|status| status.success())
     });
     assert!(
@@ -44,10 +43,8 @@ fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {
     let mut strace = vec!["strace", "-f", "-o", "/dev/null", "-e"];
     let trace = format!("trace={calls}");
     strace.push(&trace);
-    let faults: Vec<String> = faults
-        .iter()
-        .map(|fault| format!("inject={fault}"))
-        .collect();
+    let faults: Vec<String> =
+        faults.iter().map(|fault| format!("inject={fault}")).collect();
     for fault in &faults {
         strace.extend(["-e", fault]);
     }
@@ -104,11 +101,7 @@ pub fn accept_runs_out_of_descriptors(stage: &Stage) {
         };
         talk(&server);
         let problems = server.problems.text();
-        assert_eq!(
-            problems.matches("cannot accept for now").count(),
-            1,
-            "{problems}"
-        );
+        assert_eq!(problems.matches("cannot accept for now").count(), 1, "{problems}");
         assert!(problems.contains("ulimit -n"), "{problems}");
     }
 }
@@ -138,14 +131,7 @@ pub fn accepted_sockets_send_at_once(stage: &Stage) {
         return;
     }
     let file = report(stage, "options");
-    let strace = [
-        "strace",
-        "-f",
-        "-e",
-        "trace=setsockopt",
-        "-o",
-        file.to_str().unwrap(),
-    ];
+    let strace = ["strace", "-f", "-e", "trace=setsockopt", "-o", file.to_str().unwrap()];
     let server = Setup::new(stage).wrapped(&strace).start();
     for _ in 0..3 {
         let mut client = server.connect();
@@ -163,16 +149,11 @@ pub fn accepted_sockets_send_at_once(stage: &Stage) {
 fn count(stage: &Stage, clients: usize, rounds: usize) -> BTreeMap<String, f64> {
     let file = report(stage, &format!("{clients}-{rounds}"));
     let strace = ["strace", "-f", "-c", "-o", file.to_str().unwrap()];
-    let mut server = Setup::new(stage)
-        .wrapped(&strace)
-        .argument("--quiet")
-        .start();
+    let mut server = Setup::new(stage).wrapped(&strace).argument("--quiet").start();
     let mut clients: Vec<Client> = (0..clients).map(|_| server.connect()).collect();
     for _ in 0..rounds {
         clients.iter_mut().for_each(|client| client.send(&[7; 64]));
-        clients
-            .iter_mut()
-            .for_each(|client| assert_eq!(client.receive(64), [7; 64]));
+        clients.iter_mut().for_each(|client| assert_eq!(client.receive(64), [7; 64]));
     }
     clients.into_iter().for_each(Client::finish);
     server.signal(Signal::SIGTERM);
@@ -180,12 +161,9 @@ fn count(stage: &Stage, clients: usize, rounds: usize) -> BTreeMap<String, f64> 
     let table = fs::read_to_string(&file).unwrap();
     fs::remove_file(&file).unwrap();
     // % time, seconds, µs/call, calls, (errors,) name
-    let rows = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let rows = rows.filter(|row| row.len() >= 5 && row.last() != Some(&"total"));
-    rows.filter_map(|row| Some((row.last()?.to_string(), row[3].parse().ok()?)))
-        .collect()
+    rows.filter_map(|row| Some((row.last()?.to_string(), row[3].parse().ok()?))).collect()
 }
 
 /// The difference of a long and a short run: what start and end cost falls out.
@@ -199,10 +177,7 @@ pub fn system_calls_of_an_echo(stage: &Stage) {
     if strace_works() {
         let calls = calls_of_an_echo(stage, 1, 50, 250);
         let (expected, _) = stage.calls_of_an_echo;
-        assert!(
-            (calls - expected).abs() < 0.03,
-            "{calls} system calls, not {expected}"
-        );
+        assert!((calls - expected).abs() < 0.03, "{calls} system calls, not {expected}");
     }
 }
 
@@ -211,9 +186,6 @@ pub fn system_calls_of_many_echoes(stage: &Stage) {
     if strace_works() && !stage.one_at_a_time {
         let calls = calls_of_an_echo(stage, 64, 10, 40);
         let (_, most) = stage.calls_of_an_echo;
-        assert!(
-            calls <= most + 0.03,
-            "{calls} system calls, more than {most}"
-        );
+        assert!(calls <= most + 0.03, "{calls} system calls, more than {most}");
     }
 }

@@ -26,11 +26,7 @@ pub fn out_of_descriptors(stage: &Stage) {
         for _ in 0..100 {
             clients[0].echo(b"still served");
         }
-        let complaints = server
-            .problems
-            .text()
-            .matches("Too many open files")
-            .count();
+        let complaints = server.problems.text().matches("Too many open files").count();
         assert!(complaints < 5, "once is enough: {}", server.problems.text());
         clients.remove(0).finish();
     }
@@ -52,10 +48,8 @@ pub fn more_than_1024_descriptors(stage: &Stage) {
         println!("skipped: `ulimit -Hn` is below {}", 2 * CLIENTS);
         return;
     }
-    let server = Setup::new(stage)
-        .limit("-n", 2 * CLIENTS as u64)
-        .argument("--quiet")
-        .start();
+    let server =
+        Setup::new(stage).limit("-n", 2 * CLIENTS as u64).argument("--quiet").start();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
     let mut refused = 0;
     for (i, client) in clients.iter_mut().enumerate() {
@@ -68,15 +62,9 @@ pub fn more_than_1024_descriptors(stage: &Stage) {
     match stage.descriptors {
         None => assert_eq!(refused, 0),
         Some(descriptors) => {
-            assert!(
-                (80..=100).contains(&refused),
-                "{refused} of {CLIENTS} were refused"
-            );
+            assert!((80..=100).contains(&refused), "{refused} of {CLIENTS} were refused");
             let problem = server.problems.wait_for("refused");
-            assert!(
-                problem.contains(&format!("0 to {}", descriptors - 1)),
-                "{problem}"
-            );
+            assert!(problem.contains(&format!("0 to {}", descriptors - 1)), "{problem}");
             // When clients leave, others can come.
             clients.truncate(500);
             crate::server::eventually("a new client is served", || {
@@ -106,20 +94,11 @@ pub fn no_more_threads(stage: &Stage) {
         return;
     }
     // 400 MiB of addresses; a thread's stack takes two.
-    let server = Setup::new(stage)
-        .limit("-v", 400 * 1024)
-        .argument("--quiet")
-        .start();
+    let server = Setup::new(stage).limit("-v", 400 * 1024).argument("--quiet").start();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
-    let served: Vec<bool> = clients
-        .iter_mut()
-        .map(|it| it.is_served(b"hello"))
-        .collect();
+    let served: Vec<bool> = clients.iter_mut().map(|it| it.is_served(b"hello")).collect();
     let count = served.iter().filter(|&&served| served).count();
-    assert!(
-        (10..CLIENTS).contains(&count),
-        "{count} of {CLIENTS} were served"
-    );
+    assert!((10..CLIENTS).contains(&count), "{count} of {CLIENTS} were served");
     let problem = server.problems.wait_for("no thread for it");
     assert!(problem.starts_with("127.0.0.1:"), "{problem}");
     for (client, served) in clients.iter_mut().zip(served) {

@@ -6,9 +6,7 @@ use crate::server::{Server, Setup};
 use crate::stage::Stage;
 
 fn start(stage: &Stage) -> Option<(Server, Client)> {
-    let server = stage
-        .lines
-        .then(|| Setup::new(stage).argument("--lines").start())?;
+    let server = stage.lines.then(|| Setup::new(stage).argument("--lines").start())?;
     let client = server.connect();
     Some((server, client))
 }
@@ -26,11 +24,7 @@ fn assert_answer(stage: &Stage, bytes: &[u8], expected: &[u8]) {
 }
 
 pub fn line_ends(stage: &Stage) {
-    assert_answer(
-        stage,
-        b"one\ntwo\r\nthree\n",
-        b"Get: one\nGet: two\r\nGet: three\n",
-    );
+    assert_answer(stage, b"one\ntwo\r\nthree\n", b"Get: one\nGet: two\r\nGet: three\n");
 }
 
 pub fn empty_lines(stage: &Stage) {
@@ -48,9 +42,7 @@ pub fn long_lines(stage: &Stage) {
 /// So many bytes that are no newline, and a newline.
 fn line_of(length: usize) -> Vec<u8> {
     let mut line = Pattern::new(length as u64).next(length);
-    line.iter_mut()
-        .filter(|byte| **byte == b'\n')
-        .for_each(|byte| *byte = b'x');
+    line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b'x');
     line.push(b'\n');
     line
 }
@@ -74,11 +66,7 @@ pub fn split_and_joined_lines(stage: &Stage) {
 }
 
 pub fn bytes_that_are_not_text(stage: &Stage) {
-    assert_answer(
-        stage,
-        b"\0\n\xff\xfe\n\xc3\n",
-        b"Get: \0\nGet: \xff\xfe\nGet: \xc3\n",
-    );
+    assert_answer(stage, b"\0\n\xff\xfe\n\xc3\n", b"Get: \0\nGet: \xff\xfe\nGet: \xc3\n");
 }
 
 pub fn a_last_line_without_newline(stage: &Stage) {

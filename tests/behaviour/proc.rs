@@ -23,22 +23,14 @@ pub struct Usage {
 }
 
 pub fn usage(server: &Server) -> Usage {
-    let count = |name| {
-        fs::read_dir(path(server, name))
-            .expect("the server is there")
-            .count()
-    };
-    Usage {
-        descriptors: count("fd"),
-        threads: count("task"),
-    }
+    let count =
+        |name| fs::read_dir(path(server, name)).expect("the server is there").count();
+    Usage { descriptors: count("fd"), threads: count("task") }
 }
 
 /// Waits until the server has given everything back.
 pub fn wait_for_usage(server: &Server, expected: Usage) {
-    eventually(&format!("{expected:?}"), || {
-        (usage(server) == expected).then_some(())
-    });
+    eventually(&format!("{expected:?}"), || (usage(server) == expected).then_some(()));
 }
 
 /// Processor time so far.
@@ -61,10 +53,7 @@ pub fn assert_rests(server: &Server) {
     let (_nobody, clock) = mpsc::channel::<()>();
     clock.recv_timeout(LOOK).unwrap_err();
     let spent = processor_time(server) - before;
-    assert!(
-        spent < LOOK / 4,
-        "{spent:?} of processor time in {LOOK:?} without work"
-    );
+    assert!(spent < LOOK / 4, "{spent:?} of processor time in {LOOK:?} without work");
 }
 
 /// Resident memory in bytes.
@@ -80,10 +69,7 @@ pub fn heap(server: &Server) -> usize {
 }
 
 fn kib(text: &str, name: &str) -> usize {
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(name))
-        .unwrap_or("x 0 kB");
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or("x 0 kB");
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -95,17 +81,13 @@ pub fn socket_flags(server: &Server) -> Vec<(u32, u32)> {
         let entry = entry.ok()?;
         let link = fs::read_link(entry.path()).ok()?;
         let is_ours = link.to_str()?.starts_with("socket:");
-        is_ours
-            .then(|| entry.file_name().to_str()?.parse().ok())
-            .flatten()
+        is_ours.then(|| entry.file_name().to_str()?.parse().ok()).flatten()
     });
     numbers
         .map(|number: u32| {
             let info = read(server, &format!("fdinfo/{number}"));
-            let flags = info
-                .lines()
-                .find_map(|line| line.strip_prefix("flags:"))
-                .unwrap();
+            let flags =
+                info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
             (number, u32::from_str_radix(flags.trim(), 8).unwrap())
         })
         .collect()

@@ -34,15 +34,9 @@ pub fn close_on_exec(stage: &Stage) {
     let mut client = server.connect();
     client.echo(b"hello");
     let flags = socket_flags(&server);
-    assert!(
-        flags.len() >= 2,
-        "at least the listening socket and the client's"
-    );
+    assert!(flags.len() >= 2, "at least the listening socket and the client's");
     for (number, flags) in flags {
-        assert!(
-            flags & O_CLOEXEC != 0,
-            "descriptor {number} has flags {flags:o}"
-        );
+        assert!(flags & O_CLOEXEC != 0, "descriptor {number} has flags {flags:o}");
     }
 }
 
@@ -88,10 +82,7 @@ pub fn an_idle_connection_is_small(stage: &Stage) {
     if stage.one_at_a_time || stage.thread_for_each {
         return;
     }
-    let server = Setup::new(stage)
-        .limit("-n", 1024)
-        .argument("--quiet")
-        .start();
+    let server = Setup::new(stage).limit("-n", 1024).argument("--quiet").start();
     let connect = || {
         let mut client = server.connect();
         client.echo(b"hello");
@@ -101,8 +92,5 @@ pub fn an_idle_connection_is_small(stage: &Stage) {
     let before = heap(&server);
     let _others: Vec<Client> = (0..CLIENTS).map(|_| connect()).collect();
     let each = heap(&server).saturating_sub(before) / CLIENTS;
-    assert!(
-        each <= 1024,
-        "{each} bytes of heap for each idle connection"
-    );
+    assert!(each <= 1024, "{each} bytes of heap for each idle connection");
 }

@@ -29,13 +29,7 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     pub fn new(stage: &'a Stage) -> Setup<'a> {
         let listen = "127.0.0.1:0".to_string();
-        Setup {
-            stage,
-            listen,
-            arguments: vec![],
-            limits: vec![],
-            wrapper: vec![],
-        }
+        Setup { stage, listen, arguments: vec![], limits: vec![], wrapper: vec![] }
     }
 
     pub fn listen(mut self, addr: impl ToString) -> Self {
@@ -75,9 +69,7 @@ impl<'a> Setup<'a> {
         } else {
             self.stage.command()
         };
-        command
-            .args(["--listen", &self.listen])
-            .args(&self.arguments);
+        command.args(["--listen", &self.listen]).args(&self.arguments);
         command
     }
 
@@ -101,17 +93,9 @@ impl<'a> Setup<'a> {
         let log = Output::collect(child.stdout.take().expect("piped"));
         let problems = Output::collect(child.stderr.take().expect("piped"));
         let pid = child.id();
-        let mut server = Server {
-            child,
-            pid,
-            addr: ([0; 4], 0).into(),
-            log,
-            problems,
-        };
+        let mut server = Server { child, pid, addr: ([0; 4], 0).into(), log, problems };
         let listening = server.log.wait(|lines| {
-            lines
-                .iter()
-                .find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
+            lines.iter().find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
         });
         match listening {
             Some(addr) => {
@@ -212,11 +196,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!(
-                "the server said: {}{}",
-                self.log.text(),
-                self.problems.text()
-            );
+            eprintln!("the server said: {}{}", self.log.text(), self.problems.text());
         }
     }
 }
@@ -262,12 +242,7 @@ impl Output {
                 "it did not print that: {:?}",
                 printed.lines
             );
-            printed = self
-                .0
-                .1
-                .wait_timeout(printed, Duration::from_secs(1))
-                .unwrap()
-                .0;
+            printed = self.0.1.wait_timeout(printed, Duration::from_secs(1)).unwrap().0;
         }
     }
 

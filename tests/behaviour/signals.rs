@@ -46,15 +46,11 @@ pub fn stop_in_mid_transfer(stage: &Stage) {
         let mut client = server.connect();
         let stuffed = client.stuff(64 * 1024 * 1024);
         // The server waits to send. What it has not read yet is in its socket's buffer.
-        let unread = crate::client::Client {
-            stream: client.stream.try_clone().unwrap(),
-        };
+        let unread = crate::client::Client { stream: client.stream.try_clone().unwrap() };
         server.signal(signal);
         let pump = thread::spawn(move || {
             let mut unread = unread;
-            let _ = unread
-                .stream
-                .set_write_timeout(Some(Duration::from_secs(10)));
+            let _ = unread.stream.set_write_timeout(Some(Duration::from_secs(10)));
             // It goes on sending for as long as the server lets it.
             while std::io::Write::write(&mut unread.stream, &[0; 4096])
                 .is_ok_and(|n| n > 0)
@@ -79,11 +75,7 @@ pub fn stop_beside_a_stuck_client(stage: &Stage) {
     let start = Instant::now();
     server.end(stage, SIGTERM);
     // Not a measurement: this is the promise.
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 pub fn the_second_signal(stage: &Stage) {
@@ -95,9 +87,7 @@ pub fn the_second_signal(stage: &Stage) {
     client.stuff(256 * 1024 * 1024);
     server.signal(SIGINT);
     // The stuck client keeps it from ending at once; but it listens no more.
-    eventually("the listening socket is closed", || {
-        is_closed(server.addr).then_some(())
-    });
+    eventually("the listening socket is closed", || is_closed(server.addr).then_some(()));
     assert!(server.is_running());
     server.signal(SIGINT);
     assert_eq!(server.wait().signal(), Some(SIGINT as i32));

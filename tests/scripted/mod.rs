@@ -21,10 +21,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 =
+            self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % sides
     }
 }
@@ -42,13 +40,7 @@ pub struct Random {
 impl Random {
     pub fn new(seed: u64, try_first: bool, clients: Rc<RefCell<Vec<Client>>>) -> Random {
         let (watched, dry) = (BTreeSet::new(), BTreeSet::new());
-        Random {
-            dice: Dice(seed),
-            try_first,
-            watched,
-            dry,
-            clients,
-        }
+        Random { dice: Dice(seed), try_first, watched, dry, clients }
     }
 }
 
@@ -111,12 +103,7 @@ impl Client {
         stream.set_nonblocking(true).unwrap();
         let mut dice = Dice(seed);
         let data = (0..size).map(|_| dice.roll(256) as u8).collect();
-        Client {
-            stream,
-            data,
-            sent: 0,
-            received: vec![],
-        }
+        Client { stream, data, sent: 0, received: vec![] }
     }
 
     fn move_a_little(&mut self, amount: usize) {

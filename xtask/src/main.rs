@@ -1,1 +1,127 @@
-fn main() {}
+//! The project's own chores: `cargo xtask check` is what CI runs.
+//!
+//! Each chore is a list of commands that anybody can type; this only types them in the right
+//! order, says what it does, and stops at the first that fails.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+const HELP: &str = "\
+The project's chores.
+
+Usage: cargo xtask <CHORE>
+
+Chores:
+  check   everything that CI checks: format, lints, documentation, the build, the tests
+  help    print this and exit
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["check"] => check(),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("what should be done? ({arguments:?} is no chore)\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// ANCHOR: check
+fn check() -> Result<(), String> {
+    let start = Instant::now();
+    run("cargo fmt --all --check", &[])?;
+    run("cargo clippy --workspace --all-targets -- --deny warnings", &[])?;
+    run(
+        "cargo doc --workspace --no-deps --document-private-items",
+        &[("RUSTDOCFLAGS", "--deny warnings")],
+    )?;
+    packages_of_a_cold_run(8)?;
+    forbid_unsafe_code_in_binaries()?;
+    run("cargo build --release", &[])?;
+    run(&readme_test_command()?, &[])?;
+    println!("\nxtask: all is well ({:.0?})", start.elapsed());
+    Ok(())
+}
+// ANCHOR_END: check
+
+/// The command that the README gives for the tests: it is the one that must work.
+fn readme_test_command() -> Result<String, String> {
+    let readme = read("README.md")?;
+    let command = readme.lines().find(|line| line.starts_with("cargo test"));
+    command.map(str::to_string).ok_or("README.md gives no `cargo test` command".into())
+}
+
+/// A cold `cargo run` compiles few packages, so that a class of thirty starts in seconds.
+fn packages_of_a_cold_run(most: usize) -> Result<(), String> {
+    let arguments = [
+        "tree",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+        "--no-dedupe",
+    ];
+    let output =
+        Command::new("cargo").args(arguments).output().map_err(|e| e.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let packages: std::collections::BTreeSet<&str> = text.lines().collect();
+    println!("\nxtask: cargo run compiles {} packages", packages.len());
+    match packages.len() {
+        0 => Err("cargo tree lists no package".into()),
+        n if n > most => Err(format!("{n} packages are more than {most}: {packages:#?}")),
+        _ => Ok(()),
+    }
+}
+
+fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
+    for folder in ["src/bin", "examples"] {
+        for entry in std::fs::read_dir(root().join(folder)).map_err(|e| e.to_string())? {
+            let path = entry.map_err(|e| e.to_string())?.path();
+            let source = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+            if !source.contains("#![forbid(unsafe_code)]") {
+                return Err(format!("{} does not forbid unsafe code", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(command: &str, environment: &[(&str, &str)]) -> Result<(), String> {
+    println!("\nxtask: {command}");
+    let mut words = command.split_whitespace();
+    let program = words.next().ok_or("an empty command")?;
+    let status = Command::new(program)
+        .args(words)
+        .envs(environment.iter().copied())
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("cannot run {program}: {error}"))?;
+    status.success().then_some(()).ok_or(format!("failed: {command}"))
+}
+
+fn read(file: &str) -> Result<String, String> {
+    std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
+}
