@@ -20,17 +20,45 @@ pub struct Lines {
     received: Vec<u8>,
     /// Where the next line starts.
     start: usize,
+    /// No newline lies between there and here.
+    searched: usize,
 }
 
 impl Lines {
     /// Reads lines from `socket`.
     pub fn new(socket: Socket) -> Lines {
-        Lines { socket, received: Vec::new(), start: 0 }
+        Lines { socket, received: Vec::new(), start: 0, searched: 0 }
     }
 
-    /// The socket, to send on.
-    pub fn socket(&self) -> &Socket {
-        &self.socket
+    /// Where the next line ends, if all of it has been received.
+    fn end(&mut self) -> Option<usize> {
+        let newline =
+            self.received[self.searched..].iter().position(|&byte| byte == b'\n');
+        match newline {
+            Some(at) => Some(self.searched + at + 1),
+            None => {
+                self.searched = self.received.len();
+                None
+            }
+        }
+    }
+
+    /// Makes room: what has been read already is not needed any more.
+    fn forget(&mut self) {
+        self.received.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
+        if self.received.is_empty() {
+            self.received = Vec::new(); // a connection that waits holds no buffer
+        }
+    }
+
+    /// The bytes up to `end`, which are read now; none at all is the end of input.
+    fn take(&mut self, end: usize) -> Option<&[u8]> {
+        let line = &self.received[self.start..end];
+        self.start = end;
+        self.searched = end;
+        (!line.is_empty()).then_some(line)
     }
 }
 
@@ -44,31 +72,24 @@ pub async fn read_line<'a>(
     co: &Co,
     lines: &'a mut Lines,
 ) -> io::Result<Option<&'a [u8]>> {
-    let mut searched = lines.start;
     let end = loop {
-        let newline = lines.received[searched..].iter().position(|&byte| byte == b'\n');
-        let length =
-            newline.map_or(lines.received.len(), |at| searched + at) - lines.start;
+        let end = lines.end();
+        let length = end.map_or(lines.received.len(), |end| end - 1) - lines.start;
         if length > MAX_LINE {
             let why =
-                format!("a line of more than {MAX_LINE} bytes: this is the longest");
+                format!("refused a line of more than {MAX_LINE} bytes, the longest");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        if newline.is_some() {
-            break lines.start + length + 1;
+        if let Some(end) = end {
+            break end;
         }
-        // What has been read already makes room for what comes.
-        lines.received.drain(..lines.start);
-        lines.start = 0;
-        searched = lines.received.len();
+        lines.forget();
         let more = co.yield_(lines.socket.recv()).await?;
         if more.is_empty() {
             break lines.received.len();
         }
         lines.received.extend_from_slice(&more);
     };
-    let line = &lines.received[lines.start..end];
-    lines.start = end;
-    Ok(if line.is_empty() { None } else { Some(line) })
+    Ok(lines.take(end))
 }
 // ANCHOR_END: read_line

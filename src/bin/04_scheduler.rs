@@ -116,7 +116,6 @@ async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
             Err(error) => break Err(error),
         };
     };
-    drop(lines);
     // Even after a line that is too long: the answers before it are still on their way.
     co.yield_(client.close()).await;
     served
