@@ -35,8 +35,8 @@ const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"
 #[derive(Clone, Default)]
 pub struct FdSet {
     words: Words,
-    /// From this word on all are zero. Few servers have a thousand
-    /// clients, and nobody should look through a thousand bits for ten of them.
+    /// From this word on all are zero. Few servers have a thousand clients, and nobody should
+    /// look through a thousand bits for ten of them.
     used: usize,
 }
 
@@ -89,6 +89,7 @@ impl FdSet {
         Descriptors { words: &self.words[..self.used], next: 0, word: 0 }
     }
 
+    /// The last words in use are not empty.
     fn trim(&mut self) {
         while self.used > 0 && self.words[self.used - 1] == 0 {
             self.used -= 1;

@@ -17,6 +17,7 @@ Usage: cargo xtask <CHORE>
 
 Chores:
   check   everything that CI checks: format, lints, documentation, the build, the tests
+  record  runs the terminal sessions that the book shows, and records them and its diffs anew
   help    print this and exit
 ";
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["check"] => check(),
+        ["record"] => record(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -60,6 +62,12 @@ fn check() -> Result<(), String> {
     Ok(())
 }
 // ANCHOR_END: check
+
+/// The tests that compare the recordings make them if they are asked to.
+fn record() -> Result<(), String> {
+    run("cargo build --bins --examples", &[])?;
+    run("cargo test --test sessions --test diffs", &[("RECORD_SESSIONS", "1")])
+}
 
 /// The command that the README gives for the tests: it is the one that must work.
 fn readme_test_command() -> Result<String, String> {

@@ -1,0 +1,57 @@
+//! What changed since the last stage: the diffs that the book shows are made by this, and kept
+//! true by it.
+//!
+//! The first two lines of `chapters/**/diffs/NAME.diff` name the files to compare; to add a diff,
+//! write these two lines and run `cargo xtask record`.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+#[test]
+fn the_diffs_are_true() {
+    let record = env::var_os("RECORD_SESSIONS").is_some();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for file in find(root.join("chapters")) {
+        let shown = fs::read_to_string(&file).unwrap();
+        let named = |mark| {
+            let name = shown.lines().find_map(|line| line.strip_prefix(mark));
+            name.unwrap_or_else(|| panic!("{}: no line {mark:?}", file.display()))
+        };
+        let (old, new) = (named("--- "), named("+++ "));
+        // Without the opening comment: that is another one for each file, and says so at length.
+        let read = |name| -> String {
+            let source = fs::read_to_string(root.join(name)).unwrap();
+            source.split_inclusive('\n').filter(|line| !line.starts_with("//!")).collect()
+        };
+        let diff = TextDiff::from_lines(&read(old), &read(new))
+            .unified_diff()
+            .context_radius(2)
+            .header(old, new)
+            .to_string();
+        if record {
+            fs::write(&file, &diff).unwrap();
+        } else {
+            let hint = "run `cargo xtask record`";
+            assert!(diff == shown, "{} is out of date: {hint}", file.display());
+        }
+        count += 1;
+    }
+    assert!(count > 0, "no diff was found");
+}
+
+fn find(folder: PathBuf) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(find(path));
+        } else if path.extension().is_some_and(|it| it == "diff") {
+            found.push(path);
+        }
+    }
+    found
+}

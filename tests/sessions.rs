@@ -1,0 +1,243 @@
+//! The terminal sessions that the book shows are recordings, and this keeps them true: it runs
+//! each again and compares what comes out.
+//!
+//! A session is a script, `chapters/**/sessions/NAME.session`, one step a line:
+//!
+//! ```text
+//! server $ cargo run -q --bin 01_blocking     starts a command in a terminal of this name
+//! server ? listening on                       waits until it has printed that
+//! one < hello                                 types a line into it
+//! one .                                       ends its input (Ctrl-D) and waits for its end
+//! server !                                    ends it (Ctrl-C)
+//! # a comment
+//! ```
+//!
+//! What a terminal showed is recorded beside the script as `NAME.TERMINAL.txt`. The first server
+//! is shown on port 8000 whatever port it had, clients' ports are shown as 50001, 50002, …;
+//! times are shown as recorded, and not compared. `cargo xtask record` makes new recordings.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn recorded_sessions_are_true() {
+    let record = env::var_os("RECORD_SESSIONS").is_some();
+    let mut count = 0;
+    for script in find(Path::new(env!("CARGO_MANIFEST_DIR")).join("chapters"), "session")
+    {
+        let text = fs::read_to_string(&script).unwrap();
+        for (terminal, shown) in Session::default().run(&script, &text) {
+            let file = script.with_extension(format!("{terminal}.txt"));
+            if record {
+                fs::write(&file, &shown).unwrap();
+            }
+            let recorded = fs::read_to_string(&file).unwrap_or_else(|e| {
+                panic!("{}: {e}; run `cargo xtask record`", file.display())
+            });
+            assert_eq!(
+                without_times(&recorded),
+                without_times(&shown),
+                "{} shows what no longer happens; run `cargo xtask record`",
+                file.display()
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no session was found");
+}
+
+fn find(folder: PathBuf, extension: &str) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(find(path, extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[derive(Default)]
+struct Session {
+    terminals: BTreeMap<String, Terminal>,
+    /// The first server's real address.
+    server: Option<String>,
+    clients: Vec<String>,
+}
+
+struct Terminal {
+    shown: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Session {
+    fn run(mut self, script: &Path, text: &str) -> BTreeMap<String, String> {
+        for (number, step) in (1..).zip(text.lines()) {
+            let step = step.trim();
+            if step.is_empty() || step.starts_with('#') {
+                continue;
+            }
+            let place = format!("{}:{number}", script.display());
+            let mut words = step.splitn(3, ' ');
+            let (name, verb) = (words.next().unwrap(), words.next().unwrap_or(""));
+            let rest = words.next().unwrap_or("");
+            match verb {
+                "$" => self.start(name, rest, &place),
+                "?" => self.wait_for(name, rest, &place),
+                "<" => {
+                    let terminal = self.terminal(name, &place);
+                    terminal.shown += &format!("{rest}\n");
+                    writeln!(terminal.stdin.as_mut().unwrap(), "{rest}").unwrap();
+                }
+                "." => {
+                    self.terminal(name, &place).stdin = None;
+                    self.end(name, &place);
+                }
+                "!" => {
+                    let terminal = self.terminal(name, &place);
+                    let pid = Pid::from_raw(terminal.child.id() as i32);
+                    signal::kill(pid, Signal::SIGINT).unwrap();
+                    terminal.shown += "^C\n";
+                    self.end(name, &place);
+                }
+                _ => panic!("{place}: what is {verb:?}?"),
+            }
+        }
+        let server = self.server.take();
+        let clients = std::mem::take(&mut self.clients);
+        let terminals = std::mem::take(&mut self.terminals);
+        let show = |(name, terminal): (String, Terminal)| {
+            let mut shown = terminal.shown;
+            if let Some(server) = &server {
+                shown = shown.replace(server, "127.0.0.1:8000");
+            }
+            for (i, client) in clients.iter().enumerate() {
+                shown = shown.replace(client, &format!("127.0.0.1:{}", 50001 + i));
+            }
+            (name, shown)
+        };
+        terminals.into_iter().map(show).collect()
+    }
+
+    fn terminal(&mut self, name: &str, place: &str) -> &mut Terminal {
+        let terminal = self.terminals.get_mut(name);
+        terminal.unwrap_or_else(|| panic!("{place}: nothing runs in the terminal {name}"))
+    }
+
+    fn start(&mut self, name: &str, shown: &str, place: &str) {
+        let mut command = self.command(shown, place);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        let (sender, lines) = mpsc::channel();
+        collect(child.stdout.take().unwrap(), sender.clone());
+        collect(child.stderr.take().unwrap(), sender);
+        let stdin = child.stdin.take();
+        let shown = format!("$ {shown}\n");
+        self.terminals.insert(name.to_string(), Terminal { shown, child, stdin, lines });
+    }
+
+    /// `cargo run -q --bin NAME -- ARGUMENTS` is shown; what was built is run, and told the
+    /// real address.
+    fn command(&self, shown: &str, place: &str) -> Command {
+        let mut words = shown.split_whitespace().peekable();
+        let prefix: Vec<&str> = words.by_ref().take(4).collect();
+        let ["cargo", "run", "-q", kind] = prefix[..] else {
+            panic!("{place}: only `cargo run -q` can be recorded");
+        };
+        let name = words.next().unwrap_or_default();
+        let test = env::current_exe().unwrap();
+        let target = test.ancestors().nth(2).unwrap();
+        let (program, address) = match kind {
+            "--bin" => (target.join(name), ["--listen", "127.0.0.1:0"]),
+            "--example" => {
+                let server = self.server.as_deref();
+                let server = server.unwrap_or_else(|| panic!("{place}: no server yet"));
+                (target.join("examples").join(name), ["--connect", server])
+            }
+            other => panic!("{place}: what is {other}?"),
+        };
+        let mut command = Command::new(program);
+        command.args(address).args(words.filter(|&word| word != "--"));
+        command
+    }
+
+    fn wait_for(&mut self, name: &str, text: &str, place: &str) {
+        loop {
+            let terminal = self.terminal(name, place);
+            let line = terminal.lines.recv_timeout(PATIENCE);
+            let line =
+                line.unwrap_or_else(|_| panic!("{place}: it never printed {text:?}"));
+            self.show(name, &line, place);
+            if line.contains(text) {
+                return;
+            }
+        }
+    }
+
+    fn end(&mut self, name: &str, place: &str) {
+        while let Ok(line) = self.terminal(name, place).lines.recv_timeout(PATIENCE) {
+            self.show(name, &line, place);
+        }
+        self.terminal(name, place).child.wait().unwrap();
+    }
+
+    fn show(&mut self, name: &str, line: &str, place: &str) {
+        if let Some(addr) = line.strip_prefix("listening on ") {
+            self.server.get_or_insert(addr.to_string());
+        }
+        if let Some(addr) = line.strip_prefix("Connection from: ") {
+            self.clients.push(addr.to_string());
+        }
+        self.terminal(name, place).shown += &format!("{line}\n");
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for terminal in self.terminals.values_mut() {
+            let _ = terminal.child.kill();
+        }
+    }
+}
+
+fn collect(from: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// `(after 84 µs)` becomes `(after …)`: how long it took differs from run to run.
+fn without_times(text: &str) -> String {
+    let line = |line: &str| match line.split_once("(after ") {
+        Some((before, _)) => format!("{before}(after …)"),
+        None => line.to_string(),
+    };
+    text.lines().map(|it| line(it) + "\n").collect()
+}
