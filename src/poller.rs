@@ -31,6 +31,7 @@ pub enum Watch {
     TryNow,
 }
 
+// ANCHOR: poller
 /// Asks the operating system which descriptors are ready.
 ///
 /// The answer may be wrong: a descriptor that is said to be ready may still say `WouldBlock`.
@@ -64,6 +65,7 @@ pub trait Poller {
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()>;
 }
+// ANCHOR_END: poller
 
 // ANCHOR: select_poller
 /// The poller of stage 04: `select(2)`, and the two sets of what is waited for.
