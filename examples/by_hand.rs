@@ -5,7 +5,8 @@
 //! task still needs from there on. The scheduler cannot tell the two servers apart, and a test
 //! (`tests/scheduler.rs`) holds them to that: the same events, in the same order.
 //!
-//! What to try: `cargo run --example by_hand`, and everything that you did with `04_scheduler`.
+//! What to try: `cargo run --example by_hand`, and what you did with `04_scheduler` (it has no
+//! `--lines`).
 
 #![forbid(unsafe_code)]
 
@@ -64,9 +65,7 @@ impl Task for EchoServer {
             match accepted {
                 Ok(client) => {
                     self.backoff.accepted();
-                    let Some(addr) = client.peer() else {
-                        return Resumed::Finished;
-                    };
+                    let addr = client.peer().expect("an accepted socket has a peer");
                     self.log.connection(addr);
                     self.scheduler
                         .submit_task(ClientHandler::new(client, addr, self.log));
@@ -160,10 +159,11 @@ impl StopOnSignal {
 
 impl Task for StopOnSignal {
     fn send(&mut self, data: Data) -> Resumed {
-        if let Data::Start = data {
-            return Resumed::yielded(self.signals.recv());
+        match data {
+            Data::Start => return Resumed::yielded(self.signals.recv()),
+            Data::Received(Err(error)) => self.scheduler.fail(error),
+            _ => self.scheduler.stop(),
         }
-        self.scheduler.stop();
         Resumed::Finished
     }
 }

@@ -3,7 +3,8 @@
 //! A receive may bring 64 KiB, and there may be a thousand connections; most of them are idle,
 //! and most messages are short. So nobody holds a 64 KiB block while it waits: a block is taken
 //! from [`Buffers`] at the moment in which bytes are there, a short message is copied out of it,
-//! and a long one leaves with the block itself, which comes back when it has been sent.
+//! and a long one leaves with the block itself, which comes back when it has been sent. (A task
+//! that drops a long buffer instead drops its block, and the next long message gets a new one.)
 //! A block is zeroed once, when it is made, and never again.
 
 use std::fmt;
@@ -42,6 +43,15 @@ struct Block {
 impl Block {
     fn new(memory: Vec<u8>) -> Box<Block> {
         Box::new(Block { start: 0, end: memory.len(), memory })
+    }
+
+    /// A block of zeros; an error, instead of the end of the process, if there is no memory.
+    #[cold]
+    fn empty(size: usize) -> io::Result<Box<Block>> {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        memory.resize(size, 0);
+        Ok(Block::new(memory))
     }
 }
 
@@ -129,7 +139,7 @@ impl Buffers {
     ///
     /// # Errors
     ///
-    /// Those of `read`; the block is kept.
+    /// Those of `read`, or `OutOfMemory`; the block is kept.
     ///
     /// # Panics
     ///
@@ -140,15 +150,17 @@ impl Buffers {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Buffer> {
         if self.large.is_empty() {
-            self.large.push(Block::new(vec![0; RECEIVE_SIZE]));
+            self.large.push(Block::empty(RECEIVE_SIZE)?);
         }
         let large = self.large.last_mut().expect("one has just been made");
         let len = read(&mut large.memory)?;
         let block = match len {
             0 => return Ok(Buffer::default()),
             1..=SMALL => {
-                let small = self.small.pop();
-                let mut small = small.unwrap_or_else(|| Block::new(vec![0; SMALL]));
+                let mut small = match self.small.pop() {
+                    Some(small) => small,
+                    None => Block::empty(SMALL)?,
+                };
                 small.memory[..len].copy_from_slice(&large.memory[..len]);
                 small
             }

@@ -1,13 +1,13 @@
 //! The command line that all stages share: the same flags, the same messages, the same exit
 //! status.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 
 use crate::log::{self, Log};
 use crate::net;
@@ -62,11 +62,11 @@ impl Program {
     }
 
     fn parse(self, mut arguments: Parser) -> Result<Request, lexopt::Error> {
-        let mut listen = OsString::from(DEFAULT_ADDRESS);
+        let mut listen = DEFAULT_ADDRESS.parse().expect("the default is an address");
         let (mut quiet, mut lines) = (false, false);
         while let Some(argument) = arguments.next()? {
             match argument {
-                Arg::Long("listen") => listen = arguments.value()?,
+                Arg::Long("listen") => listen = address(&arguments.value()?)?,
                 Arg::Short('q') | Arg::Long("quiet") => quiet = true,
                 Arg::Long("lines") if self.lines => lines = true,
                 Arg::Short('h') | Arg::Long("help") => {
@@ -79,14 +79,17 @@ impl Program {
                 other => return Err(other.unexpected()),
             }
         }
-        let listen = listen.parse_with(|text| {
-            text.parse().map_err(|_| {
-                "an address has the form ADDR:PORT, in numbers: \
-                 127.0.0.1:8000, or [::1]:8000 for IPv6"
-            })
-        })?;
         Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines }))
     }
+}
+
+fn address(value: &OsStr) -> Result<SocketAddr, String> {
+    value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        format!(
+            "invalid value {value:?} for option '--listen': an address has the form \
+             ADDR:PORT, in numbers: 127.0.0.1:8000, or [::1]:8000 for IPv6"
+        )
+    })
 }
 
 enum Request {

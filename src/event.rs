@@ -34,7 +34,11 @@ impl Socket {
 
     /// Send all of `bytes`, waiting for room as often as it takes.
     pub fn send(&self, bytes: impl Into<Buffer>) -> SendEvent {
-        SendEvent { socket: self.clone(), bytes: bytes.into() }
+        let mut bytes = bytes.into();
+        if bytes.taken() > 0 {
+            bytes = Buffer::from(&*bytes); // what is taken from it counts as sent
+        }
+        SendEvent { socket: self.clone(), bytes }
     }
 
     /// End the connection without destroying bytes on their way; see [`CloseEvent`].
@@ -55,6 +59,9 @@ fn later(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + CENTURY)
 }
+
+// Those with a socket have it first, so that `Event::socket` finds it in the same place in each:
+// that is all that `repr(C)` is for.
 
 // ANCHOR: events
 /// A client connects to a listening socket.
@@ -297,6 +304,7 @@ impl SendEvent {
 }
 // ANCHOR_END: happens
 
+// ANCHOR: close
 impl CloseEvent {
     /// Shuts down sending. Whether that is all: the peer has finished already, or is gone
     /// altogether, so that closing the socket harms nobody.
@@ -316,6 +324,7 @@ impl CloseEvent {
         }
     }
 }
+// ANCHOR_END: close
 
 fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock

@@ -5,11 +5,11 @@
 //!
 //! | Module | What it is |
 //! |---|---|
+//! | [`select`] | `select(2)` behind a safe interface; the only `unsafe` code. |
 //! | [`log`] | What a server says: clients on standard output, problems on standard error. |
-//! | [`cli`] | The command line that all stages share. |
 //! | [`buffer`] | Received bytes, and where their memory comes from: no idle connection holds any. |
 //! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
-//! | [`select`] | `select(2)` behind a safe interface; the only `unsafe` code. |
+//! | [`cli`] | The command line that all stages share. |
 //! | [`poller`] | The seam to the operating system: who can go on? |
 //! | [`event`] | What a task waits for, as a value: `do_schedule` and `happen`. |
 //! | [`task`] | What can be suspended and resumed: `send`, and the coroutine behind it. |

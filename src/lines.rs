@@ -4,6 +4,9 @@
 //! a reader of lines keeps what it has received too much of, and waits again when it has too
 //! little. [`read_line`] does that waiting on behalf of the task that calls it: its events pass
 //! through the caller to the scheduler. (Python writes `yield from`.)
+//!
+//! A last line without a newline is a line, too; and when a server stops, what a client has sent
+//! of its next line is its last.
 
 use std::io;
 

@@ -1,12 +1,17 @@
 //! What a server says: its log on standard output, its problems on standard error.
 //!
-//! `println!` panics when nobody reads the other end (`04_scheduler | head -1`), and a server
-//! must not end because its log did. So everything here writes, and ignores a failure to write:
-//! there is nobody left to tell.
+//! `println!` panics when the other end is closed (`04_scheduler | head -1`), and waits when it
+//! is open but nobody reads (Ctrl-S in a terminal, a pager). A server must not end because its
+//! log did, nor let its clients wait for it. So a line that cannot be written is dropped: there
+//! is nobody to tell.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use crate::select::{FdSet, select};
 
 /// A server's log, and the switch that silences the two lines for each client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,10 +49,24 @@ impl Log {
 /// One line on standard output, at once.
 pub fn say(line: impl Display) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if has_room(out.as_raw_fd()) {
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
 }
 
 /// One line (or more) on standard error.
 pub fn problem(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let mut out = io::stderr().lock();
+    if has_room(out.as_raw_fd()) {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// Whether a line can be written without waiting.
+fn has_room(fd: RawFd) -> bool {
+    let (mut nothing, mut room) = (FdSet::new(), FdSet::new());
+    let asked = room
+        .insert(fd)
+        .and_then(|()| select(&mut nothing, &mut room, Some(Duration::ZERO)));
+    asked.is_ok() && room.contains(fd)
 }

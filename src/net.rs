@@ -35,8 +35,8 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {
         // `[::]` means every address, IPv4 too (those clients show as `[::ffff:127.0.0.1]`).
-        // Linux does so already; BSD does not unless told.
-        socket.set_only_v6(false)?;
+        // Linux does so already; BSD does not unless told, and OpenBSD never does.
+        let _ = socket.set_only_v6(false);
     }
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
@@ -94,7 +94,8 @@ impl Socket {
     ///
     /// Those of `getsockname(2)`, or `Unsupported` if it is not an internet socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        internet(&self.0.socket.local_addr()?)
+        let addr = self.0.socket.local_addr()?;
+        addr.as_socket().ok_or(io::ErrorKind::Unsupported.into())
     }
 
     /// Whether the peer's end of input has been received: nothing more can come.
@@ -110,7 +111,9 @@ impl Socket {
     /// `WouldBlock` if nobody waits to be accepted; see [`AcceptBackoff`] for the others.
     pub fn try_accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (client, addr) = retry(|| self.0.socket.accept())?;
-        let addr = internet(&addr)?;
+        // Some systems have no address for a client that has gone already.
+        let lost = || io::Error::from_raw_os_error(libc::ECONNABORTED);
+        let addr = addr.as_socket().ok_or_else(lost)?;
         // Nagle's algorithm holds a small piece back until the last one is acknowledged, and
         // the other side may delay that acknowledgement by 40 ms. An echo always answers at
         // once, so there is nothing to gain from waiting. It is only an optimisation: where it
@@ -187,13 +190,12 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-fn internet(addr: &socket2::SockAddr) -> io::Result<SocketAddr> {
-    addr.as_socket().ok_or(io::ErrorKind::Unsupported.into())
-}
-
 // ANCHOR: backoff
 /// How long a server that cannot accept lets the listening socket be.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// So many clients in a row may be lost before that is taken for a shortage, too.
+const LOST_IN_A_ROW: u32 = 16;
 
 /// What to do after `accept` has failed; every stage asks this.
 ///
@@ -203,6 +205,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// moment, in which others may leave. Or the listening socket itself is broken: give up.
 #[derive(Debug, Default)]
 pub struct AcceptBackoff {
+    /// Clients lost since the last success.
+    lost: u32,
     /// The shortage has been reported; once is enough until it is over.
     reported: bool,
 }
@@ -210,31 +214,35 @@ pub struct AcceptBackoff {
 impl AcceptBackoff {
     /// An accept has succeeded.
     pub fn accepted(&mut self) {
-        self.reported = false;
+        *self = AcceptBackoff::default();
     }
 
     /// An accept has failed: how long to wait before the next.
     ///
     /// # Errors
     ///
-    /// Returns `error` itself if the next accept cannot succeed either.
+    /// If the next accept cannot succeed either.
     pub fn after(&mut self, error: io::Error) -> io::Result<Duration> {
         use libc::*;
         match error.raw_os_error() {
+            None | Some(EBADF | EFAULT | EINVAL | ENOTSOCK) => {
+                let why = format!("cannot accept clients any more: {error}");
+                Err(io::Error::new(error.kind(), why))
+            }
             Some(
                 ECONNABORTED | ECONNRESET | ENETDOWN | EPROTO | ENOPROTOOPT | EHOSTDOWN
-                | EHOSTUNREACH | EOPNOTSUPP | ENETUNREACH | ETIMEDOUT | EPERM,
-            ) => {
+                | EHOSTUNREACH | ENETUNREACH | ETIMEDOUT,
+            ) if self.lost < LOST_IN_A_ROW => {
+                self.lost += 1;
                 log::problem(format_args!("lost a client before accepting it: {error}"));
                 Ok(Duration::ZERO)
             }
-            None | Some(EBADF | EFAULT | EINVAL | ENOTSOCK) => Err(error),
             Some(_) => {
                 if !self.reported {
                     self.reported = true;
                     log::problem(format_args!(
                         "cannot accept for now: {error}\n\
-                         new clients wait until others leave; \
+                         clients wait until that is over; \
                          `ulimit -n` raises the number of descriptors"
                     ));
                 }
@@ -272,6 +280,18 @@ mod tests {
         assert_eq!(after(libc::EMFILE).unwrap(), ACCEPT_PAUSE);
         assert_eq!(after(libc::ENOBUFS).unwrap(), ACCEPT_PAUSE);
         assert!(after(libc::EINVAL).is_err());
+    }
+
+    #[test]
+    fn an_error_that_does_not_end_is_no_busy_loop() {
+        let mut backoff = AcceptBackoff::default();
+        let lost = || io::Error::from_raw_os_error(libc::ECONNABORTED);
+        for _ in 0..LOST_IN_A_ROW {
+            assert_eq!(backoff.after(lost()).unwrap(), Duration::ZERO);
+        }
+        assert_eq!(backoff.after(lost()).unwrap(), ACCEPT_PAUSE);
+        backoff.accepted();
+        assert_eq!(backoff.after(lost()).unwrap(), Duration::ZERO);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! next round.
 //!
 //! A task is always in exactly one place: running, on the ready queue, on one of the two waiting
-//! tables, or among the timers. It is moved, never copied, so it cannot be in two of them, and it
+//! tables, among the timers, or (for a moment) on the list of those that go on in the next round. It is moved, never copied, so it cannot be in two of them, and it
 //! cannot be forgotten without being dropped.
 //!
 //! A few functions here and below are marked `inline(always)`. They lie on the way of every
@@ -34,6 +34,8 @@ pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 /// After [`Handle::stop`], [`Scheduler::run`] returns at the latest after this time, with or
 /// without its tasks.
 pub const STOP_GRACE: Duration = Duration::from_secs(4);
+
+const NO_SOCKET: &str = "a SleepEvent goes to the timers, and all others have a socket";
 
 // ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
@@ -155,9 +157,12 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             }
         }
         if !self.again.is_empty() {
-            for (event, task) in std::mem::take(&mut self.again) {
+            let mut again = std::mem::take(&mut self.again);
+            for (event, task) in again.drain(..) {
                 self.wait_for(event.direction(), event, task);
             }
+            again.append(&mut self.again);
+            self.again = again; // with its memory: no round allocates
         }
     }
     // ANCHOR_END: run_ready
@@ -166,7 +171,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// Lets an event happen, and puts its task and its result onto the ready queue.
     #[inline(always)]
     fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
-        let Some(fd) = event.fd() else { return };
+        let Some(fd) = event.fd() else { unreachable!("{NO_SOCKET}") };
         match event.happen(&mut self.buffers) {
             Happened::Done { data, short } => {
                 if short {
@@ -197,7 +202,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         {
             return self.happen_last(event, task, since);
         }
-        let Some(socket) = event.socket() else { return };
+        let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
         let fd = socket.as_raw_fd();
         let slot = match direction {
             Direction::Read => self.read_waiting.slot(fd),
@@ -220,7 +225,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
 
     /// An event that has been tried, in vain: now it must wait.
     fn wait_again(&mut self, direction: Direction, event: Event, task: Submitted) {
-        let Some(socket) = event.socket() else { return };
+        let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
         match self.poller.watch(socket, direction) {
             Err(error) => self.give_up(event, task, error),
             Ok(_) => {
@@ -345,7 +350,10 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     fn stop_is_over(&self) -> bool {
         self.stopped.is_some_and(|since| since.elapsed() >= STOP_GRACE)
     }
+    // ANCHOR_END: stop
+}
 
+impl<P, T: Trace> Scheduler<P, T> {
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
         let mut left = std::mem::take(&mut self.again);
@@ -362,14 +370,13 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         }
         self.ready.clear();
     }
-    // ANCHOR_END: stop
 }
 
 impl<P, T: Trace> Drop for Scheduler<P, T> {
     fn drop(&mut self) {
         // Tasks own handles, a handle shares the ready queue, and the queue owns tasks: a circle
         // that would keep itself alive.
-        self.ready.clear();
+        self.abandon();
     }
 }
 

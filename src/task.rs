@@ -8,7 +8,7 @@
 //! a state machine. `examples/by_hand.rs` does that.
 //!
 //! *By the compiler*: an `async` block is exactly such a machine. Its method is called `poll`, it
-//! takes no result and returns no event, so a [`Coroutine`] puts a [`Mailbox`] beside it:
+//! takes no result and returns no event, so a [`Coroutine`] puts a mailbox beside it:
 //! [`Co::yield_`] leaves the event there and suspends, `send` leaves the result there and polls.
 
 use std::any;
@@ -149,13 +149,13 @@ pub struct Co {
 }
 
 impl Co {
-    /// Hands `event` to the scheduler and suspends the task; returns the event's result.
-    /// Python writes `yield event`; here it is `co.yield_(event).await`.
+    /// Hands `event` to the scheduler; `.await` suspends the task until it has happened, and
+    /// returns its result. Python writes `yield event`; here it is `co.yield_(event).await`.
     ///
     /// # Panics
     ///
-    /// When awaited, if the task is waiting for another event already (two of these joined in
-    /// one task): a task is suspended in one place at a time.
+    /// If another event of this task has been handed out and not awaited (or is awaited at the
+    /// same time, by a `join` of two): a task is suspended in one place at a time.
     #[track_caller]
     pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E> {
         // A plain function and not an `async` one: so `Location::caller` is the line that says
@@ -167,9 +167,9 @@ impl Co {
     }
 }
 
-/// The future that [`Co::yield_`] returns. The first `poll` suspends the task, the second finds
-/// the result.
-#[must_use = "nothing is yielded without `.await`"]
+/// The future that [`Co::yield_`] returns. The first `poll` suspends the task, so that the
+/// scheduler finds the event; the second finds the result.
+#[must_use = "the task goes on as if nothing were waited for, unless you `.await` this"]
 pub struct Yielding<'a, E> {
     mailbox: &'a Mailbox,
     handed_out: bool,

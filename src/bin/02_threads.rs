@@ -12,9 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::hint;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::thread;
 
 use bricks::buffer::RECEIVE_SIZE;
@@ -53,9 +55,7 @@ fn echo_server(options: Options) -> io::Result<()> {
             }
             options.log.disconnected(addr);
         };
-        // Not `thread::spawn`: that panics when the system has no thread to give. Here the
-        // closure is dropped then, and the client in it is closed.
-        if let Err(error) = thread::Builder::new().spawn(serve) {
+        if let Err(error) = spawn(serve) {
             log::problem(format_args!(
                 "{addr}: refused, no thread for it: {error}\n\
                  each client needs one; serve fewer at once, or raise `ulimit -u` and `-v`"
@@ -66,9 +66,31 @@ fn echo_server(options: Options) -> io::Result<()> {
 }
 // ANCHOR_END: echo_server
 
+// ANCHOR: spawn
+/// More memory than a thread takes to start.
+const SPARE: usize = 16 * 1024 * 1024;
+
+/// Starts a thread, or says why not. Then the closure is dropped, and the client in it closed.
+fn spawn(serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // A thread that has been granted still needs memory to start, and where there is none, the
+    // process is ended. So see first whether there is some to spare …
+    let mut spare = Vec::<u8>::new();
+    spare.try_reserve_exact(SPARE).map_err(|_| ErrorKind::OutOfMemory)?;
+    drop(hint::black_box(spare));
+    let (starting, started) = mpsc::channel::<()>();
+    // Not `thread::spawn`: that panics when the system has no thread to give.
+    thread::Builder::new().spawn(move || {
+        drop(starting);
+        serve();
+    })?;
+    let _ = started.recv(); // … and let only one thread at a time help itself to it.
+    Ok(())
+}
+// ANCHOR_END: spawn
+
 // ANCHOR: client_handler
 fn client_handler(mut client: TcpStream) -> io::Result<()> {
-    client.set_nodelay(true)?;
+    let _ = client.set_nodelay(true); // `Socket::try_accept` in src/net.rs says why
     let mut buffer = [0; RECEIVE_SIZE];
     loop {
         let received = match client.read(&mut buffer) {

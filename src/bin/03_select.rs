@@ -36,8 +36,10 @@ const PROGRAM: Program = Program {
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
-        options.log.listening(sock.local_addr()?);
-        Server::new(sock, options.log)?.run()
+        let addr = sock.local_addr()?;
+        let mut server = Server::new(sock, options.log)?;
+        options.log.listening(addr);
+        server.run()
     })
 }
 

@@ -125,9 +125,9 @@ async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
 // ANCHOR: stop_on_signal
 /// A signal is an event like any other: its task waits for something to receive.
 fn stop_on_signal(signals: Socket, scheduler: Handle) -> impl Task {
-    Coroutine::new(async move |co: Co| {
-        let _ = co.yield_(signals.recv()).await;
-        scheduler.stop();
+    Coroutine::new(async move |co: Co| match co.yield_(signals.recv()).await {
+        Ok(_) => scheduler.stop(),
+        Err(error) => scheduler.fail(error),
     })
 }
 // ANCHOR_END: stop_on_signal

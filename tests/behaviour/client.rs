@@ -6,6 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use crate::server::PATIENCE;
 
 /// A connection to a server under test. Waiting for ever is a failure.
@@ -15,7 +17,22 @@ pub struct Client {
 
 impl Client {
     pub fn connect(addr: SocketAddr) -> Client {
-        let stream = TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}"));
+        Client::new(TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}")))
+    }
+
+    /// A connection through which little fits: small segments make the server's send buffer
+    /// small, and it is only then that `send` takes a part of what it is given. (Between two
+    /// programs on one machine, a segment is 64 KiB, and nearly everything fits.)
+    pub fn narrow(addr: SocketAddr) -> Client {
+        let domain = socket2::Domain::for_address(addr);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        setsockopt(&socket, sockopt::TcpMaxSeg, &536).unwrap();
+        socket.connect(&addr.into()).unwrap_or_else(|e| panic!("{addr}: {e}"));
+        Client::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -136,6 +136,31 @@ pub fn closed_standard_output(stage: &Stage) {
     assert_eq!(ended, None, "a server does not end because nobody reads its log");
 }
 
+/// A pager, or Ctrl-S in a terminal: the log is open, but nobody reads it. Clients and signals
+/// must not have to wait for that.
+pub fn unread_standard_output(stage: &Stage) {
+    let mut command = Setup::new(stage).command();
+    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::with_capacity(64, server.stdout.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let addr = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
+    // More than a pipe has room for: 64 KiB, and each client is worth 80 bytes.
+    for _ in 0..1500 {
+        let mut client = Client::connect(addr);
+        client.echo(b"hello");
+        client.finish();
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // What has been written are whole lines.
+    let lines: Vec<String> = log.lines().map(Result::unwrap).collect();
+    assert!(lines.len() > 100);
+    let whole =
+        |line: &String| line.starts_with("Connection") || line.ends_with("disconnected");
+    assert!(lines.iter().all(whole), "{lines:?}");
+}
+
 pub fn ipv6(stage: &Stage) {
     if TcpListener::bind("[::1]:0").is_err() {
         println!("skipped: this machine has no IPv6");

@@ -1,6 +1,6 @@
 //! What an echo server is: each byte comes back, in order, unchanged.
 
-use crate::client::{Pattern, assert_is_pattern};
+use crate::client::{Client, Pattern, assert_is_pattern};
 use crate::server::Server;
 use crate::stage::Stage;
 
@@ -38,6 +38,13 @@ pub fn all_byte_values(stage: &Stage) {
 pub fn large_both_ways(stage: &Stage) {
     let server = Server::quiet(stage);
     let (sent, received) = server.connect().pump(2, 64 * 1024 * 1024);
+    assert_eq!(sent, received, "the hashes of what was sent and of what came back");
+}
+
+/// Through a narrow connection, a send takes only a part: the rest must follow, once.
+pub fn partial_sends(stage: &Stage) {
+    let server = Server::quiet(stage);
+    let (sent, received) = Client::narrow(server.addr).pump(7, 4 * 1024 * 1024);
     assert_eq!(sent, received, "the hashes of what was sent and of what came back");
 }
 

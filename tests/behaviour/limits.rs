@@ -111,3 +111,68 @@ pub fn no_more_threads(stage: &Stage) {
         server.connect().is_served(b"hello").then_some(())
     });
 }
+
+/// Many clients at the same moment, and memory for few of their threads.
+#[cfg(target_os = "linux")]
+pub fn a_burst_without_memory(stage: &Stage) {
+    if !stage.thread_for_each {
+        return;
+    }
+    let mut server =
+        Setup::new(stage).limit("-v", 120 * 1024).argument("--quiet").start();
+    for _ in 0..4 {
+        let clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
+        drop(clients);
+        crate::server::eventually("a new client is served", || {
+            assert!(server.is_running(), "the server has been ended");
+            server.connect().is_served(b"hello").then_some(())
+        });
+    }
+}
+
+/// Started by somebody who has many files open: there is no small descriptor left.
+pub fn a_high_start(stage: &Stage) {
+    if !may_open(1200) {
+        println!("skipped: `ulimit -Hn` is too low");
+        return;
+    }
+    // `low` descriptors are left below 1,024: none, or one for the listening socket alone.
+    for low in [0, 1] {
+        let script = format!(
+            "i=$(({low} + 3)); while [ $i -lt 1100 ]; do eval \"exec $i</dev/null\"; i=$((i+1)); done; \
+             exec \"$0\" \"$@\""
+        );
+        let setup = Setup::new(stage).limit("-n", 1300).wrapped(&["bash", "-c", &script]);
+        let started = setup.try_start();
+        if stage.descriptors.is_none() {
+            started.expect("it has no such limit").connect().echo(b"hello");
+        } else if low == 0 || stage.stops_gracefully {
+            // It cannot watch its listening socket, or the one for signals.
+            let refusal = started.map_or_else(
+                |refusal| refusal,
+                |mut server| {
+                    assert_eq!(server.wait().code(), Some(1));
+                    server.problems.wait_for("refused")
+                },
+            );
+            assert!(refusal.contains("0 to 1023"), "{refusal}");
+        } else {
+            let server = started.expect("the listening socket fits");
+            assert!(!server.connect().is_served(b"hello"));
+            server.problems.wait_for("refused");
+        }
+    }
+}
+
+/// Not even enough descriptors to start: the message says what is short.
+pub fn too_few_to_start(stage: &Stage) {
+    for limit in 4..12 {
+        match Setup::new(stage).limit("-n", limit).try_start() {
+            Ok(server) => drop(server),
+            Err(refusal) => {
+                assert!(refusal.contains("Too many open files"), "{limit}: {refusal}");
+                assert!(refusal.lines().count() >= 2, "and what to do: {refusal}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,6 @@ impl<'a> Setup<'a> {
     }
 
     /// Runs the server as the last argument of another command.
-    #[cfg(target_os = "linux")]
     pub fn wrapped(mut self, command: &[&str]) -> Self {
         self.wrapper = command.iter().map(ToString::to_string).collect();
         self
@@ -57,14 +56,14 @@ impl<'a> Setup<'a> {
 
     pub fn command(&self) -> Command {
         let server = self.stage.path();
-        let mut command = if let Some((program, arguments)) = self.wrapper.split_first() {
+        let mut command = if !self.limits.is_empty() {
+            let mut command = Command::new("sh");
+            let script = format!("{} && exec \"$@\"", self.limits.join(" && "));
+            command.args(["-c", &script, "sh"]).args(&self.wrapper).arg(server);
+            command
+        } else if let Some((program, arguments)) = self.wrapper.split_first() {
             let mut command = Command::new(program);
             command.args(arguments).arg(server);
-            command
-        } else if !self.limits.is_empty() {
-            let mut command = Command::new("sh");
-            let script = format!("{} && exec \"$0\" \"$@\"", self.limits.join(" && "));
-            command.arg("-c").arg(script).arg(server);
             command
         } else {
             self.stage.command()
@@ -218,20 +217,24 @@ impl Output {
         thread::spawn(move || {
             for line in BufReader::new(from).lines() {
                 let Ok(line) = line else { break };
-                ours.0.0.lock().unwrap().lines.push(line);
+                ours.printed().lines.push(line);
                 ours.0.1.notify_all();
             }
-            ours.0.0.lock().unwrap().ended = true;
+            ours.printed().ended = true;
             ours.0.1.notify_all();
         });
         output
+    }
+
+    fn printed(&self) -> MutexGuard<'_, Printed> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `find` finds something in the lines so far; `None` if the process has closed
     /// its output before that.
     pub fn wait<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let start = Instant::now();
-        let mut printed = self.0.0.lock().unwrap();
+        let mut printed = self.printed();
         loop {
             let found = find(&printed.lines);
             if found.is_some() || printed.ended {
@@ -256,7 +259,7 @@ impl Output {
 
     /// Everything so far.
     pub fn text(&self) -> String {
-        let lines = &self.0.0.lock().unwrap().lines;
+        let lines = &self.printed().lines;
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
 }

@@ -11,6 +11,7 @@ pub struct Stage {
     /// The second client waits until the first has gone.
     pub one_at_a_time: bool,
     /// Each client has a thread of its own.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "seen in /proc"))]
     pub thread_for_each: bool,
     /// The descriptors it can use are 0 up to this; clients beyond are refused.
     pub descriptors: Option<usize>,
@@ -19,6 +20,10 @@ pub struct Stage {
     /// It has the flag `--lines`.
     pub lines: bool,
     /// System calls of an echo with one client, and at most with 64 in step.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "counted by strace")
+    )]
     pub calls_of_an_echo: (f64, f64),
 }
 
@@ -84,7 +89,10 @@ impl Stage {
                 // The test is target/debug/deps/behaviour-…; examples are built beside `deps`.
                 let test = env::current_exe().expect("the test's own path");
                 let target = test.ancestors().nth(2).expect("target/debug");
-                target.join("examples").join(name)
+                let path = target.join("examples").join(name);
+                // `cargo test --test behaviour` by itself does not build examples.
+                assert!(path.exists(), "build it first: cargo build --examples");
+                path
             }
         }
     }

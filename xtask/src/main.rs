@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod breaks;
+
 use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -18,6 +20,10 @@ Usage: cargo xtask <CHORE>
 Chores:
   check   everything that CI checks: format, lints, documentation, the build, the tests
   record  runs the terminal sessions that the book shows, and records them and its diffs anew
+  break   breaks the code in one of the ways of the book's page 'What goes wrong';
+          without a name, lists them
+  mend    takes that back
+  breaks  proves that each of them makes its test fail (part of check)
   help    print this and exit
 ";
 
@@ -27,6 +33,10 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["check"] => check(),
         ["record"] => record(),
+        ["break"] => breaks::list(),
+        ["break", name] => breaks::apply(name),
+        ["mend"] => breaks::mend(),
+        ["breaks"] => breaks::prove(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -58,6 +68,7 @@ fn check() -> Result<(), String> {
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
     run(&readme_test_command()?, &[])?;
+    breaks::prove()?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())
 }
@@ -130,6 +141,7 @@ fn read(file: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))
 }
 
+/// The folder of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
 }

@@ -1,0 +1,88 @@
+//! Anchors: the comments that mark what a listing shows of a source file.
+//!
+//! ```text
+//! // ANCHOR: name
+//! fn shown() {}
+//! // ANCHOR_END: name
+//! ```
+
+use crate::Defects;
+use crate::book::Book;
+
+/// What listings are taken from.
+const SOURCES: [&str; 5] = ["rs", "py", "toml", "sh", "yml"];
+
+pub fn check(book: &Book, defects: &mut Defects) {
+    for path in book.files("", &SOURCES) {
+        check_file(&path, &book.read(&path).unwrap_or_default(), defects);
+    }
+}
+
+fn check_file(path: &str, text: &str, defects: &mut Defects) {
+    let (mut seen, mut open) = (vec![], vec![]);
+    for (number, line) in (1..).zip(text.lines()) {
+        let mut complain = |message| defects.add(path, number, message);
+        match marker(line) {
+            Some(Marker::Start(name)) => {
+                if seen.contains(&name) {
+                    complain(format!("use another name: an anchor {name} is above"));
+                } else if let Some(region) = region(text, name) {
+                    if region.trim().is_empty() {
+                        complain(format!("put something into the anchor {name}"));
+                    }
+                } else {
+                    complain(format!("close this with ANCHOR_END: {name}"));
+                }
+                seen.push(name);
+                open.push(name);
+            }
+            Some(Marker::End(name)) => match open.iter().position(|it| *it == name) {
+                Some(start) => {
+                    open.remove(start);
+                }
+                None => complain(format!("start an anchor {name} above this end of it")),
+            },
+            None => {}
+        }
+    }
+}
+
+/// The lines that a listing of the anchor shows; none if it does not start and end.
+pub fn region(text: &str, name: &str) -> Option<String> {
+    let mut lines = text.lines();
+    lines.find(|line| marker(line) == Some(Marker::Start(name)))?;
+    let mut shown = String::new();
+    for line in lines {
+        match marker(line) {
+            Some(Marker::End(end)) if end == name => return Some(shown),
+            // mdBook leaves out the marks of other anchors.
+            Some(_) => {}
+            None => shown += &format!("{line}\n"),
+        }
+    }
+    None
+}
+
+/// Whether a listing of the whole file would show its anchors too.
+pub fn shows_anchors(text: &str) -> bool {
+    text.contains("ANCHOR:") || text.contains("ANCHOR_END:")
+}
+
+#[derive(PartialEq)]
+enum Marker<'a> {
+    Start(&'a str),
+    End(&'a str),
+}
+
+/// mdBook takes marks anywhere in a line, and drops the line; we take them in lines of
+/// their own only, so that no code goes with them.
+fn marker(line: &str) -> Option<Marker<'_>> {
+    let line = line.trim();
+    let line = line.strip_prefix("//").or(line.strip_prefix('#'))?.trim_start();
+    let is_end = line.starts_with("ANCHOR_END:");
+    let rest = line.strip_prefix(if is_end { "ANCHOR_END:" } else { "ANCHOR:" })?;
+    let rest = rest.trim_start();
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let name = &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())];
+    Some(if is_end { Marker::End(name) } else { Marker::Start(name) })
+}

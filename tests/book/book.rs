@@ -1,0 +1,118 @@
+//! The files of a book. Paths are from the repository's root, with `/` between names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Defects;
+use crate::links::Link;
+use crate::markdown::Markdown;
+
+/// The folders of what is built and what git keeps.
+const NOT_WRITTEN: [&str; 3] = ["target", "book", ".git"];
+const SUMMARY: &str = "chapters/SUMMARY.md";
+
+const FRONT_DOOR: &str = "move the first page into chapters/ itself: mdBook copies it to \
+    index.html, where its links would lead elsewhere";
+
+pub struct Book {
+    root: PathBuf,
+    /// The pages that `SUMMARY.md` lists, in its order.
+    pub pages: Vec<Page>,
+}
+
+pub struct Page {
+    pub path: String,
+    pub text: Markdown,
+    /// An appendix is looked things up in, not read from its first line to its last.
+    pub is_appendix: bool,
+}
+
+impl Book {
+    pub fn open(root: &Path, defects: &mut Defects) -> Book {
+        let mut book = Book { root: root.to_path_buf(), pages: vec![] };
+        let summary = Markdown::new(book.read(SUMMARY).unwrap_or_default());
+        let appendices = first_line_of_appendices(&summary);
+        for Link { line, target, .. } in summary.links().all {
+            let path = resolve(SUMMARY, &target).unwrap_or_default();
+            if let Some(text) = book.read(&path) {
+                let text = Markdown::new(text);
+                let (is_first, is_appendix) = (book.pages.is_empty(), line > appendices);
+                if is_first && folder(&path) != "chapters" {
+                    defects.add(SUMMARY, line, FRONT_DOOR);
+                }
+                book.pages.push(Page { path, text, is_appendix });
+            } else {
+                let message = format!("write this page, or do not list it: {target:?}");
+                defects.add(SUMMARY, line, message);
+            }
+        }
+        if book.pages.iter().filter(|page| !page.is_appendix).count() < 2 {
+            defects.add(SUMMARY, 1, "list two chapters or more before the appendices");
+        }
+        for path in book.files("chapters", &["md"]) {
+            if path != SUMMARY && book.page(&path).is_none() {
+                defects.add(&path, 1, "no reader finds this page: list it in SUMMARY.md");
+            }
+        }
+        book
+    }
+
+    pub fn page(&self, path: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| page.path == path)
+    }
+
+    /// The content of a text file.
+    pub fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.root.join(path)).ok()
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.root.join(path).is_file()
+    }
+
+    /// The files in a folder and in the folders in it.
+    pub fn files(&self, folder: &str, extensions: &[&str]) -> Vec<String> {
+        let mut found = vec![];
+        let entries = fs::read_dir(self.root.join(folder));
+        for entry in entries.into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+            if entry.path().is_file() && extensions.contains(&extension) {
+                found.push(path);
+            } else if entry.path().is_dir() && !NOT_WRITTEN.contains(&path.as_str()) {
+                found.extend(self.files(&path, extensions));
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// `# Appendices` says where they start; else it is the last line across.
+fn first_line_of_appendices(summary: &Markdown) -> usize {
+    let last = |text| summary.lines().filter(|(_, line)| line.trim() == text).last();
+    last("# Appendices").or(last("---")).map_or(usize::MAX, |(number, _)| number)
+}
+
+/// The path that `link` means in the file `from`; none if it leads out of the repository.
+pub fn resolve(from: &str, link: &str) -> Option<String> {
+    let mut names: Vec<&str> = from.split('/').collect();
+    names.pop();
+    for name in link.split('/') {
+        match name {
+            "" => return None,
+            "." => {}
+            ".." => {
+                names.pop()?;
+            }
+            name => names.push(name),
+        }
+    }
+    Some(names.join("/"))
+}
+
+/// The folder that a file lies in, by its last name.
+pub fn folder(path: &str) -> &str {
+    path.rsplit('/').nth(1).unwrap_or_default()
+}

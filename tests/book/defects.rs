@@ -1,0 +1,499 @@
+//! The test of the test: a book that is in order is broken in one way, and that defect is
+//! found, in its place, and no other.
+
+use crate::fixture::{CODE, DIFF, FIGURE, Fixture, ONE, SESSION, SUMMARY, TWO, WORDS};
+use crate::{Defect, check};
+
+#[test]
+fn a_book_in_order() {
+    assert_eq!(found(&Fixture::new()), Vec::<String>::new());
+}
+
+fn found(fixture: &Fixture) -> Vec<String> {
+    check(fixture.root()).iter().map(Defect::to_string).collect()
+}
+
+/// Makes a test of each way to break the book: how, where the one defect is, and how what
+/// is said about it begins.
+macro_rules! defects {
+    ($(
+        $name:ident: $verb:ident($($argument:expr),*)
+            => $file:expr, $line:expr, $message:expr;
+    )*) => {$(
+        #[test]
+        fn $name() {
+            let fixture = Fixture::new();
+            fixture.$verb($($argument),*);
+            let found = found(&fixture);
+            let expected = format!("{}:{}: {}", $file, $line, $message);
+            assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:#?}");
+        }
+    )*};
+}
+
+/// Makes a test of each change after which the book is still in order.
+macro_rules! in_order {
+    ($($name:ident: $verb:ident($($argument:expr),*);)*) => {$(
+        #[test]
+        fn $name() {
+            let fixture = Fixture::new();
+            fixture.$verb($($argument),*);
+            assert_eq!(found(&fixture), Vec::<String>::new());
+        }
+    )*};
+}
+
+mod summary {
+    use super::*;
+
+    #[test]
+    fn without_chapters() {
+        let nothing = Fixture::new();
+        std::fs::remove_dir_all(nothing.root().join("chapters")).unwrap();
+        let expected =
+            "chapters/SUMMARY.md:1: list two chapters or more before the appendices";
+        assert_eq!(found(&nothing), [expected]);
+    }
+
+    defects! {
+        a_page_that_is_not_written:
+            replace(SUMMARY, "\n---", "- [Three](three/index.md)\n\n---")
+            => SUMMARY, 5, "write this page, or do not list it: \"three/index.md\"";
+        a_draft:
+            replace(SUMMARY, "\n---", "- [Three]()\n\n---")
+            => SUMMARY, 5, "write this page, or do not list it: \"\"";
+        a_page_that_is_not_listed:
+            write("chapters/two/more.md", "# More")
+            => "chapters/two/more.md", 1, "no reader finds this page";
+        a_first_page_in_a_folder:
+            write(SUMMARY, "- [Two](two/index.md)\n- [One](one.md)\n---\n[Words](words.md)")
+            => SUMMARY, 1, "move the first page into chapters/ itself";
+        too_few_chapters:
+            replace(SUMMARY, "- [Two](two/index.md)\n\n---", "---\n\n[Two](two/index.md)")
+            => SUMMARY, 1, "list two chapters or more";
+    }
+
+    in_order! {
+        appendices_below_a_title:
+            replace(SUMMARY, "---\n\n[Words]", "# Appendices\n\n- [Words]");
+        a_line_between_parts:
+            replace(SUMMARY, "- [Two]", "\n---\n\n- [Two]");
+    }
+}
+
+mod anchors {
+    use super::*;
+
+    defects! {
+        not_closed:
+            replace(CODE, "// ANCHOR_END: spare\n", "")
+            => CODE, 5, "close this with ANCHOR_END: spare";
+        not_started:
+            replace(CODE, "// ANCHOR: spare\n", "")
+            => CODE, 6, "start an anchor spare above";
+        ended_before_it_starts:
+            write("a.py", "# ANCHOR_END: a\n# ANCHOR: a\npass\n# ANCHOR_END: a\n")
+            => "a.py", 1, "start an anchor a above";
+        twice:
+            replace(CODE, "fn spare() {}", "# ANCHOR: listen\nx\n# ANCHOR_END: listen")
+            => CODE, 6, "use another name";
+        empty:
+            replace(CODE, "fn spare() {}", "")
+            => CODE, 5, "put something into the anchor spare";
+    }
+
+    in_order! {
+        one_in_another:
+            replace(CODE, "fn listen() {}", "1\n  # ANCHOR: in\n2\n  # ANCHOR_END: in");
+        two_that_overlap:
+            write("a.py", "#ANCHOR: a\n1\n#ANCHOR: b\n2\n#ANCHOR_END: a\n#ANCHOR_END: b");
+    }
+}
+
+mod includes {
+    use super::*;
+
+    defects! {
+        of_a_file_that_is_missing:
+            replace(ONE, "net.rs:listen}}", "nut.rs:listen}}")
+            => ONE, 12, "there is no text file src/nut.rs";
+        of_an_anchor_that_is_missing:
+            replace(ONE, "net.rs:listen}}", "net.rs:lesson}}")
+            => ONE, 12, "src/net.rs has no anchor lesson";
+        of_nothing:
+            write("src/whole.rs", "\n")
+            => ONE, 45, "src/whole.rs has nothing to show";
+        of_a_whole_file_with_anchors:
+            replace(ONE, "net.rs:listen}}", "net.rs}}")
+            => ONE, 12, "include an anchor of src/net.rs";
+        of_lines_by_number:
+            replace(ONE, "net.rs:listen}}", "net.rs:2:3}}")
+            => ONE, 12, "set an anchor in src/net.rs";
+        from_outside_of_the_repository:
+            replace(ONE, "../src/net.rs:listen", "../../src/net.rs:listen")
+            => ONE, 12, "../../src/net.rs leads out";
+        below_a_list:
+            insert(ONE, "```rust\n", "  ")
+            => ONE, 12, "put this alone on its line";
+        in_a_sentence:
+            replace(ONE, "The second one", "The `{{#include sessions/run.txt}}`")
+            => ONE, 36, "put this alone on its line";
+        of_text_outside_blocks:
+            replace(ONE, "{{#include figures/wait.svg}}", "{{#include sessions/run.txt}}")
+            => ONE, 29, "put this into a block";
+        playground:
+            replace(ONE, "#include ../src/net", "#playground ../src/net")
+            => ONE, 12, "include a file instead of {{#playground}}";
+    }
+
+    in_order! {
+        with_hidden_lines:
+            replace(ONE, "#include ../src/net", "#rustdoc_include ../src/net");
+        escaped:
+            replace(ONE, "The second one", "The `\\{{#include sessions/run.txt}}`");
+    }
+}
+
+mod listings {
+    use super::*;
+
+    defects! {
+        typed_by_hand:
+            replace(ONE, "{{#include ../src/net.rs:listen}}", "fn listen() {}")
+            => ONE, 12, "include this, do not type it: fn listen() {}";
+        typed_beside_an_include:
+            insert(ONE, "net.rs:listen}}", "\n// and so on")
+            => ONE, 13, "include this, do not type it: // and so on";
+        typed_as_python:
+            replace(ONE, "```sh\ncargo run", "```python\nrun()")
+            => ONE, 18, "include this, do not type it: run()";
+        typed_in_a_quotation:
+            replace(ONE, "The second one", "> ```rust\n> fn x() {}\n> ```\n\nThe second")
+            => ONE, 37, "include this, do not type it";
+        empty:
+            replace(ONE, "{{#include ../src/net.rs:listen}}\n", "")
+            => ONE, 11, "include something here";
+        of_two_files:
+            insert(ONE, "net.rs:listen}}", "\n{{#include ../src/whole.rs}}")
+            => ONE, 13, "give src/whole.rs a block of its own: this is src/net.rs";
+        without_caption:
+            replace(ONE, "*src/net.rs: listening*, where it starts:", "It starts:")
+            => ONE, 11, "name the file in a line above: *src/net.rs*";
+        with_the_caption_of_another:
+            replace(ONE, "*src/net.rs: listening*", "*src/nut.rs: listening*")
+            => ONE, 9, "caption what is included: *src/net.rs*, not *src/nut.rs*";
+        with_a_caption_from_the_page:
+            replace(ONE, "*src/whole.rs*", "*../src/whole.rs*")
+            => ONE, 42, "caption what is included: *src/whole.rs*";
+        of_a_shell_script_without_caption:
+            replace(ONE, "cargo run", "{{#include ../src/whole.rs}}")
+            => ONE, 17, "name the file in a line above: *src/whole.rs*";
+        in_no_language:
+            replace(ONE, "```sh", "```")
+            => ONE, 17, "say what this is, rust";
+        in_a_language_by_another_name:
+            replace(ONE, "```rust\n", "```rs\n")
+            => ONE, 11, "say what this is, rust";
+        not_closed:
+            insert(WORDS, ": what can go on", "\n\n```text\nand so on")
+            => WORDS, 8, "close this block";
+        console_typed_by_hand:
+            replace(ONE, "{{#include sessions/run.txt}}", "$ cargo run\nlistening")
+            => ONE, 22, "include this, do not type it: $ cargo run";
+        console_that_is_not_recorded:
+            replace(ONE, "sessions/run.txt", "diffs/two.diff")
+            => ONE, 22, "include one of sessions/*.txt";
+        console_of_two_sessions:
+            insert(ONE, "sessions/run.txt}}", "\n{{#include sessions/run.txt}}")
+            => ONE, 23, "give each file a block of its own";
+        console_of_an_empty_recording:
+            write(SESSION, "")
+            => ONE, 22, "chapters/sessions/run.txt has nothing to show";
+        commands_with_a_prompt:
+            replace(ONE, "cargo run", "cargo build\n$ cargo run")
+            => ONE, 19, "write the command without `$ `";
+        diff_typed_by_hand:
+            replace(ONE, "{{#include diffs/two.diff}}", "-one\n+two")
+            => ONE, 26, "include this, do not type it: -one";
+        diff_that_is_not_generated:
+            replace(ONE, "diffs/two.diff", "sessions/run.txt")
+            => ONE, 26, "include one of diffs/*.diff";
+        diff_that_shows_anchors:
+            write(DIFF, "+// ANCHOR: two\n")
+            => ONE, 26, "include an anchor of chapters/diffs/two.diff";
+    }
+
+    in_order! {
+        of_two_anchors:
+            insert(ONE, "net.rs:listen}}", "\n\n{{#include ../src/net.rs:spare}}");
+        with_a_caption_below_prose:
+            replace(ONE, "*src/whole.rs*", "That is all of it:\n*src/whole.rs*");
+    }
+}
+
+mod links {
+    use super::*;
+
+    defects! {
+        to_a_page_that_is_missing:
+            replace(ONE, "two/index.md#the-end-1", "too/index.md")
+            => ONE, 6, "mend this link: there is no file chapters/too/index.md";
+        to_a_folder:
+            replace(ONE, "two/index.md#the-end-1", "two")
+            => ONE, 6, "mend this link: there is no file chapters/two";
+        to_a_heading_that_is_missing:
+            replace(ONE, "#the-end-1", "#the-end-2")
+            => ONE, 6, "mend this link: chapters/two/index.md has no heading";
+        to_a_heading_of_this_page_that_is_missing:
+            replace(ONE, "#run-it", "#run")
+            => ONE, 6, "mend this link: chapters/one.md has no heading #run";
+        across_two_lines:
+            replace(ONE, "../src/net.rs)", "../src/nut.rs)")
+            => ONE, 6, "mend this link: there is no file src/nut.rs";
+        by_a_label_that_is_not_defined:
+            replace(ONE, "[words],", "[wards],")
+            => ONE, 6, "define this link, `[wards]: …`";
+        by_a_label_to_a_file_that_is_missing:
+            replace(ONE, "[words]: words.md", "[words]: wards.md")
+            => ONE, 40, "mend this link: there is no file chapters/wards.md";
+        to_a_footnote_that_is_not_written:
+            insert(ONE, "The second one", "[^1]")
+            => ONE, 36, "define this link, `[^1]: …`";
+        in_html:
+            replace(ONE, "The second one", "<a href=\"nowhere.html\">The second</a>")
+            => ONE, 36, "mend this link: there is no file chapters/nowhere.html";
+        out_of_the_repository:
+            replace(ONE, "two/index.md#the-end-1", "/two/index.md")
+            => ONE, 6, "\"/two/index.md\" leads out of the repository";
+        with_a_space:
+            replace(ONE, "two/index.md#the-end-1", "two/index.md # the end")
+            => ONE, 6, "a link with a space is none";
+        to_this_computer:
+            replace(ONE, "https://example.org/", "http://localhost:8000/")
+            => ONE, 7, "write localhost:8000 as code";
+        to_no_host:
+            replace(ONE, "https://example.org/", "https:///example.org/")
+            => ONE, 7, "mend this address";
+        with_another_scheme:
+            replace(ONE, "https://example.org/", "file://example.org/")
+            => ONE, 7, "file: is nothing to link to";
+        to_an_image_without_alternative:
+            replace(ONE, "![Two clients wait]", "![]")
+            => ONE, 31, "say what figures/wait.svg shows";
+        to_an_image_that_is_missing:
+            replace(ONE, "](figures/wait.svg)", "](figures/weight.svg)")
+            => ONE, 31, "mend this link: there is no file chapters/figures/weight";
+    }
+
+    #[test]
+    fn to_markdown_that_is_no_page() {
+        let fixture = Fixture::new();
+        fixture.write("README.md", "# Outside");
+        fixture.replace(ONE, "two/index.md#the-end-1", "../README.md");
+        let expected = "chapters/one.md:6: link to a page: \
+            mdBook makes .html of \"../README.md\"";
+        assert_eq!(found(&fixture), [expected]);
+    }
+
+    in_order! {
+        with_a_title:
+            replace(ONE, "#the-end-1)", "#the-end-1 \"The (very) end\")");
+        with_parentheses:
+            replace(ONE, "<https://example.org/a?b=c>", "[a](https://example.org/a_(b))");
+        to_a_term:
+            replace(ONE, "words.md#do_schedule", "words.md#ready-queue");
+        to_an_id_in_html:
+            replace(TWO, "## The end\n\n## The end\n", "<a id=\"the-end-1\"></a>\n");
+        to_an_id_of_its_own:
+            replace(WORDS, "## `do_schedule()`", "## `schedule()` {#do_schedule}");
+        in_code:
+            insert(ONE, "The second", "``[a][b] ` [^c] <http://localhost:8000>``");
+        in_a_comment:
+            replace(ONE, "The second one", "<!-- [a](b.md)\n[c][d] --> The second one");
+        by_short_labels:
+            replace(ONE, "[the schedule][words]", "[Words][] and [1, 2], *[words]*");
+        to_a_footnote:
+            insert(ONE, "The second one", "[^1]\n\n[^1]: Or the third.\n");
+    }
+}
+
+mod figures {
+    use super::*;
+
+    defects! {
+        without_role:
+            replace(FIGURE, "role=\"img\" ", "")
+            => FIGURE, 1, "say in the first tag what this is";
+        without_title:
+            replace(FIGURE, "<title id=\"wait-title\">Two clients</title>\n", "")
+            => FIGURE, 1, "name the id of a <title> with text";
+        with_an_empty_description:
+            replace(FIGURE, "The second waits for the first.", " ")
+            => FIGURE, 1, "name the id of a <desc> with text";
+        with_labels_that_are_missing:
+            insert(FIGURE, "wait-title wait-desc", "ription")
+            => FIGURE, 1, "name the id of a <desc> with text";
+        with_a_colour:
+            replace(FIGURE, "stroke=\"currentColor\"", "stroke=\"#000\"")
+            => FIGURE, 4, "take currentColor or var(--…): stroke=\"#000\"";
+        with_a_colour_in_a_style:
+            replace(FIGURE, "fill: var(--bg, none)", "opacity: 1; fill: red")
+            => FIGURE, 4, "take currentColor or var(--…): style=";
+        with_a_colour_for_want_of_another:
+            replace(FIGURE, "var(--bg, none)", "var(--bg, white)")
+            => FIGURE, 4, "take currentColor or var(--…): style=";
+        with_a_colour_of_a_gradient:
+            replace(FIGURE, "stroke=\"currentColor\"", "stop-color='navy'")
+            => FIGURE, 4, "take currentColor or var(--…): stop-color=";
+        with_an_id_that_others_may_have:
+            replace(FIGURE, "id=\"wait-arrow\"", "id=\"arrow\"")
+            => FIGURE, 4, "call it wait-arrow";
+        with_a_picture_from_elsewhere:
+            replace(FIGURE, "href=\"#wait-arrow\"", "href=\"arrow.png\"")
+            => FIGURE, 5, "refer to nothing outside";
+        with_a_pattern_from_elsewhere:
+            replace(FIGURE, "stroke=\"currentColor\"", "mask=\"url('a.svg#b')\"")
+            => FIGURE, 4, "refer to nothing outside";
+        with_an_address:
+            replace(FIGURE, "stroke=\"currentColor\"", "data-by=\"https://example.org\"")
+            => FIGURE, 4, "refer to nothing outside";
+        with_a_style_sheet:
+            replace(FIGURE, "</svg>", "<style>path { fill: red }</style>\n</svg>")
+            => FIGURE, 6, "do without <style>";
+        with_an_empty_line:
+            replace(FIGURE, "<use ", "\n<use ")
+            => FIGURE, 5, "drop the empty line";
+        with_a_first_tag_of_two_lines:
+            replace(FIGURE, " fill=\"none\">\n", "\n fill=\"none\">\n")
+            => FIGURE, 1, "begin with the whole tag in one line";
+        close_to_the_text:
+            insert(ONE, "{{#include figures/wait.svg}}\n", "So:\n")
+            => ONE, 29, "leave a line empty above and below";
+        missing:
+            replace(ONE, "figures/wait.svg}}", "figures/weight.svg}}")
+            => ONE, 29, "there is no text file chapters/figures/weight.svg";
+    }
+
+    #[test]
+    fn of_the_same_name() {
+        let fixture = Fixture::new();
+        let figure = std::fs::read_to_string(fixture.root().join(FIGURE)).unwrap();
+        fixture.write("chapters/two/figures/wait.svg", &figure);
+        let expected = "chapters/two/figures/wait.svg:1: \
+            use another name: ids begin with it, and are taken";
+        assert_eq!(found(&fixture), [expected]);
+    }
+
+    in_order! {
+        in_a_frame:
+            replace(ONE, "figures/wait.svg}}\n", "figures/wait.svg}}\n</figure>\n");
+        with_its_namespace:
+            insert(FIGURE, "<svg ", "xmlns=\"http://www.w3.org/2000/svg\" ");
+        elsewhere:
+            write("chapters/theme/favicon.svg", "<svg fill=\"red\"/>");
+    }
+}
+
+mod pages {
+    use super::*;
+
+    defects! {
+        without_title:
+            replace(WORDS, "# Words", "Words")
+            => WORDS, 1, "begin with the title";
+        with_a_title_that_is_not_first:
+            replace(WORDS, "# Words", "So:\n\n# Words")
+            => WORDS, 1, "begin with the title";
+        with_two_titles:
+            replace(ONE, "## Run it", "# Run it")
+            => ONE, 15, "a page has one title";
+        with_a_level_skipped:
+            replace(ONE, "## Run it", "### Run it")
+            => ONE, 15, "do not skip a level: make this ## …";
+        with_a_heading_by_mistake:
+            replace(ONE, "The second one, as `!=` says.\n", "The second one.\n---\n")
+            => ONE, 37, "leave a line empty above this";
+        with_an_exclamation:
+            replace(ONE, "The second one, as `!=` says.", "The second, as `it` says!")
+            => ONE, 36, "say it without an exclamation mark";
+        with_a_quoted_exclamation:
+            replace(ONE, "The second one, as `!=` says.", "“The second!” it says.")
+            => ONE, 36, "say it without an exclamation mark";
+    }
+
+    in_order! {
+        with_marks_that_are_no_exclamations:
+            replace(ONE, "The second one", "> [!NOTE]\n> A `panic!` where a != b,\n");
+        with_hashes_in_code:
+            replace(ONE, "cargo run", "# This is no title.\ncargo run");
+    }
+}
+
+mod answers {
+    use super::*;
+
+    defects! {
+        not_closed:
+            replace(ONE, "</details>", "")
+            => ONE, 33, "close this <details>";
+        not_opened:
+            insert(ONE, "</details>", "\n</details>")
+            => ONE, 39, "drop this: no <details> is open";
+        without_summary:
+            replace(ONE, "<summary>Who waits?</summary>\n", "")
+            => ONE, 33, "say in a <summary> what is folded";
+        with_an_empty_summary:
+            replace(ONE, "Who waits?", "<b></b>")
+            => ONE, 34, "say in the <summary> what is folded";
+        that_are_not_rendered:
+            replace(ONE, "</summary>\n\n", "</summary>\n")
+            => ONE, 34, "leave a line empty below this";
+        beside_the_summary:
+            replace(ONE, "</summary>\n\n", "</summary> Nobody.\n\n")
+            => ONE, 34, "leave a line empty below this";
+    }
+
+    in_order! {
+        with_marked_summary:
+            replace(ONE, "<details>\n<summary>Who", "<details><summary><b>Who</b>");
+        in_an_answer:
+            insert(ONE, "says.\n", "<details>\n<summary>`x`</summary>\n\n</details>\n");
+    }
+}
+
+mod reading_time {
+    use super::*;
+
+    defects! {
+        not_stated:
+            replace(TWO, "*5 minutes. Before: [one](../one.md).*", "Hello.")
+            => TWO, 3, "say how long it takes";
+        without_what_comes_before:
+            replace(TWO, " Before: [one](../one.md).", "")
+            => TWO, 3, "say how long it takes";
+        too_short:
+            replace(TWO, "*5 minutes", "*4 minutes")
+            => TWO, 3, "make this a page of 5 to 15 minutes, not 4";
+        too_long:
+            replace(ONE, "*5 minutes", "*16 minutes")
+            => ONE, 3, "make this a page of 5 to 15 minutes, not 16";
+        that_is_wrong:
+            replace(TWO, "*5 minutes", "*8 minutes")
+            => TWO, 3, "409 words take 4 minutes, not 8";
+        of_too_few_words:
+            replace(TWO, &"word ".repeat(400), "Word.")
+            => TWO, 3, "make this a page of 300 to 1200 words, not 10";
+        of_too_many_words:
+            replace(TWO, &"word ".repeat(400), &"word ".repeat(1300))
+            => TWO, 3, "make this a page of 300 to 1200 words, not 1309";
+    }
+
+    in_order! {
+        of_code_is_not_counted:
+            insert(TWO, ".*\n", &format!("\n```text\n{}\n```\n", "word ".repeat(1300)));
+        of_tags_is_not_counted:
+            insert(TWO, ".*\n", &format!("\n<b {}></b>\n", "word ".repeat(1300)));
+        of_an_appendix_is_free:
+            replace(WORDS, "**ready queue**", &"word ".repeat(1300));
+    }
+}
