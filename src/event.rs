@@ -182,7 +182,7 @@ pub trait Schedule {
     /// Keep `task` until `instant`, then resume it with [`Data::Slept`].
     fn waiting_until(&mut self, instant: Instant, task: Self::Task);
 
-    /// Resume `task` with `data` in the next round.
+    /// Resume `task` with `data` when its turn comes.
     fn add_ready(&mut self, task: Self::Task, data: Data);
 }
 // ANCHOR_END: schedule

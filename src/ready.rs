@@ -17,6 +17,7 @@ use crate::log;
 use crate::task::{Resumed, Task};
 use crate::trace::{Step, TaskId, Trace, Untraced};
 
+// ANCHOR: submitted
 /// A task that has been submitted. It has a number now, and counts as running until it is
 /// dropped, wherever that happens.
 pub struct Submitted(Box<Counted<dyn Task>>);
@@ -32,6 +33,7 @@ impl<T: ?Sized> Drop for Counted<T> {
         self.running.set(self.running.get() - 1);
     }
 }
+// ANCHOR_END: submitted
 
 impl Submitted {
     /// Its number.
@@ -55,7 +57,7 @@ pub enum Stepped {
     Finished,
 }
 
-// ANCHOR: ready
+// ANCHOR: queue
 /// The ready queue, the number of tasks that have not finished, and the wish to stop.
 pub struct Ready<T = Untraced> {
     queue: RefCell<VecDeque<(Submitted, Data)>>,
@@ -99,7 +101,9 @@ impl<T: Trace> Ready<T> {
     pub fn push(&self, task: Submitted, data: Data) {
         self.queue.borrow_mut().push_back((task, data));
     }
+    // ANCHOR_END: queue
 
+    // ANCHOR: step
     /// Sends the next result into its task, which runs up to its next event. `None` if the
     /// queue is empty.
     ///
@@ -123,7 +127,7 @@ impl<T: Trace> Ready<T> {
         self.finish(task, panicked);
         Some(Stepped::Finished)
     }
-    // ANCHOR_END: ready
+    // ANCHOR_END: step
 
     fn finish(&self, task: Submitted, mut panicked: Option<Box<dyn Any + Send>>) {
         let id = task.id();
@@ -245,7 +249,7 @@ impl Handle {
         Handle { ready }
     }
 
-    /// Adds a task, which will run from the next turn on.
+    /// Adds a task, which runs after those that are ready now.
     pub fn submit_task(&self, task: impl Task + 'static) {
         let (id, running) = self.ready.count_in(task.name());
         self.ready.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);

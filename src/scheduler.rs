@@ -3,8 +3,9 @@
 //! next round.
 //!
 //! A task is always in exactly one place: running, on the ready queue, on one of the two waiting
-//! tables, among the timers, or (for a moment) on the list of those that go on in the next round. It is moved, never copied, so it cannot be in two of them, and it
-//! cannot be forgotten without being dropped.
+//! tables, among the timers, or (for a moment) on the list of those that go on in the next round.
+//! It is moved, never copied, so it cannot be in two of them, and it cannot be forgotten without
+//! being dropped.
 //!
 //! A few functions here and below are marked `inline(always)`. They lie on the way of every
 //! echo, each is used in one or two places, and as calls they would make that way half as long
@@ -23,10 +24,12 @@ use crate::ready::{Handle, Ready, Stepped, Submitted};
 use crate::task::Task;
 use crate::trace::{Step, TaskId, Trace, Untraced};
 
+// ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep everybody else waiting.
 const BATCH: usize = 64;
+// ANCHOR_END: batch
 
 /// After [`Handle::stop`], input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
@@ -194,6 +197,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     // ANCHOR_END: happen
 
     // ANCHOR: wait_for
+    // ANCHOR: park
     /// An event that needs its socket: onto the waiting table, unless it can happen at once.
     #[inline(always)]
     fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
@@ -222,7 +226,9 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             Err(error) => self.give_up(event, task, error),
         }
     }
+    // ANCHOR_END: park
 
+    // ANCHOR: wait_again
     /// An event that has been tried, in vain: now it must wait.
     fn wait_again(&mut self, direction: Direction, event: Event, task: Submitted) {
         let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
@@ -243,7 +249,9 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         self.forget_deadline(task.id());
         self.ready.push(task, event.failed(error));
     }
+    // ANCHOR_END: wait_again
 
+    // ANCHOR: pop_waiting
     /// Off the waiting table: nobody needs to watch the socket any more.
     fn pop_waiting(
         &mut self,
@@ -254,6 +262,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         self.poller.unwatch(fd, direction);
         Some((event, task))
     }
+    // ANCHOR_END: pop_waiting
     // ANCHOR_END: wait_for
 
     fn table(&mut self, direction: Direction) -> &mut WaitingTable {
@@ -264,6 +273,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     }
 
     // ANCHOR: timers
+    // ANCHOR: timeout
     /// How long the poller may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() || !self.again.is_empty() {
@@ -277,7 +287,9 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         };
         Some(until.saturating_duration_since(Instant::now()))
     }
+    // ANCHOR_END: timeout
 
+    // ANCHOR: run_timers
     /// Lets happen what is due by now.
     fn run_timers(&mut self) {
         if self.timers.is_empty() {
@@ -317,6 +329,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             self.timers.remove(&(deadline, task));
         }
     }
+    // ANCHOR_END: run_timers
     // ANCHOR_END: timers
 
     // ANCHOR: stop

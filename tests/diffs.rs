@@ -26,7 +26,8 @@ fn the_diffs_are_true() {
         // for the book.
         let read = |name| -> String {
             let source = fs::read_to_string(root.join(name)).unwrap();
-            let kept = |line: &&str| !line.starts_with("//!") && !line.contains("// ANCHOR");
+            let kept =
+                |line: &&str| !line.starts_with("//!") && !line.contains("// ANCHOR");
             source.split_inclusive('\n').filter(kept).collect()
         };
         let diff = TextDiff::from_lines(&read(old), &read(new))
