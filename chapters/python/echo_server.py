@@ -4,7 +4,7 @@ The original's weaknesses are kept, for you to see. Each is marked where it lies
 
   [1] An exception leaves `run`: one client's reset ends the server for everybody.
   [2] The second task that waits on a descriptor takes the place of the first.
-  [3] Sockets are blocking and trust `select`: a client that never reads stops all.
+  [3] Sockets are blocking and trust `select`: ready for a part is not ready for all.
   [4] The ready queue is emptied before `select`, however long that takes, and then
       `select` is called, even if no task is left.
   [5] A closed descriptor stays in the tables, where `select` finds it.

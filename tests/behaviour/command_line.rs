@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
 use crate::client::Client;
-use crate::server::{Server, Setup};
+use crate::server::{Killed, Server, Setup};
 use crate::stage::Stage;
 
 fn run(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -121,18 +121,16 @@ pub fn the_log(stage: &Stage) {
 /// `04_scheduler | head -1`: the reader of the log goes away after the first line.
 pub fn closed_standard_output(stage: &Stage) {
     let mut command = Setup::new(stage).command();
-    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut server = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let addr = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
     for _ in 0..3 {
         let mut client = Client::connect(addr);
         client.echo(b"are you still there?");
         client.finish();
     }
-    let ended = server.try_wait().unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let ended = server.0.try_wait().unwrap();
     assert_eq!(ended, None, "a server does not end because nobody reads its log");
 }
 
@@ -140,8 +138,8 @@ pub fn closed_standard_output(stage: &Stage) {
 /// must not have to wait for that.
 pub fn unread_standard_output(stage: &Stage) {
     let mut command = Setup::new(stage).command();
-    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::with_capacity(64, server.stdout.take().unwrap());
+    let mut server = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::with_capacity(64, server.0.stdout.take().unwrap());
     let mut line = String::new();
     log.read_line(&mut line).unwrap();
     let addr = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
@@ -151,8 +149,7 @@ pub fn unread_standard_output(stage: &Stage) {
         client.echo(b"hello");
         client.finish();
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     // What has been written are whole lines.
     let lines: Vec<String> = log.lines().map(Result::unwrap).collect();
     assert!(lines.len() > 100);

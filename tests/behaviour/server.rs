@@ -200,6 +200,16 @@ impl Drop for Server {
     }
 }
 
+/// A process that is killed when it is dropped, also by a test that fails.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a process prints, collected by a thread.
 #[derive(Clone)]
 pub struct Output(Arc<(Mutex<Printed>, Condvar)>);
