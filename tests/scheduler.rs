@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::{Once, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,14 +30,29 @@ use proptest::prelude::*;
 
 use scripted::{Client, Random, Recorder};
 
+/// A scheduler that waits for ever must fail, and not keep everybody waiting.
+fn watch_the_clock() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        thread::spawn(|| {
+            let (_nobody, clock) = mpsc::channel::<()>();
+            clock.recv_timeout(Duration::from_secs(120)).unwrap_err();
+            eprintln!("a test has hung for two minutes");
+            std::process::exit(101);
+        });
+    });
+}
+
 /// A socket for a task, and its other end for the test.
 fn pair() -> (Socket, UnixStream) {
+    watch_the_clock();
     let (ours, theirs) = UnixStream::pair().unwrap();
     (Socket::new(ours).unwrap(), theirs)
 }
 
 /// A listening socket for a task, and its address.
 fn listener() -> (Socket, SocketAddr) {
+    watch_the_clock();
     let sock = Socket::new(listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
     let addr = sock.local_addr().unwrap();
     (sock, addr)
@@ -156,7 +172,9 @@ fn the_second_waiter_is_refused_and_the_first_goes_on_waiting() {
         assert_eq!(socket.try_send(b"go").unwrap(), 2);
     }
     let answering = thread::spawn(move || {
-        theirs.read_exact(&mut [0; 2]).unwrap();
+        // Without the sign, go on as well: whoever waits then is the wrong one.
+        theirs.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let _ = theirs.read_exact(&mut [0; 2]);
         theirs.write_all(b"hello").unwrap();
     });
     scheduler.run().unwrap();
@@ -571,7 +589,7 @@ fn a_deadline_is_forgotten_when_the_connection_is_closed() {
         let mut rest = vec![];
         theirs_one.read_to_end(&mut rest).unwrap();
         drop(theirs_one);
-        let (_nobody, clock) = std::sync::mpsc::channel::<()>();
+        let (_nobody, clock) = mpsc::channel::<()>();
         clock.recv_timeout(CLOSE_PATIENCE + Duration::from_millis(200)).unwrap_err();
         theirs_two.write_all(b"late").unwrap();
     });
