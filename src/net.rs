@@ -274,6 +274,21 @@ mod tests {
         assert!(after(libc::EINVAL).is_err());
     }
 
+    /// Here somebody listens to SIGPIPE, so the system does not ignore it.
+    #[test]
+    fn sending_to_somebody_who_has_gone_is_an_error_and_no_signal() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+        let signalled = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&signalled);
+        signal_hook::flag::register(signal_hook::consts::SIGPIPE, seen).unwrap();
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let ours = Socket::new(ours).unwrap();
+        drop(theirs);
+        assert_eq!(ours.try_send(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(!signalled.load(SeqCst));
+    }
+
     #[test]
     fn interrupted_calls_are_made_again() {
         let mut answers = vec![Ok(3), Err(io::ErrorKind::Interrupted.into())];

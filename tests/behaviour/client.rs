@@ -15,7 +15,19 @@ pub struct Client {
 
 impl Client {
     pub fn connect(addr: SocketAddr) -> Client {
-        let stream = TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}"));
+        Client::new(TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}")))
+    }
+
+    /// Small segments make for small buffers at the other end, too.
+    pub fn connect_with_small_segments(addr: SocketAddr) -> Client {
+        let domain = socket2::Domain::for_address(addr);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.set_tcp_mss(536).unwrap();
+        socket.connect(&addr.into()).unwrap_or_else(|e| panic!("{addr}: {e}"));
+        Client::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -108,14 +120,6 @@ impl Client {
     pub fn finish(mut self) {
         self.shutdown();
         assert_eq!(self.rest(), b"", "more than was sent");
-    }
-
-    /// Whether the server has ended the connection, in whatever way. Waits for it.
-    pub fn is_refused(&mut self) -> bool {
-        match self.stream.read(&mut [0; 64]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        }
     }
 
     /// Whether nothing has arrived so far. Does not wait.
