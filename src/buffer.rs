@@ -234,8 +234,17 @@ mod tests {
         for _ in 0..SPARE_BLOCKS + 5 {
             buffers.recycle(Buffer::from(vec![0; RECEIVE_SIZE]));
         }
-        buffers.recycle(Buffer::from(&b"not a block"[..]));
         assert_eq!(buffers.large.len(), SPARE_BLOCKS);
+    }
+
+    /// A receive would be lent too little, or too much memory would be kept.
+    #[test]
+    fn only_blocks_of_the_two_sizes_are_kept() {
+        let mut buffers = Buffers::default();
+        for size in [1, SMALL - 1, SMALL + 1, RECEIVE_SIZE - 1, 2 * RECEIVE_SIZE] {
+            buffers.recycle(Buffer::from(vec![0; size]));
+        }
+        assert!(buffers.large.is_empty() && buffers.small.is_empty());
     }
 
     #[test]

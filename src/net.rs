@@ -282,6 +282,21 @@ mod tests {
         assert!(after(libc::EINVAL).is_err());
     }
 
+    /// Here somebody listens to SIGPIPE, so the system does not ignore it.
+    #[test]
+    fn sending_to_somebody_who_has_gone_is_an_error_and_no_signal() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+        let signalled = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&signalled);
+        signal_hook::flag::register(signal_hook::consts::SIGPIPE, seen).unwrap();
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let ours = Socket::new(ours).unwrap();
+        drop(theirs);
+        assert_eq!(ours.try_send(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(!signalled.load(SeqCst));
+    }
+
     #[test]
     fn an_error_that_does_not_end_is_no_busy_loop() {
         let mut backoff = AcceptBackoff::default();

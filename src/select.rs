@@ -228,6 +228,21 @@ mod tests {
         assert_eq!(parts(Duration::MAX), (31_536_000, 0));
     }
 
+    /// Nobody looks through the words above the highest descriptor: not even after it has left.
+    #[test]
+    fn a_set_is_no_longer_than_its_last_descriptor() {
+        let mut set = FdSet::new();
+        assert_eq!(set.bound(), 0);
+        for (fd, bound) in [(5, 64), (1000, 1024), (700, 1024)] {
+            set.insert(fd).unwrap();
+            assert_eq!(set.bound(), bound);
+        }
+        for (fd, bound) in [(700, 1024), (1000, 64), (5, 0)] {
+            set.remove(fd);
+            assert_eq!(set.bound(), bound);
+        }
+    }
+
     #[test]
     fn the_bits_lie_where_the_system_looks_for_them() {
         for fd in 0..FD_SETSIZE as RawFd {

@@ -7,8 +7,10 @@ mod scripted;
 mod by_hand;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -17,14 +19,15 @@ use std::sync::{Once, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bricks::buffer::Buffer;
-use bricks::event::{CLOSE_PATIENCE, sleep};
+use bricks::buffer::{Buffer, Buffers, RECEIVE_SIZE};
+use bricks::event::{CLOSE_PATIENCE, Data, Event, Happened, sleep};
+use bricks::lines::{Lines, read_line};
 use bricks::log::Log;
 use bricks::net::{Socket, listen};
 use bricks::poller::{Direction, Poller, Readiness, Select, Watch};
 use bricks::ready::Handle;
-use bricks::scheduler::{STOP_GRACE, Scheduler};
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::{INPUT_GRACE, STOP_GRACE, Scheduler};
+use bricks::task::{Co, Coroutine, Resumed, Task};
 use bricks::trace::{Step, Trace};
 use proptest::prelude::*;
 
@@ -56,6 +59,23 @@ fn listener() -> (Socket, SocketAddr) {
     let sock = Socket::new(listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
     let addr = sock.local_addr().unwrap();
     (sock, addr)
+}
+
+/// Fails the test when a task panics: else an assertion inside a task would be caught by the
+/// scheduler, and pass unnoticed.
+struct Strict;
+
+impl Trace for Strict {
+    fn record(&mut self, step: Step<'_>) {
+        if let Step::Finish { task, panicked: true } = step {
+            panic!("task {task} has panicked");
+        }
+    }
+}
+
+/// A scheduler of tasks that must not panic.
+fn strict<P: Poller>(poller: P) -> Scheduler<P, Strict> {
+    Scheduler::with_trace(poller, Strict)
 }
 
 /// What tasks find out, for the test to see.
@@ -99,7 +119,7 @@ proptest! {
         }
         let finished = Rc::new(RefCell::new(clients));
         let poller = Random::new(seed, try_first, Rc::clone(&finished));
-        let mut scheduler = Scheduler::new(poller);
+        let mut scheduler = strict(poller);
         for socket in sockets {
             scheduler.submit_task(echo_task(socket));
         }
@@ -113,13 +133,13 @@ proptest! {
 
 #[test]
 fn without_tasks_there_is_nothing_to_run() {
-    Scheduler::new(Select::default()).run().unwrap();
+    strict(Select::default()).run().unwrap();
 }
 
 #[test]
 fn a_task_runs_only_when_the_scheduler_does() {
     let ran = Rc::new(Cell::new(false));
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     let inside = Rc::clone(&ran);
     scheduler.submit_task(Coroutine::new(async move |_: Co| inside.set(true)));
     assert!(!ran.get());
@@ -142,7 +162,7 @@ fn tasks_submit_tasks() {
         }))
     }
     let count = Rc::new(Cell::new(0));
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(family(scheduler.handle(), 4, count.clone()));
     scheduler.run().unwrap();
     assert_eq!(count.get(), 1 + 4 + 12 + 24 + 24);
@@ -153,7 +173,7 @@ fn tasks_submit_tasks() {
 fn the_second_waiter_is_refused_and_the_first_goes_on_waiting() {
     let (socket, mut theirs) = pair();
     let notes: Notes<String> = Notes::default();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     for name in ["first", "second"] {
         let (socket, notes) = (socket.clone(), notes.clone());
         scheduler.submit_task(Coroutine::new(async move |co: Co| {
@@ -185,7 +205,7 @@ fn the_second_waiter_is_refused_and_the_first_goes_on_waiting() {
 #[test]
 fn one_task_may_read_while_another_writes() {
     let (socket, mut theirs) = pair();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     let reading = socket.clone();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         assert_eq!(*co.yield_(reading.recv()).await.unwrap(), *b"in");
@@ -239,9 +259,19 @@ fn what_a_task_owns_may_panic_when_it_is_dropped() {
     }
     let mut scheduler = Scheduler::new(Select::default());
     let bomb = Bomb;
+    // A coroutine drops what it owns when its body ends …
     scheduler.submit_task(Coroutine::new(async move |_: Co| {
         let _bomb = &bomb;
     }));
+    // … and another task when it is dropped itself.
+    struct Owner(Bomb);
+    impl Task for Owner {
+        fn send(&mut self, _: Data) -> Resumed {
+            let Owner(Bomb) = self;
+            Resumed::Finished
+        }
+    }
+    scheduler.submit_task(Owner(Bomb));
     let ran = Rc::new(Cell::new(false));
     let inside = Rc::clone(&ran);
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
@@ -268,6 +298,12 @@ fn a_task_that_waits_for_nothing_is_ended() {
 }
 
 #[test]
+#[should_panic(expected = "awaits a future that yields no event")]
+fn a_task_that_waits_for_nothing_says_so() {
+    Coroutine::new(async |_: Co| pending().await).send(Data::Start);
+}
+
+#[test]
 fn a_task_waits_in_one_place_at_a_time() {
     let (one, _one) = pair();
     let (two, _two) = pair();
@@ -290,7 +326,7 @@ fn an_error_is_a_result_for_one_task() {
     let (sock, addr) = listener();
     let notes: Notes<Option<ErrorKind>> = Notes::default();
     let noting = notes.clone();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     let handle = scheduler.handle();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         for _ in 0..2 {
@@ -338,7 +374,7 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
         }
     }
     let (socket, _theirs) = pair();
-    let mut scheduler = Scheduler::new(Refuses);
+    let mut scheduler = strict(Refuses);
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         assert_eq!(co.yield_(socket.recv()).await.unwrap_err().to_string(), "refused");
         assert_eq!(
@@ -370,7 +406,7 @@ fn a_poller_that_cannot_go_on_ends_the_run() {
         }
     }
     let (socket, mut theirs) = pair();
-    let mut scheduler = Scheduler::new(Broken);
+    let mut scheduler = strict(Broken);
     scheduler.submit_task(echo_task(socket));
     assert_eq!(scheduler.run().unwrap_err().kind(), ErrorKind::Unsupported);
     drop(scheduler);
@@ -384,7 +420,7 @@ fn a_poller_that_cannot_go_on_ends_the_run() {
 #[test]
 fn fail_stops_and_becomes_the_result() {
     let (socket, _theirs) = pair();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(echo_task(socket));
     scheduler.handle().fail(io::Error::other("broken"));
     assert_eq!(scheduler.run().unwrap_err().to_string(), "broken");
@@ -395,7 +431,7 @@ fn fail_stops_and_becomes_the_result() {
 fn a_waiting_event_keeps_its_descriptor() {
     let (socket, mut theirs) = pair();
     let number = socket.as_raw_fd();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     let handle = scheduler.handle();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         let event = socket.recv();
@@ -462,12 +498,90 @@ fn a_busy_task_does_not_starve_the_others() {
     assert_eq!(counts.borrow().most, 200);
 }
 
+/// What a poller is told: `dry` only if the socket is empty, and always if it came up short.
+/// (A poller that reports changes only would sleep for ever over what is left in the socket, or
+/// try in vain before each wait.)
+#[test]
+fn a_socket_is_called_dry_when_it_is() {
+    struct Watching {
+        select: Select,
+        ours: UnixStream,
+        dry: Rc<Cell<u32>>,
+    }
+    impl Poller for Watching {
+        const CALL: &'static str = "select";
+        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+            self.select.watch(socket, direction)
+        }
+        fn unwatch(&mut self, fd: i32, direction: Direction) {
+            self.select.unwatch(fd, direction);
+        }
+        fn dry(&mut self, _: i32, direction: Direction) {
+            assert_eq!(direction, Direction::Read);
+            let mut byte = [MaybeUninit::uninit()];
+            let left = socket2::SockRef::from(&self.ours).peek(&mut byte);
+            assert!(!matches!(left, Ok(1..)), "there is more");
+            self.dry.set(self.dry.get() + 1);
+        }
+        fn wait(
+            &mut self,
+            timeout: Option<Duration>,
+            ready: &mut Vec<Readiness>,
+        ) -> io::Result<()> {
+            self.select.wait(timeout, ready)
+        }
+    }
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let socket = Socket::new(ours.try_clone().unwrap()).unwrap();
+    let (dry, select) = (Rc::new(Cell::new(0)), Select::default());
+    let mut scheduler = strict(Watching { select, ours, dry: Rc::clone(&dry) });
+    let handle = scheduler.handle();
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
+        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), RECEIVE_SIZE);
+        assert_eq!(dry.get(), 0, "a full receive says nothing about what is left");
+        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), 10);
+        assert_eq!(dry.get(), 1, "a short one does");
+        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
+        handle.submit_task(Coroutine::new(async move |co: Co| {
+            co.yield_(sleep(Duration::from_millis(1))).await;
+            drop(theirs);
+        }));
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+/// An echo allocates nothing: the block comes back when it has been sent, or discarded.
+#[test]
+fn events_give_their_blocks_back() {
+    for size in [10, 5000] {
+        let (socket, mut theirs) = pair();
+        let mut buffers = Buffers::default();
+        theirs.write_all(&vec![7; size]).unwrap();
+        let bytes = socket.try_recv(&mut buffers).unwrap();
+        let block = bytes.as_ptr();
+        let sent = Event::from(socket.send(bytes)).happen(&mut buffers);
+        assert!(
+            matches!(sent, Happened::Done { data: Data::Sent(Ok(n)), .. } if n == size)
+        );
+        // Freed memory would be given out again at once: this takes it.
+        let _taken = (vec![0_u8; 1024], vec![0_u8; RECEIVE_SIZE]);
+        theirs.write_all(&vec![7; size]).unwrap();
+        let discarded = Event::from(socket.clone().close()).happen(&mut buffers);
+        assert!(matches!(discarded, Happened::More(_)));
+        let _taken_too = (vec![0_u8; 1024], vec![0_u8; RECEIVE_SIZE]);
+        theirs.write_all(&vec![7; size]).unwrap();
+        assert_eq!(socket.try_recv(&mut buffers).unwrap().as_ptr(), block);
+    }
+}
+
 // Time.
 
 #[test]
 fn sleepers_wake_in_the_order_of_their_times() {
     let notes: Notes<u64> = Notes::default();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     for millis in [30, 10, 0, 20] {
         let notes = notes.clone();
         scheduler.submit_task(Coroutine::new(async move |co: Co| {
@@ -483,35 +597,42 @@ fn sleepers_wake_in_the_order_of_their_times() {
 
 // Closing.
 
-/// Closing a socket with unread input resets the connection, and destroys what is on its way.
+/// Closing a socket with unread input resets the connection, and destroys what is on its way;
+/// during a stop as at any other time.
 #[test]
 fn close_waits_for_the_peer_and_loses_nothing() {
     const OWED: usize = 500_000;
-    let (sock, addr) = listener();
-    let mut scheduler = Scheduler::new(Select::default());
-    scheduler.submit_task(Coroutine::new(async move |co: Co| {
-        let (client, _) = co.yield_(sock.accept()).await.unwrap();
-        co.yield_(client.recv()).await.unwrap();
-        co.yield_(client.send(vec![7; OWED])).await.unwrap();
-        co.yield_(client.close()).await;
-    }));
-    let client = thread::spawn(move || {
-        let mut client = TcpStream::connect(addr).unwrap();
-        // More than the server will ever read.
-        client.write_all(&[1; 300_000]).unwrap();
-        let mut owed = vec![];
-        client.read_to_end(&mut owed).expect("an orderly end, not a reset");
-        owed.len()
-    });
-    scheduler.run().unwrap();
-    assert_eq!(client.join().unwrap(), OWED);
+    for stopping in [false, true] {
+        let (sock, addr) = listener();
+        let mut scheduler = strict(Select::default());
+        let handle = scheduler.handle();
+        scheduler.submit_task(Coroutine::new(async move |co: Co| {
+            let (client, _) = co.yield_(sock.accept()).await.unwrap();
+            co.yield_(client.recv()).await.unwrap();
+            co.yield_(client.send(vec![7; OWED])).await.unwrap();
+            if stopping {
+                handle.stop();
+            }
+            co.yield_(client.close()).await;
+        }));
+        let client = thread::spawn(move || {
+            let mut client = TcpStream::connect(addr).unwrap();
+            // More than the server will ever read.
+            client.write_all(&[1; 300_000]).unwrap();
+            let mut owed = vec![];
+            client.read_to_end(&mut owed).expect("an orderly end, not a reset");
+            owed.len()
+        });
+        scheduler.run().unwrap();
+        assert_eq!(client.join().unwrap(), OWED);
+    }
 }
 
 /// A peer that goes on sending for ever is given up, whether the poller waits or tries first.
 #[test]
 fn close_gives_up_on_a_peer_that_never_ends() {
     let (sock, addr) = listener();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         let (client, _) = co.yield_(sock.accept()).await.unwrap();
         let start = Instant::now();
@@ -552,7 +673,7 @@ fn close_gives_up_on_a_peer_that_never_ends() {
     let (socket, theirs) = pair();
     theirs.set_nonblocking(true).unwrap();
     let random = Random::new(2, true, Rc::default());
-    let mut scheduler = Scheduler::new(Endless { theirs, random });
+    let mut scheduler = strict(Endless { theirs, random });
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(socket.close()).await;
     }));
@@ -579,7 +700,7 @@ fn close_is_at_once_if_the_peer_has_ended() {
 fn a_deadline_is_forgotten_when_the_connection_is_closed() {
     let (one, mut theirs_one) = pair();
     let (two, mut theirs_two) = pair();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(one.close()).await;
         let bytes = co.yield_(two.recv()).await.expect("it is waited for");
@@ -597,6 +718,103 @@ fn a_deadline_is_forgotten_when_the_connection_is_closed() {
     other.join().unwrap();
 }
 
+/// Nothing to discard yet is not the end: to close now would reset the connection.
+#[test]
+fn close_does_not_believe_that_there_is_something_to_discard() {
+    /// Says each time that all is ready, and lets the peer end at the tenth.
+    struct Liar {
+        watched: BTreeSet<Readiness>,
+        lies: Rc<Cell<u32>>,
+        theirs: Option<UnixStream>,
+    }
+    impl Poller for Liar {
+        const CALL: &'static str = "none";
+        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+            self.watched.insert((socket.as_raw_fd(), direction));
+            Ok(Watch::Wait)
+        }
+        fn unwatch(&mut self, fd: i32, direction: Direction) {
+            self.watched.remove(&(fd, direction));
+        }
+        fn dry(&mut self, _: i32, _: Direction) {}
+        fn wait(
+            &mut self,
+            _: Option<Duration>,
+            ready: &mut Vec<Readiness>,
+        ) -> io::Result<()> {
+            self.lies.set(self.lies.get() + 1);
+            if self.lies.get() == 10 {
+                self.theirs = None;
+            }
+            ready.extend(&self.watched);
+            Ok(())
+        }
+    }
+    let (socket, theirs) = pair();
+    let lies = Rc::new(Cell::new(0));
+    let (watched, theirs) = (BTreeSet::new(), Some(theirs));
+    let mut scheduler = strict(Liar { watched, lies: Rc::clone(&lies), theirs });
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+    assert_eq!(lies.get(), 10);
+}
+
+/// Who has had its share of discarding could go on at once, so the poller must not sleep: it
+/// may be one that reports changes only, and there is none.
+#[test]
+fn nobody_sleeps_while_there_is_something_to_discard() {
+    struct Hurried(Random);
+    impl Poller for Hurried {
+        const CALL: &'static str = "none";
+        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+            self.0.watch(socket, direction)
+        }
+        fn unwatch(&mut self, fd: i32, direction: Direction) {
+            self.0.unwatch(fd, direction);
+        }
+        fn dry(&mut self, _: i32, _: Direction) {
+            panic!("it has ended, and is never empty");
+        }
+        fn wait(
+            &mut self,
+            timeout: Option<Duration>,
+            ready: &mut Vec<Readiness>,
+        ) -> io::Result<()> {
+            assert_eq!(timeout, Some(Duration::ZERO));
+            self.0.wait(timeout, ready)
+        }
+    }
+    let (socket, mut theirs) = pair();
+    theirs.write_all(&[1; 2 * RECEIVE_SIZE]).unwrap();
+    theirs.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut scheduler = strict(Hurried(Random::new(4, true, Rc::default())));
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+/// The close is refused because somebody else waits there; that one must not be hit by the
+/// deadline of the close.
+#[test]
+fn a_deadline_is_forgotten_when_the_close_is_refused() {
+    let (socket, mut theirs) = pair();
+    let mut scheduler = strict(Select::default());
+    let reading = socket.clone();
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        let bytes = co.yield_(reading.recv()).await.expect("it is waited for");
+        assert_eq!(*bytes, *b"late");
+    }));
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+        co.yield_(sleep(CLOSE_PATIENCE + Duration::from_millis(100))).await;
+        theirs.write_all(b"late").unwrap();
+    }));
+    scheduler.run().unwrap();
+}
+
 // Stopping.
 
 #[test]
@@ -606,7 +824,7 @@ fn a_stop_tells_everybody_who_waits() {
     let (owed, mut theirs) = pair();
     theirs.write_all(b"already here").unwrap();
     let notes: Notes<String> = Notes::default();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     let noting = notes.clone();
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         let error = co.yield_(sock.accept()).await.unwrap_err();
@@ -647,12 +865,62 @@ fn a_stop_tells_everybody_who_waits() {
     assert!(TcpStream::connect(addr).is_err(), "the listening socket is closed");
 }
 
+/// A peer that never stops sending is heard for a while; then its handler is told the end.
+#[test]
+fn a_stop_does_not_receive_for_ever() {
+    let (socket, mut theirs) = pair();
+    let ended = Rc::new(Cell::new(false));
+    let ending = Rc::clone(&ended);
+    let mut scheduler = strict(Select::default());
+    let handle = scheduler.handle();
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        handle.stop();
+        let start = Instant::now();
+        loop {
+            theirs.write_all(b"more").unwrap();
+            if co.yield_(socket.recv()).await.unwrap().is_empty() {
+                break;
+            }
+        }
+        assert!(start.elapsed() >= INPUT_GRACE);
+        ending.set(true);
+    }));
+    scheduler.run().unwrap();
+    assert!(ended.get(), "its handler finishes by the way it knows");
+}
+
+/// A connection that has just had its share of discarding when the stop begins is still closed
+/// in an orderly way, whether the poller waits or tries first.
+#[test]
+fn a_stop_forgets_no_close_that_is_under_way() {
+    fn stop_while_discarding(poller: impl Poller) {
+        let (socket, mut theirs) = pair();
+        theirs.write_all(&[1; 2 * RECEIVE_SIZE]).unwrap();
+        let closed = Rc::new(Cell::new(false));
+        let noting = Rc::clone(&closed);
+        let mut scheduler = strict(poller);
+        let handle = scheduler.handle();
+        scheduler.submit_task(Coroutine::new(async move |co: Co| {
+            co.yield_(socket.close()).await;
+            noting.set(true);
+        }));
+        scheduler.submit_task(Coroutine::new(async move |_: Co| {
+            handle.stop();
+            drop(theirs);
+        }));
+        scheduler.run().unwrap();
+        assert!(closed.get());
+    }
+    stop_while_discarding(Select::default());
+    stop_while_discarding(Random::new(3, true, Rc::default()));
+}
+
 /// A task that neither finishes nor can be told is given up.
 #[test]
 fn a_stop_does_not_wait_for_ever() {
     let dropped = Rc::new(());
     let alive = Rc::downgrade(&dropped);
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(sleep(Duration::MAX)).await;
         drop(dropped);
@@ -666,6 +934,76 @@ fn a_stop_does_not_wait_for_ever() {
     scheduler.run().unwrap();
     assert!(start.elapsed() >= STOP_GRACE);
     assert!(alive.upgrade().is_none(), "its tasks are dropped");
+}
+
+/// Wherever it is at that moment.
+#[test]
+fn a_stop_leaves_no_task_behind() {
+    const LATE: Duration = Duration::from_millis(200);
+    let dropped = Rc::new(());
+    let alive = Rc::downgrade(&dropped);
+    let mut scheduler = strict(Select::default());
+    let (stuck, _full) = pair();
+    let owned = Rc::clone(&dropped);
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        let _ = co.yield_(stuck.send(vec![0; 10_000_000])).await;
+        drop(owned);
+    }));
+    let (late, _silent) = pair();
+    let owned = Rc::clone(&dropped);
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(sleep(STOP_GRACE - LATE)).await;
+        co.yield_(late.close()).await;
+        drop(owned);
+    }));
+    let (deaf, _other) = pair();
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(sleep(STOP_GRACE - LATE)).await;
+        // It does not understand the end of input, so it can always go on.
+        while co.yield_(deaf.recv()).await.is_ok() {}
+        drop(dropped);
+    }));
+    scheduler.stop();
+    scheduler.run().unwrap();
+    assert!(alive.upgrade().is_none(), "its tasks are dropped");
+}
+
+/// A task that owns a handle shares the queue that owns the task.
+#[test]
+fn a_scheduler_that_never_runs_drops_its_tasks() {
+    let owned = Rc::new(());
+    let alive = Rc::downgrade(&owned);
+    let mut scheduler = strict(Select::default());
+    let handle = scheduler.handle();
+    scheduler.submit_task(Coroutine::new(async move |_: Co| {
+        let _owned = (owned, handle);
+    }));
+    drop(scheduler);
+    assert!(alive.upgrade().is_none());
+}
+
+// Lines.
+
+/// What has been searched for the end of a line is not searched again: else this would take
+/// hours.
+#[test]
+fn a_line_in_a_million_pieces() {
+    const PIECES: usize = 1_000_000;
+    const WATCHDOG: Duration = Duration::from_secs(30);
+    let (socket, _theirs) = pair();
+    let mut task = Coroutine::new(async move |co: Co| {
+        let mut lines = Lines::new(socket);
+        let line = read_line(&co, &mut lines).await.unwrap().unwrap();
+        assert_eq!(line.len(), PIECES + 1);
+    });
+    let start = Instant::now();
+    task.send(Data::Start);
+    for _ in 0..PIECES {
+        let resumed = task.send(Data::Received(Ok(b"x".into())));
+        assert!(matches!(resumed, Resumed::Yielded(Event::Receive(_), _)));
+        assert!(start.elapsed() < WATCHDOG, "it searches from the start each time");
+    }
+    assert!(matches!(task.send(Data::Received(Ok(b"\n".into()))), Resumed::Finished));
 }
 
 // By hand, and by the compiler.
@@ -720,7 +1058,7 @@ fn a_task_written_by_hand_cannot_be_told_apart() {
 #[test]
 fn an_empty_send_is_done_at_once() {
     let (socket, _theirs) = pair();
-    let mut scheduler = Scheduler::new(Select::default());
+    let mut scheduler = strict(Select::default());
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         assert_eq!(co.yield_(socket.send(Buffer::default())).await.unwrap(), 0);
     }));

@@ -45,6 +45,17 @@ fn debug_shows_the_descriptors() {
     assert_eq!(format!("{:?}", set(&[64, 3])), "{3, 64}");
 }
 
+/// What a larger set held before does not show up again, not even to `select`, which looks at as
+/// many words of both its sets as the larger one uses.
+#[test]
+fn a_copy_is_nothing_but_a_copy() {
+    let mut copy = set(&[3, 900, 1000]);
+    copy.copy_from(&set(&[3]));
+    assert!(!copy.contains(900) && !copy.contains(1000));
+    copy.insert(1023).unwrap();
+    assert_eq!(numbers(&copy), [3, 1023]);
+}
+
 proptest! {
     /// A set of bits is a set of numbers.
     #[test]
@@ -107,10 +118,11 @@ fn a_closed_descriptor_is_an_error() {
         let (here, _there) = UnixStream::pair().unwrap();
         high(here.into(), 900).as_raw_fd()
     };
-    let mut read = set(&[closed]);
-    let error = select(&mut read, &mut FdSet::new(), Some(Duration::ZERO)).unwrap_err();
+    let (here, _there) = UnixStream::pair().unwrap();
+    let (mut read, mut write) = (set(&[closed]), set(&[here.as_raw_fd()]));
+    let error = select(&mut read, &mut write, Some(Duration::ZERO)).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EBADF));
-    assert_eq!(numbers(&read), []);
+    assert_eq!((numbers(&read), numbers(&write)), (vec![], vec![]));
 }
 
 /// The same open socket under a number from `number` on.

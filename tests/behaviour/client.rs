@@ -127,14 +127,6 @@ impl Client {
         assert_eq!(self.rest(), b"", "more than was sent");
     }
 
-    /// Whether the server has ended the connection, in whatever way. Waits for it.
-    pub fn is_refused(&mut self) -> bool {
-        match self.stream.read(&mut [0; 64]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        }
-    }
-
     /// Whether nothing has arrived so far. Does not wait.
     pub fn has_nothing(&mut self) -> bool {
         self.stream.set_nonblocking(true).unwrap();

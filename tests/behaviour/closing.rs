@@ -40,6 +40,9 @@ pub fn gone_before_it_is_accepted(stage: &Stage) {
     server.signal(Signal::SIGCONT);
     assert_eq!(patient.receive(5), b"hello");
     patient.finish();
+    // Each of them was a client like any other, with an address.
+    let text = server.problems.text();
+    assert!(text.lines().all(|line| line.starts_with("127.0.0.1:")), "{text}");
 }
 
 /// The system remembers the connections of a server that has ended.

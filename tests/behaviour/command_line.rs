@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use crate::client::Client;
-use crate::server::{Killed, Server, Setup};
+use crate::server::{Killed, PATIENCE, Server, Setup};
 use crate::stage::Stage;
 
 fn run(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -25,12 +27,13 @@ fn assert_wrong_usage(stage: &Stage, arguments: &[&str], named: &str) {
 }
 
 /// It cannot run: the status is 1, and the message says why and what to try.
-fn assert_cannot_listen(stage: &Stage, addr: &str, why: &str) {
+fn assert_cannot_listen(stage: &Stage, addr: &str, why: &str, hint: &str) {
     let (status, out, err) = run(stage, &["--listen", addr]);
     assert_eq!(status, Some(1), "{err}");
     assert_eq!(out, "", "it does not say that it listens");
     assert!(err.starts_with(&format!("cannot listen on {addr}: {why}")), "{err}");
-    assert!(err.lines().count() >= 2, "and what to try: {err}");
+    let rest = err.split_once('\n').map_or("", |(_, rest)| rest);
+    assert!(rest.contains(hint), "and what to try: {err}");
 }
 
 pub fn help_and_version(stage: &Stage) {
@@ -72,7 +75,7 @@ pub fn unassignable_address(stage: &Stage) {
     } else {
         "Can't assign requested address (os error 49)"
     };
-    assert_cannot_listen(stage, "192.0.2.1:8000", why);
+    assert_cannot_listen(stage, "192.0.2.1:8000", why, "0.0.0.0 for all it has");
 }
 
 pub fn port_in_use(stage: &Stage) {
@@ -83,6 +86,7 @@ pub fn port_in_use(stage: &Stage) {
         stage,
         &addr,
         &format!("Address already in use (os error {code})"),
+        "--listen 127.0.0.1:8001",
     );
 }
 
@@ -156,6 +160,32 @@ pub fn unread_standard_output(stage: &Stage) {
     let whole =
         |line: &String| line.starts_with("Connection") || line.ends_with("disconnected");
     assert!(lines.iter().all(whole), "{lines:?}");
+}
+
+/// And nobody reads its problems.
+pub fn closed_standard_error(stage: &Stage) {
+    let mut command = Setup::new(stage).command();
+    let mut server =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(server.stderr.take());
+    let log = BufReader::new(server.stdout.take().unwrap());
+    let (printed, lines) = mpsc::channel();
+    thread::spawn(move || log.lines().try_for_each(|line| printed.send(line.unwrap())));
+    let next = || lines.recv_timeout(PATIENCE).unwrap_or_default();
+    let addr = next().strip_prefix("listening on ").unwrap().parse().unwrap();
+    let mut client = Client::connect(addr);
+    client.echo(b"hello");
+    let gone = client.addr();
+    // After the problem comes the log: who panics over the one never writes the other.
+    assert_eq!(next(), format!("Connection from: {gone}"));
+    client.reset();
+    let log = next();
+    let mut client = Client::connect(addr);
+    let served = client.is_served(b"are you still there?");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(log, format!("Client: {gone} disconnected"));
+    assert!(served, "a server does not end because nobody reads its problems");
 }
 
 pub fn ipv6(stage: &Stage) {

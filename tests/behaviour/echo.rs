@@ -1,5 +1,7 @@
 //! What an echo server is: each byte comes back, in order, unchanged.
 
+use nix::sys::signal::Signal;
+
 use crate::client::{Client, Pattern, assert_is_pattern};
 use crate::server::Server;
 use crate::stage::Stage;
@@ -65,6 +67,23 @@ pub fn sent_before_the_first_read(stage: &Stage) {
     let echoed = client.rest();
     assert_eq!(echoed.len(), SIZE);
     assert_is_pattern(&echoed, 3);
+}
+
+/// The system takes a part of what the server sends: because it is stopped in the middle of a
+/// blocking send, or because there is little room for a connection of small segments.
+pub fn sent_in_parts(stage: &Stage) {
+    const MUCH: usize = 64 * 1024 * 1024;
+    let server = Server::quiet(stage);
+    let mut client = Client::narrow(server.addr);
+    let stuffed = client.stuff(MUCH);
+    assert!(stuffed < MUCH, "the server took everything");
+    for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+        server.signal(signal);
+    }
+    client.shutdown();
+    let echoed = client.rest();
+    assert_eq!(echoed.len(), stuffed);
+    assert_is_pattern(&echoed, 0);
 }
 
 pub fn sixteen_kib_in_ping_pong(stage: &Stage) {

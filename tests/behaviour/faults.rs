@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, Pattern};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, eventually};
 use crate::stage::Stage;
 
 /// Whether there is an `strace` that can do what these tests need.
@@ -100,10 +100,79 @@ pub fn accept_runs_out_of_descriptors(stage: &Stage) {
             return;
         };
         talk(&server);
+        server.problems.wait_for("ulimit -n");
         let problems = server.problems.text();
         assert_eq!(problems.matches("cannot accept for now").count(), 1, "{problems}");
-        assert!(problems.contains("ulimit -n"), "{problems}");
     }
+}
+
+/// Each shortage is reported, once: here every client meets one.
+pub fn each_shortage_is_reported(stage: &Stage) {
+    let Some(server) = start_with(stage, &["accept4:error=EMFILE:when=1+2"]) else {
+        return;
+    };
+    talk(&server);
+    server.problems.wait_for_times("cannot accept for now", 5);
+}
+
+/// While it has no descriptors, a server tries again now and then, and is busy with those who
+/// are in: much less than one attempt for each echo.
+pub fn accept_pauses(stage: &Stage) {
+    const ECHOES: usize = 300;
+    if !strace_works() {
+        return;
+    }
+    let file = report(stage, "accepts");
+    let first = if stage.one_at_a_time { "1" } else { "2" };
+    let fault = format!("inject=accept4:error=EMFILE:when={first}+");
+    let output = file.to_str().unwrap();
+    let strace = ["strace", "-f", "-e", "trace=accept4", "-e", &fault, "-o", output];
+    let server = Setup::new(stage).wrapped(&strace).start();
+    let attempts = || fs::read_to_string(&file).unwrap().matches("(INJECTED)").count();
+    let mut client = server.connect();
+    if stage.one_at_a_time {
+        // It serves nobody, so time is the measure: ten attempts a second.
+        eventually("it tries again", || (attempts() >= 2).then_some(()));
+        let before = attempts();
+        crate::proc::assert_rests(&server);
+        let more = attempts() - before;
+        assert!(more < 30, "{more} attempts");
+    } else {
+        client.echo(b"it is in");
+        let _outside = server.connect();
+        server.problems.wait_for("cannot accept for now");
+        for _ in 0..ECHOES {
+            client.echo(b"served meanwhile");
+        }
+        let attempts = attempts();
+        assert!(attempts < ECHOES / 2, "{attempts} attempts in {ECHOES} echoes");
+    }
+    drop(server);
+    fs::remove_file(&file).unwrap();
+}
+
+/// An error of the listening socket itself: no attempt can succeed, so the server ends.
+pub fn accept_fails_for_good(stage: &Stage) {
+    let Some(mut server) = start_with(stage, &["accept4:error=EINVAL:when=1+"]) else {
+        return;
+    };
+    // Where accepting waits for nobody, it has ended already.
+    let _client = std::net::TcpStream::connect(server.addr);
+    assert_eq!(server.wait().code(), Some(1));
+    server.problems.wait_for("Invalid argument (os error 22)");
+}
+
+/// Linux has it so already, unless the administrator wants it otherwise.
+pub fn both_families_are_asked_for(stage: &Stage) {
+    if !strace_works() || std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let file = report(stage, "families");
+    let strace = ["strace", "-f", "-e", "trace=setsockopt", "-o", file.to_str().unwrap()];
+    drop(Setup::new(stage).wrapped(&strace).listen("[::1]:0").start());
+    let options = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert!(options.contains("IPV6_V6ONLY, [0]"), "{options}");
 }
 
 pub fn accept_loses_a_client(stage: &Stage) {
@@ -113,6 +182,7 @@ pub fn accept_loses_a_client(stage: &Stage) {
             return;
         };
         talk(&server);
+        server.problems.wait_for_times("lost a client", 3);
         let problems = server.problems.text();
         assert_eq!(problems.matches("lost a client").count(), 3, "{problems}");
     }

@@ -5,6 +5,9 @@ use crate::client::{Client, Pattern};
 use crate::server::{Server, Setup};
 use crate::stage::Stage;
 
+/// The longest line that is served.
+const MAX_LINE: usize = 2 * 1024 * 1024;
+
 fn start(stage: &Stage) -> Option<(Server, Client)> {
     let server = stage.lines.then(|| Setup::new(stage).argument("--lines").start())?;
     let client = server.connect();
@@ -84,9 +87,9 @@ pub fn a_line_that_is_too_long(stage: &Stage) {
         bytes.resize(3 * 1024 * 1024, b'x');
         // The server may close the connection before it has taken all of this.
         let _ = std::io::Write::write_all(&mut sender, &bytes);
+        let _ = sender.shutdown(std::net::Shutdown::Write);
     });
-    assert_eq!(client.receive(11), b"Get: short\n");
-    assert!(client.is_refused());
+    assert_eq!(client.rest(), b"Get: short\n", "an orderly end, and not a reset");
     too_long.join().unwrap();
     let problem = server.problems.wait_for("2097152 bytes");
     assert!(problem.starts_with(&client.addr().to_string()), "{problem}");
@@ -94,4 +97,52 @@ pub fn a_line_that_is_too_long(stage: &Stage) {
     let mut client = server.connect();
     client.send(b"hello\n");
     assert_eq!(client.receive(11), b"Get: hello\n");
+}
+
+/// The patience with a client that is being closed must not hit the next one on its descriptor.
+pub fn a_line_that_is_too_long_and_then_another_client(stage: &Stage) {
+    let Some((server, mut first)) = start(stage) else {
+        return;
+    };
+    let too_long = vec![b'x'; MAX_LINE + 1];
+    first.send(&too_long);
+    assert_eq!(first.rest(), b"");
+    let addr = first.addr();
+    drop(first);
+    server.log.wait_for(&format!("Client: {addr} disconnected"));
+    // It gets the descriptor that is free now, and waits.
+    let mut second = server.connect();
+    second.send(b"hello\n");
+    assert_eq!(second.receive(11), b"Get: hello\n");
+    // The clock: the patience with a third one, who stays, ends after that with the first.
+    let mut third = server.connect();
+    third.send(&too_long);
+    let addr = third.addr();
+    server.log.wait_for(&format!("Client: {addr} disconnected"));
+    second.send(b"hello again\n");
+    assert_eq!(second.receive(17), b"Get: hello again\n");
+    second.finish();
+}
+
+/// What has been answered is not kept: neither by a connection that goes on, nor by one that
+/// waits.
+#[cfg(target_os = "linux")]
+pub fn lines_leave_nothing(stage: &Stage) {
+    const MIB: usize = 1024 * 1024;
+    let Some((server, mut client)) = start(stage) else {
+        return;
+    };
+    let line = line_of(60_000);
+    let answer = [b"Get: ", &line[..]].concat();
+    let mut exchange = |times| {
+        for _ in 0..times {
+            client.send(&line);
+            assert!(client.receive(answer.len()) == answer);
+        }
+    };
+    exchange(100);
+    let before = crate::proc::resident(&server);
+    exchange(400);
+    let grown = crate::proc::resident(&server).saturating_sub(before);
+    assert!(grown < 8 * MIB, "its memory grew by {grown} bytes");
 }

@@ -49,8 +49,7 @@ suite! {
     behaviours: {
         echo:
             small empty one_byte_at_a_time all_byte_values large_both_ways partial_sends
-            half_close
-            sent_before_the_first_read sixteen_kib_in_ping_pong;
+            half_close sent_before_the_first_read sent_in_parts sixteen_kib_in_ping_pong;
         fairness:
             the_second_client interleaved_clients slow_reader_beside_a_fast_one
             flooding_client_beside_a_ping_client descriptor_reuse;
@@ -62,12 +61,13 @@ suite! {
             stop_beside_a_stuck_client the_second_signal harmless_signals sigpipe;
         command_line:
             help_and_version unknown_flag missing_value bad_address unassignable_address
-            port_in_use quiet the_log closed_standard_output unread_standard_output ipv6
-            both_families
+            port_in_use quiet the_log closed_standard_output closed_standard_error
+            unread_standard_output ipv6 both_families
             lines_is_a_flag_of_later_stages;
         lines:
             line_ends empty_lines long_lines split_and_joined_lines bytes_that_are_not_text
-            a_last_line_without_newline a_line_that_is_too_long;
+            a_last_line_without_newline a_line_that_is_too_long
+            a_line_that_is_too_long_and_then_another_client;
         limits:
             out_of_descriptors more_than_1024_descriptors a_high_start too_few_to_start;
     }
@@ -86,12 +86,15 @@ mod linux {
             resources:
                 idle_costs_no_time a_stuck_client_costs_no_time close_on_exec
                 short_connections_leave_nothing threads_are_counted
-                an_idle_connection_is_small;
+                an_idle_connection_is_small an_idle_connection_with_lines_is_small;
             limits:
                 no_more_threads a_burst_without_memory;
+            lines:
+                lines_leave_nothing;
             faults:
                 interrupted_calls calls_that_would_block accept_runs_out_of_descriptors
-                accept_loses_a_client accepted_sockets_send_at_once
+                each_shortage_is_reported accept_pauses accept_fails_for_good
+                both_families_are_asked_for accept_loses_a_client accepted_sockets_send_at_once
                 system_calls_of_an_echo system_calls_of_many_echoes;
         }
     }

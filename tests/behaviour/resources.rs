@@ -88,9 +88,34 @@ pub fn an_idle_connection_is_small(stage: &Stage) {
         client.echo(b"hello");
         client
     };
-    let _first: Vec<Client> = (0..10).map(|_| connect()).collect();
-    let before = heap(&server);
-    let _others: Vec<Client> = (0..CLIENTS).map(|_| connect()).collect();
-    let each = heap(&server).saturating_sub(before) / CLIENTS;
+    let each = heap_for_each(&server, CLIENTS, connect);
     assert!(each <= 1024, "{each} bytes of heap for each idle connection");
+}
+
+/// The same for one that has read lines: it keeps the rest of what it has received, and here
+/// there is none.
+pub fn an_idle_connection_with_lines_is_small(stage: &Stage) {
+    const CLIENTS: usize = 900;
+    if !stage.lines {
+        return;
+    }
+    let setup = Setup::new(stage).limit("-n", 1024).argument("--quiet");
+    let server = setup.argument("--lines").start();
+    let line = [&[b'x'; 8000][..], b"\n"].concat();
+    let connect = || {
+        let mut client = server.connect();
+        client.send(&line);
+        assert_eq!(client.receive(5 + line.len()).len(), 5 + line.len());
+        client
+    };
+    let each = heap_for_each(&server, CLIENTS, connect);
+    assert!(each <= 1024, "{each} bytes of heap for each idle connection");
+}
+
+/// How much the server's heap grows with each connection that stays.
+fn heap_for_each(server: &Server, clients: usize, connect: impl Fn() -> Client) -> usize {
+    let _first: Vec<Client> = (0..10).map(|_| connect()).collect();
+    let before = heap(server);
+    let _others: Vec<Client> = (0..clients).map(|_| connect()).collect();
+    heap(server).saturating_sub(before) / clients
 }

@@ -250,11 +250,12 @@ impl Output {
             if found.is_some() || printed.ended {
                 return found;
             }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "it did not print that: {:?}",
-                printed.lines
-            );
+            if start.elapsed() >= PATIENCE {
+                // Who panics with the lock held cannot be asked what the server said.
+                let lines = printed.lines.clone();
+                drop(printed);
+                panic!("it did not print that: {lines:?}");
+            }
             printed = self.0.1.wait_timeout(printed, Duration::from_secs(1)).unwrap().0;
         }
     }
@@ -265,6 +266,17 @@ impl Output {
             |lines: &[String]| lines.iter().find(|line| line.contains(text)).cloned();
         self.wait(line)
             .unwrap_or_else(|| panic!("it never said {text:?}: {}", self.text()))
+    }
+
+    /// Waits until `text` has been said so many times.
+    #[cfg(target_os = "linux")]
+    pub fn wait_for_times(&self, text: &str, times: usize) {
+        let count = |lines: &[String]| {
+            let count = lines.iter().filter(|line| line.contains(text)).count();
+            (count >= times).then_some(())
+        };
+        self.wait(count)
+            .unwrap_or_else(|| panic!("not {times} times {text:?}: {}", self.text()));
     }
 
     /// Everything so far.

@@ -82,15 +82,17 @@ pub fn the_second_signal(stage: &Stage) {
     if !stage.stops_gracefully {
         return; // the first has its default action already
     }
-    let mut server = Server::quiet(stage);
-    let mut client = server.connect();
-    client.stuff(256 * 1024 * 1024);
-    server.signal(SIGINT);
-    // The stuck client keeps it from ending at once; but it listens no more.
-    eventually("the listening socket is closed", || is_closed(server.addr).then_some(()));
-    assert!(server.is_running());
-    server.signal(SIGINT);
-    assert_eq!(server.wait().signal(), Some(SIGINT as i32));
+    for (first, second) in [(SIGINT, SIGINT), (SIGINT, SIGTERM), (SIGTERM, SIGINT)] {
+        let mut server = Server::quiet(stage);
+        let mut client = server.connect();
+        client.stuff(256 * 1024 * 1024);
+        server.signal(first);
+        // The stuck client keeps it from ending at once; but it listens no more.
+        eventually("the socket is closed", || is_closed(server.addr).then_some(()));
+        assert!(server.is_running());
+        server.signal(second);
+        assert_eq!(server.wait().signal(), Some(second as i32));
+    }
 }
 
 /// Signals that interrupt system calls, in the middle of a transfer.

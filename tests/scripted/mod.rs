@@ -172,13 +172,14 @@ impl Trace for Recorder {
                 format!("happened {task} {}", data(result))
             }
             Step::Finish { task, panicked } => {
+                assert!(!panicked, "task {task} has panicked");
                 if let Some((left, handle)) = &mut record.stop {
                     *left = left.saturating_sub(1);
                     if *left == 0 {
                         handle.stop();
                     }
                 }
-                format!("finish {task} {panicked}")
+                format!("finish {task}")
             }
             other => format!("{other:?}"),
         };
