@@ -102,7 +102,10 @@ impl<'a> Setup<'a> {
                 server.pid = server.server_pid();
                 Ok(server)
             }
-            None => Err(server.problems.text()),
+            None => {
+                server.problems.wait(|_| None::<()>); // until all of it is there
+                Err(server.problems.text())
+            }
         }
     }
 }
