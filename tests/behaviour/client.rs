@@ -59,7 +59,7 @@ impl Client {
             if chunk.is_empty() {
                 chunk = pattern.next(64 * 1024);
             }
-            match self.stream.write(&chunk) {
+            match retry(|| self.stream.write(&chunk)) {
                 Ok(sent) => {
                     stuffed += sent;
                     chunk.drain(..sent);
@@ -162,7 +162,7 @@ impl Client {
         let mut received = 0;
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            match self.stream.read(&mut buffer).expect("an orderly end") {
+            match retry(|| self.stream.read(&mut buffer)).expect("an orderly end") {
                 0 => break,
                 n => {
                     hasher.write(&buffer[..n]);
@@ -172,6 +172,17 @@ impl Client {
         }
         assert_eq!(received, count, "bytes that came back");
         (sender.join().unwrap(), hasher.finish())
+    }
+}
+
+/// A call on a socket with a time-out may be interrupted by more than signals: by a debugger, or
+/// when the whole machine is paused.
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -1,0 +1,129 @@
+// Opens every page of the built book (`mdbook build`) in headless Chromium, from file://, as a
+// reader would: in each theme, on a telephone and on a projector. It fails on an error in the
+// console, a page that is wider than its window, text without contrast or other barriers (axe),
+// a broken link, and on arrow keys that turn the page while somebody reads code.
+//
+// Usage: node check.js [FOLDER OF THE BUILT BOOK]
+
+import { readFileSync, readdirSync, existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, relative, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const book = resolve(process.argv[2] ?? join(here, "../../book"));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const themes = ["light", "rust", "coal", "navy", "ayu"];
+const windows = { telephone: { width: 360, height: 740 }, projector: { width: 1280, height: 720 } };
+
+// Not pages of the book, but parts of the frame around it.
+const notPages = ["404.html", "print.html", "toc.html"];
+
+function pages(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return pages(path);
+    return path.endsWith(".html") && !notPages.includes(entry.name) ? [path] : [];
+  });
+}
+
+const defects = [];
+const report = (page, what) => defects.push(`${relative(book, page)}: ${what}`);
+
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const browser = await chromium.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+});
+
+const context = await browser.newContext({ viewport: windows.projector });
+const page = await context.newPage();
+let path = "";
+page.on("console", (message) => {
+  if (message.type() === "error") report(path, `console: ${message.text()}`);
+});
+page.on("pageerror", (error) => report(path, `script: ${error}`));
+page.on("request", (request) => {
+  if (!/^(file|data):/.test(request.url())) report(path, `asks the network for ${request.url()}`);
+});
+
+async function checkLayout() {
+  for (const [name, viewport] of Object.entries(windows)) {
+    await page.setViewportSize(viewport);
+    const wider = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    if (wider > 0) report(path, `is ${wider} pixels wider than a ${name}`);
+  }
+}
+
+async function checkKeys() {
+  const address = page.url();
+  const code = page.locator("main pre code").first();
+  if ((await code.count()) === 0) return;
+  await code.click();
+  await page.keyboard.press("ArrowRight");
+  // The page would be turned at once; a turn of its event loop is long enough.
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 50))).catch(() => {});
+  if (page.url() !== address) {
+    report(path, "an arrow key inside a code block turns the page");
+    await page.goto(address);
+  }
+}
+
+async function checkBarriers(theme) {
+  await page.evaluate((theme) => localStorage.setItem("mdbook-theme", theme), theme);
+  await page.reload();
+  // Folded answers are text, too.
+  await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
+  await page.evaluate(axe);
+  const result = await page.evaluate(() =>
+    axe.run("main", { resultTypes: ["violations"], runOnly: ["color-contrast", "image-alt",
+      "svg-img-alt", "heading-order", "link-name", "list", "listitem", "duplicate-id-aria",
+      "scrollable-region-focusable"] }),
+  );
+  for (const violation of result.violations) {
+    const nodes = violation.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ");
+    report(path, `${theme}: ${violation.id} (${violation.nodes.length}): ${nodes}`);
+  }
+}
+
+async function checkLinks() {
+  const links = await page.$$eval("main a[href]", (all) => all.map((it) => it.href));
+  for (const link of links.filter((it) => it.startsWith("file:"))) {
+    const url = new URL(link);
+    const file = fileURLToPath(new URL(url.pathname, "file://"));
+    if (!existsSync(file)) {
+      report(path, `links to ${relative(book, file)}, which is not there`);
+    } else if (url.hash && file.endsWith(".html")) {
+      const id = decodeURIComponent(url.hash.slice(1));
+      if (!readFileSync(file, "utf8").includes(`id="${id}"`)) {
+        report(path, `links to ${relative(book, file)}#${id}, which is not there`);
+      }
+    }
+  }
+}
+
+const all = pages(book);
+for (path of all) {
+  await page.goto(pathToFileURL(path).href);
+  await checkLayout();
+  await checkKeys();
+  await checkLinks();
+  for (const theme of themes) await checkBarriers(theme);
+}
+
+// And once more as somebody sees it who lets no script run.
+const plain = await browser.newContext({ javaScriptEnabled: false });
+const still = await plain.newPage();
+for (path of all) {
+  await still.goto(pathToFileURL(path).href);
+  if (!(await still.locator("main h1").first().isVisible())) {
+    report(path, "cannot be read without JavaScript");
+  }
+}
+await browser.close();
+console.log([...new Set(defects)].join("\n"));
+console.log(`${all.length} pages, ${defects.length} defects`);
+process.exit(all.length > 0 && defects.length === 0 ? 0 : 1);
