@@ -65,6 +65,7 @@ impl Client {
                     chunk.drain(..sent);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("while stuffing: {error}"),
             }
         }

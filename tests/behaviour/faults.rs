@@ -194,6 +194,28 @@ fn report(stage: &Stage, name: &str) -> PathBuf {
     env::temp_dir().join(format!("bricks-{pid}-{}-{name}", stage.name))
 }
 
+/// A handler that is stopped says its end and listens on, for what is still to come: a plain
+/// close would reset the connection, and shutting down the other direction would discard what
+/// has not been read.
+pub fn a_stop_shuts_down_sending(stage: &Stage) {
+    if !stage.stops_gracefully || !strace_works() {
+        return;
+    }
+    let file = report(stage, "shutdowns");
+    let strace = ["strace", "-f", "-e", "trace=shutdown", "-o", file.to_str().unwrap()];
+    let mut server = Setup::new(stage).wrapped(&strace).start();
+    let mut client = server.connect();
+    client.echo(b"hello");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(client.rest(), b"", "an orderly end");
+    drop(client);
+    assert_eq!(server.wait().code(), Some(0));
+    let calls = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(calls.matches("SHUT_WR").count(), 1, "{calls}");
+    assert!(!calls.contains("SHUT_RD"), "{calls}");
+}
+
 /// Nagle's algorithm is off on each accepted socket. (Seen on the option: on the clock it
 /// would be steps of 40 ms, sometimes.)
 pub fn accepted_sockets_send_at_once(stage: &Stage) {

@@ -49,7 +49,7 @@ suite! {
     behaviours: {
         echo:
             small empty one_byte_at_a_time all_byte_values large_both_ways partial_sends
-            half_close sent_before_the_first_read sent_in_parts sixteen_kib_in_ping_pong;
+            half_close sent_before_the_first_read sixteen_kib_in_ping_pong;
         fairness:
             the_second_client interleaved_clients slow_reader_beside_a_fast_one
             flooding_client_beside_a_ping_client descriptor_reuse;
@@ -87,6 +87,8 @@ mod linux {
                 idle_costs_no_time a_stuck_client_costs_no_time close_on_exec
                 short_connections_leave_nothing threads_are_counted
                 an_idle_connection_is_small an_idle_connection_with_lines_is_small;
+            echo:
+                sent_in_parts;
             limits:
                 no_more_threads a_burst_without_memory;
             lines:
@@ -94,7 +96,8 @@ mod linux {
             faults:
                 interrupted_calls calls_that_would_block accept_runs_out_of_descriptors
                 each_shortage_is_reported accept_pauses accept_fails_for_good
-                both_families_are_asked_for accept_loses_a_client accepted_sockets_send_at_once
+                both_families_are_asked_for a_stop_shuts_down_sending
+                accept_loses_a_client accepted_sockets_send_at_once
                 system_calls_of_an_echo system_calls_of_many_echoes;
         }
     }

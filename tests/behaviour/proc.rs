@@ -44,6 +44,19 @@ pub fn processor_time(server: &Server) -> Duration {
     Duration::from_millis(10 * (ticks(11) + ticks(12)))
 }
 
+/// Waits until each thread has noticed a SIGSTOP; before that, a SIGCONT would undo it.
+pub fn wait_until_stopped(server: &Server) {
+    eventually("it is stopped", || {
+        let mut threads =
+            fs::read_dir(path(server, "task")).expect("the server is there");
+        let stopped = threads.all(|thread| {
+            let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"))
+        });
+        stopped.then_some(())
+    });
+}
+
 /// Asserts that a server with nothing to do does nothing. A loop that does not wait would take
 /// all of the time in which we look.
 pub fn assert_rests(server: &Server) {
