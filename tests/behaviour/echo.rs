@@ -3,9 +3,7 @@
 #[cfg(target_os = "linux")]
 use nix::sys::signal::Signal;
 
-#[cfg(target_os = "linux")]
-use crate::client::Client;
-use crate::client::{Pattern, assert_is_pattern};
+use crate::client::{Client, Pattern, assert_is_pattern};
 use crate::server::Server;
 use crate::stage::Stage;
 

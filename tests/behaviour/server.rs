@@ -55,15 +55,15 @@ impl<'a> Setup<'a> {
     }
 
     pub fn command(&self) -> Command {
-        let server = self.stage.path();
+        let server = self.stage.words();
         let mut command = if !self.limits.is_empty() {
             let mut command = Command::new("sh");
             let script = format!("{} && exec \"$@\"", self.limits.join(" && "));
-            command.args(["-c", &script, "sh"]).args(&self.wrapper).arg(server);
+            command.args(["-c", &script, "sh"]).args(&self.wrapper).args(server);
             command
         } else if let Some((program, arguments)) = self.wrapper.split_first() {
             let mut command = Command::new(program);
-            command.args(arguments).arg(server);
+            command.args(arguments).args(server);
             command
         } else {
             self.stage.command()
@@ -88,7 +88,7 @@ impl<'a> Setup<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", self.stage.path().display()));
+            .unwrap_or_else(|error| panic!("{}: {error}", self.stage.name));
         let log = Output::collect(child.stdout.take().expect("piped"));
         let problems = Output::collect(child.stderr.take().expect("piped"));
         let pid = child.id();
@@ -224,7 +224,7 @@ struct Printed {
 }
 
 impl Output {
-    fn collect(from: impl Read + Send + 'static) -> Output {
+    pub fn collect(from: impl Read + Send + 'static) -> Output {
         let output = Output(Arc::default());
         let ours = output.clone();
         thread::spawn(move || {

@@ -1,8 +1,9 @@
 //! The servers under test, and what each of them is known to do differently.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// A server, with its known differences.
 pub struct Stage {
@@ -30,6 +31,7 @@ pub struct Stage {
 enum Program {
     Binary(&'static str),
     Example(&'static str),
+    Python(&'static str),
 }
 
 pub const BLOCKING: Stage = Stage {
@@ -76,15 +78,31 @@ pub const BY_HAND: Stage = Stage {
     ..SCHEDULER
 };
 
+/// The original design, in Python. It keeps the promises that it makes; those that it does not
+/// make are in `original.rs`.
+pub const PYTHON: Stage = Stage {
+    name: "echo_server.py",
+    program: Program::Python(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/chapters/python/echo_server.py"
+    )),
+    ..SELECT
+};
+
 impl Stage {
     /// Its program, without arguments.
     pub fn command(&self) -> Command {
-        Command::new(self.path())
+        let words = self.words();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
     }
 
-    pub fn path(&self) -> PathBuf {
+    /// What to type to start its program.
+    pub fn words(&self) -> Vec<OsString> {
         match self.program {
-            Program::Binary(path) => path.into(),
+            Program::Binary(path) => vec![path.into()],
+            Program::Python(path) => vec!["python3".into(), path.into()],
             Program::Example(name) => {
                 // The test is target/debug/deps/behaviour-…; examples are built beside `deps`.
                 let test = env::current_exe().expect("the test's own path");
@@ -92,8 +110,31 @@ impl Stage {
                 let path = target.join("examples").join(name);
                 // `cargo test --test behaviour` by itself does not build examples.
                 assert!(path.exists(), "build it first: cargo build --examples");
-                path
+                vec![path.into()]
             }
         }
     }
+
+    /// Whether what its program needs is installed.
+    pub fn can_run(&self) -> bool {
+        !matches!(self.program, Program::Python(_)) || python_works()
+    }
+}
+
+/// Whether there is a Python that is new enough. Where there is none, the tests that need it say
+/// so and pass; with `REQUIRE_PYTHON=1` in the environment they fail instead.
+fn python_works() -> bool {
+    static WORKS: LazyLock<bool> = LazyLock::new(|| {
+        let is_too_old = "import sys; sys.exit(sys.version_info < (3, 8))";
+        let asked = Command::new("python3").args(["-c", is_too_old]).status();
+        asked.is_ok_and(|status| status.success())
+    });
+    assert!(
+        *WORKS || env::var_os("REQUIRE_PYTHON").is_none(),
+        "there is no python3, or it is older than 3.8"
+    );
+    if !*WORKS {
+        println!("skipped: no python3 of 3.8 or later");
+    }
+    *WORKS
 }

@@ -1,0 +1,136 @@
+//! What the original design gets wrong: stage 04 mends it, and the book's page "Beside the Python
+//! original" shows it. The commands are those that the page gives to its reader.
+
+use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+use crate::server::{Output, PATIENCE, Server, Setup, eventually};
+use crate::stage::Stage;
+
+const PAGE: &str = include_str!("../../chapters/04_scheduler/python.md");
+
+/// A command of the page, which runs. It is killed when it is dropped.
+struct Experiment {
+    child: Child,
+    said: Output,
+    problems: Output,
+}
+
+impl Experiment {
+    /// The first command below `heading`, told the port of a server.
+    fn start(heading: &str, port: u16) -> Experiment {
+        let section = PAGE.split_once(&format!("\n### {heading}\n"));
+        let block = section.and_then(|(_, section)| section.split_once("\n```sh\n"));
+        let command = block.and_then(|(_, block)| block.split_once("\n```\n"));
+        let (command, _) = command.unwrap_or_else(|| panic!("no command: {heading}"));
+        // The shell gives way to Python: what is killed is the one that runs.
+        let command = format!("exec env {command}").replace("8000", &port.to_string());
+        let mut child = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let said = Output::collect(child.stdout.take().expect("piped"));
+        let problems = Output::collect(child.stderr.take().expect("piped"));
+        Experiment { child, said, problems }
+    }
+
+    /// Waits for its end, and returns what it said and what went wrong.
+    fn end(mut self) -> (ExitStatus, String, String) {
+        let status = eventually("the experiment ends", || {
+            self.child.try_wait().expect("our own child")
+        });
+        for output in [&self.said, &self.problems] {
+            assert_eq!(output.wait(|_| None::<()>), None, "the output has ended");
+        }
+        (status, self.said.text(), self.problems.text())
+    }
+}
+
+impl Drop for Experiment {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asserts that an experiment says this much, and then sleeps in a call for ever. Ctrl-C makes
+/// it tell where it is. That may come too early: then once more, and later.
+fn assert_sleeps(heading: &str, expected: &str, call: &str) {
+    let mut moment = Duration::from_millis(20);
+    loop {
+        let experiment = Experiment::start(heading, 0);
+        experiment.said.wait_for(expected.lines().last().expect("it says something"));
+        let (_nobody, clock) = mpsc::channel::<()>();
+        clock.recv_timeout(moment).unwrap_err();
+        let pid = Pid::from_raw(experiment.child.id() as i32);
+        signal::kill(pid, Signal::SIGINT).expect("nobody has waited for it");
+        let (status, said, problems) = experiment.end();
+        assert_eq!(said, expected);
+        if problems.contains(call) {
+            assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{problems}");
+            return;
+        }
+        moment *= 2;
+        assert!(moment < PATIENCE, "it does not sleep in {call}: {problems}");
+    }
+}
+
+pub fn a_reset_ends_it(stage: &Stage) {
+    let mut server = Server::start(stage);
+    let mut other = server.connect();
+    other.echo(b"hello");
+    let reset = Experiment::start("A reset ends the scheduler", server.addr.port());
+    let (status, _, problems) = reset.end();
+    assert!(status.success(), "{problems}");
+    assert_eq!(server.wait().code(), Some(1));
+    server.problems.wait_for("ConnectionResetError");
+    assert!(!other.is_served(b"still there?"), "the others are cut off");
+}
+
+pub fn the_second_waiter_replaces_the_first(_: &Stage) {
+    assert_sleeps(
+        "The second waiter replaces the first",
+        "first is gone\nsecond got b'hello'\nsecond is gone\n",
+        "select.select(",
+    );
+}
+
+pub fn a_blocking_send_stops_all(_: &Stage) {
+    assert_sleeps("A blocking socket trusts select", "sending\n", "self.sock.send(");
+}
+
+pub fn select_is_called_without_a_task(_: &Stage) {
+    assert_sleeps(
+        "The ready queue comes first, and select always",
+        "hello\n",
+        "select.select(",
+    );
+}
+
+pub fn a_closed_descriptor_ends_it(_: &Stage) {
+    let closed = Experiment::start("A closed descriptor stays in the table", 0);
+    let (status, said, problems) = closed.end();
+    assert_eq!((status.code(), &*said), (Some(1), ""));
+    assert!(problems.contains("select.select("), "{problems}");
+    assert!(problems.ends_with("OSError: [Errno 9] Bad file descriptor\n"), "{problems}");
+}
+
+/// A shortage of descriptors, which would pass, is one more exception.
+pub fn too_many_clients_end_it(stage: &Stage) {
+    let mut server = Setup::new(stage).limit("-n", 32).start();
+    let clients: Vec<TcpStream> =
+        (0..40).map_while(|_| TcpStream::connect(server.addr).ok()).collect();
+    assert_eq!(server.wait().code(), Some(1));
+    server.problems.wait_for("Too many open files");
+    drop(clients);
+}
