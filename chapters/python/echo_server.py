@@ -9,7 +9,8 @@ The original's weaknesses are kept, for you to see. Each is marked where it lies
       `select` is called, even if no task is left.
   [5] A closed descriptor stays in the tables, where `select` finds it.
 
-There is no graceful stop, either: Ctrl-C is one more exception. Python 3.8 or later.
+There is no graceful stop, either: Ctrl-C is one more exception, and one that comes just
+before `select` has to wait until that returns. Python 3.8 or later.
 
 What to try: python3 chapters/python/echo_server.py
 """

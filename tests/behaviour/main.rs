@@ -91,7 +91,7 @@ suite! {
         closing:
             restart_at_once the_last_bytes_before_a_late_end;
         signals:
-            stop_while_idle harmless_signals sigpipe;
+            harmless_signals sigpipe;
         command_line:
             quiet the_log;
         original:
