@@ -5,7 +5,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`select`] | `select(2)` behind a safe interface; the only `unsafe` code. |
+//! | [`select`] | `select(2)` behind a safe interface; the only `unsafe` code of 01 to 04. |
 //! | [`log`] | What a server says: clients on standard output, problems on standard error. |
 //! | [`buffer`] | Received bytes, and where their memory comes from: no idle connection holds any. |
 //! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
@@ -16,6 +16,8 @@
 //! | [`trace`] | What happened, step by step, for whoever watches. |
 //! | [`ready`] | The ready queue: tasks that can go on, each with a result. |
 //! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
+//! | [`epoll`] | Another poller: `epoll(7)`, which remembers who is watched. |
+//! | [`limit`] | How many descriptors the process may have. |
 //! | [`signal`] | A signal as an event. |
 //! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
 
@@ -27,7 +29,14 @@ compile_error!(
 
 pub mod buffer;
 pub mod cli;
+#[cfg_attr(
+    target_os = "linux",
+    expect(unsafe_code, reason = "a thin wrapper around system calls")
+)]
+pub mod epoll;
 pub mod event;
+#[expect(unsafe_code, reason = "a thin wrapper around system calls")]
+pub mod limit;
 pub mod lines;
 pub mod log;
 pub mod net;

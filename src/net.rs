@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use crate::buffer::{Buffer, Buffers};
@@ -98,6 +98,11 @@ impl Socket {
         addr.as_socket().ok_or(io::ErrorKind::Unsupported.into())
     }
 
+    /// Something to recognise this socket by, which does not keep it open.
+    pub fn identity(&self) -> Identity {
+        Identity(Rc::downgrade(&self.0))
+    }
+
     /// Whether the peer's end of input has been received: nothing more can come.
     pub fn ended(&self) -> bool {
         self.0.ended.get()
@@ -162,6 +167,18 @@ impl Socket {
     /// Those of `shutdown(2)`: above all, that the connection is already gone.
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.0.socket.shutdown(Shutdown::Write)
+    }
+}
+
+/// Which socket it was, even after it has been closed and its descriptor has become another's.
+#[derive(Clone, Debug)]
+pub struct Identity(Weak<Inner>);
+
+impl Identity {
+    /// Whether it was this one. (A closed socket's place in memory is not reused before the last
+    /// `Identity` of it is gone, so no other can be mistaken for it.)
+    pub fn is(&self, socket: &Socket) -> bool {
+        self.0.as_ptr() == Rc::as_ptr(&socket.0)
     }
 }
 

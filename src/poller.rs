@@ -1,7 +1,8 @@
 //! The seam between the scheduler and the operating system: who can go on?
 //!
 //! The scheduler knows *what* its tasks wait for; a [`Poller`] knows how to ask the system
-//! *which* of it is ready. [`Select`] is the one of stage 04. Tests use a script.
+//! *which* of it is ready. [`Select`] is the one of stage 04,
+//! [`Epoll`](crate::epoll::Epoll) that of stage 05. Tests use a script.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -31,6 +32,15 @@ pub enum Watch {
     TryNow,
 }
 
+/// Why [`Poller::dry`] is told that there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dry {
+    /// The last operation took less than it could have.
+    Short,
+    /// The last operation would have blocked.
+    WouldBlock,
+}
+
 // ANCHOR: poller
 /// Asks the operating system which descriptors are ready.
 ///
@@ -51,8 +61,9 @@ pub trait Poller {
     fn unwatch(&mut self, fd: RawFd, direction: Direction);
 
     /// The last operation on `fd` would have blocked, or came up short: the system's buffer is
-    /// empty (or full), and will report when that changes.
-    fn dry(&mut self, fd: RawFd, direction: Direction);
+    /// empty (or full), and will report when that changes. After [`Dry::WouldBlock`], the next
+    /// `watch` answers [`Watch::Wait`], unless something has changed since.
+    fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry);
 
     /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is.
     ///
@@ -102,7 +113,7 @@ impl Poller for Select {
     }
 
     /// `select` looks anew at every descriptor each time, so there is nothing to remember.
-    fn dry(&mut self, _fd: RawFd, _direction: Direction) {}
+    fn dry(&mut self, _fd: RawFd, _direction: Direction, _why: Dry) {}
 
     fn wait(
         &mut self,

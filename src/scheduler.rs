@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::{Buffer, Buffers};
 use crate::event::{Data, Event, Happened, Schedule};
-use crate::poller::{Direction, Poller, Readiness, Watch};
+use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
 use crate::ready::{Handle, Ready, Stepped, Submitted};
 use crate::task::Task;
 use crate::trace::{Step, TaskId, Trace, Untraced};
@@ -178,7 +178,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         match event.happen(&mut self.buffers) {
             Happened::Done { data, short } => {
                 if short {
-                    self.poller.dry(fd, direction);
+                    self.poller.dry(fd, direction, Dry::Short);
                 }
                 let id = task.id();
                 if let Data::Closed = data {
@@ -188,7 +188,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
                 self.ready.push(task, data);
             }
             Happened::WouldBlock(event) => {
-                self.poller.dry(fd, direction);
+                self.poller.dry(fd, direction, Dry::WouldBlock);
                 self.wait_again(direction, event, task);
             }
             Happened::More(event) => self.again.push((event, task)),

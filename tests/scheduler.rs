@@ -24,7 +24,7 @@ use bricks::event::{CLOSE_PATIENCE, Data, Event, Happened, sleep};
 use bricks::lines::{Lines, read_line};
 use bricks::log::Log;
 use bricks::net::{Socket, listen};
-use bricks::poller::{Direction, Poller, Readiness, Select, Watch};
+use bricks::poller::{Direction, Dry, Poller, Readiness, Select, Watch};
 use bricks::ready::Handle;
 use bricks::scheduler::{INPUT_GRACE, STOP_GRACE, Scheduler};
 use bricks::task::{Co, Coroutine, Resumed, Task};
@@ -364,7 +364,7 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
             Err(io::Error::other("refused"))
         }
         fn unwatch(&mut self, _: i32, _: Direction) {}
-        fn dry(&mut self, _: i32, _: Direction) {}
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
@@ -395,7 +395,7 @@ fn a_poller_that_cannot_go_on_ends_the_run() {
             Ok(Watch::Wait)
         }
         fn unwatch(&mut self, _: i32, _: Direction) {}
-        fn dry(&mut self, _: i32, _: Direction) {}
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
@@ -516,7 +516,7 @@ fn a_socket_is_called_dry_when_it_is() {
         fn unwatch(&mut self, fd: i32, direction: Direction) {
             self.select.unwatch(fd, direction);
         }
-        fn dry(&mut self, _: i32, direction: Direction) {
+        fn dry(&mut self, _: i32, direction: Direction, _: Dry) {
             assert_eq!(direction, Direction::Read);
             let mut byte = [MaybeUninit::uninit()];
             let left = socket2::SockRef::from(&self.ours).peek(&mut byte);
@@ -658,8 +658,8 @@ fn close_gives_up_on_a_peer_that_never_ends() {
         fn unwatch(&mut self, fd: i32, direction: Direction) {
             self.random.unwatch(fd, direction);
         }
-        fn dry(&mut self, fd: i32, direction: Direction) {
-            self.random.dry(fd, direction);
+        fn dry(&mut self, fd: i32, direction: Direction, why: Dry) {
+            self.random.dry(fd, direction, why);
         }
         fn wait(
             &mut self,
@@ -736,7 +736,7 @@ fn close_does_not_believe_that_there_is_something_to_discard() {
         fn unwatch(&mut self, fd: i32, direction: Direction) {
             self.watched.remove(&(fd, direction));
         }
-        fn dry(&mut self, _: i32, _: Direction) {}
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
@@ -774,7 +774,7 @@ fn nobody_sleeps_while_there_is_something_to_discard() {
         fn unwatch(&mut self, fd: i32, direction: Direction) {
             self.0.unwatch(fd, direction);
         }
-        fn dry(&mut self, _: i32, _: Direction) {
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {
             panic!("it has ended, and is never empty");
         }
         fn wait(

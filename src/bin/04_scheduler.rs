@@ -38,9 +38,9 @@ fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
+        let mut scheduler = Scheduler::new(Select::default());
         options.log.listening(sock.local_addr()?);
 
-        let mut scheduler = Scheduler::new(Select::default());
         scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
         scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
         scheduler.run()

@@ -39,7 +39,7 @@ fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {
     if !strace_works() {
         return None;
     }
-    let calls = "accept,accept4,recvfrom,sendto,select,pselect6";
+    let calls = "accept,accept4,recvfrom,sendto,select,pselect6,epoll_wait";
     let mut strace = vec!["strace", "-f", "-o", "/dev/null", "-e"];
     let trace = format!("trace={calls}");
     strace.push(&trace);
@@ -68,6 +68,7 @@ pub fn interrupted_calls(stage: &Stage) {
         "recvfrom:error=EINTR:when=1+3",
         "sendto:error=EINTR:when=2+3",
         "pselect6:error=EINTR:when=2+5",
+        "epoll_wait:error=EINTR:when=2+5",
     ];
     let Some(server) = start_with(stage, &faults) else {
         return;
@@ -79,7 +80,9 @@ pub fn interrupted_calls(stage: &Stage) {
 /// `select` said that the socket is ready, and it is not.
 pub fn calls_that_would_block(stage: &Stage) {
     if stage.descriptors.is_none() {
-        return; // blocking sockets never say so
+        // Blocking sockets never say so. And epoll reports what *changes*: where nothing is, it
+        // will report what comes. That a socket has something and denies it does not happen.
+        return;
     }
     let faults = [
         "accept4:error=EAGAIN:when=1+2",

@@ -1,6 +1,8 @@
 //! What happens where a resource ends: those who have it go on, others wait or are refused, and
 //! the server says so.
 
+use std::sync::Mutex;
+
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::client::Client;
@@ -75,6 +77,34 @@ pub fn more_than_1024_descriptors(stage: &Stage) {
     for client in clients.iter_mut().take(500) {
         client.echo(b"hello again");
     }
+}
+
+/// Where nothing looks at every descriptor, ten thousand are no problem; and the server raises its
+/// own limit as far as it may.
+pub fn ten_thousand_clients(stage: &Stage) {
+    const CLIENTS: usize = 10_000;
+    if !stage.thousands {
+        return;
+    }
+    if !may_open(CLIENTS) {
+        println!("skipped: `ulimit -Hn` is below {CLIENTS}");
+        return;
+    }
+    // The clients are all of this process: one such test at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
+    let server = Setup::new(stage).limit("-Sn", 64).argument("--quiet").start();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(b"hello");
+    }
+    for client in clients.iter_mut().rev() {
+        assert_eq!(client.receive(5), b"hello");
+    }
+    for client in clients.iter_mut().step_by(100) {
+        client.echo(b"hello again");
+    }
+    assert_eq!(server.problems.text(), "");
 }
 
 /// Raises this process's own limit, if it may: the clients need descriptors, too.

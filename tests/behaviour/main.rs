@@ -49,6 +49,7 @@ suite! {
         s02_threads THREADS
         s03_select SELECT
         s04_scheduler SCHEDULER
+        s05_epoll EPOLL
         by_hand BY_HAND;
     behaviours: {
         echo:
@@ -73,7 +74,7 @@ suite! {
             a_last_line_without_newline a_line_that_is_too_long
             a_line_that_is_too_long_and_then_another_client;
         limits:
-            out_of_descriptors more_than_1024_descriptors a_high_start too_few_to_start;
+            out_of_descriptors more_than_1024_descriptors ten_thousand_clients a_high_start too_few_to_start;
     }
 }
 
@@ -109,6 +110,7 @@ mod linux {
             s02_threads THREADS
             s03_select SELECT
             s04_scheduler SCHEDULER
+            s05_epoll EPOLL
             by_hand BY_HAND;
         behaviours: {
             resources:

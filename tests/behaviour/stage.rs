@@ -16,6 +16,10 @@ pub struct Stage {
     pub thread_for_each: bool,
     /// The descriptors it can use are 0 up to this; clients beyond are refused.
     pub descriptors: Option<usize>,
+    /// It raises its own limit of descriptors, and serves ten thousand clients.
+    pub thousands: bool,
+    /// Elsewhere it only says so.
+    linux_only: bool,
     /// SIGINT and SIGTERM end it gracefully, with exit status 0.
     pub stops_gracefully: bool,
     /// It has the flag `--lines`.
@@ -40,6 +44,8 @@ pub const BLOCKING: Stage = Stage {
     one_at_a_time: true,
     thread_for_each: false,
     descriptors: None,
+    thousands: false,
+    linux_only: false,
     stops_gracefully: false,
     lines: false,
     calls_of_an_echo: (2.0, 2.0),
@@ -68,6 +74,16 @@ pub const SCHEDULER: Stage = Stage {
     stops_gracefully: true,
     lines: true,
     ..SELECT
+};
+
+pub const EPOLL: Stage = Stage {
+    name: "05_epoll",
+    program: Program::Binary(env!("CARGO_BIN_EXE_05_epoll")),
+    descriptors: None,
+    thousands: true,
+    linux_only: true,
+    calls_of_an_echo: (3.0, 2.1),
+    ..SCHEDULER
 };
 
 /// The scheduler with tasks that are written by hand.
@@ -117,6 +133,10 @@ impl Stage {
 
     /// Whether what its program needs is installed.
     pub fn can_run(&self) -> bool {
+        if self.linux_only && cfg!(not(target_os = "linux")) {
+            println!("skipped: Linux only");
+            return false;
+        }
         !matches!(self.program, Program::Python(_)) || python_works()
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bricks::event::{Data, Event};
 use bricks::net::Socket;
-use bricks::poller::{Direction, Poller, Readiness, Watch};
+use bricks::poller::{Direction, Dry, Poller, Readiness, Watch};
 use bricks::ready::Handle;
 use bricks::trace::{Step, Trace};
 
@@ -60,7 +60,7 @@ impl Poller for Random {
         self.watched.remove(&(fd, direction));
     }
 
-    fn dry(&mut self, fd: RawFd, direction: Direction) {
+    fn dry(&mut self, fd: RawFd, direction: Direction, _: Dry) {
         self.dry.insert((fd, direction));
     }
 
