@@ -8,6 +8,7 @@
 //! What to try: `cargo run --example by_hand`, and what you did with `04_scheduler` (it has no
 //! `--lines`).
 
+// ANCHOR: main
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         scheduler.run()
     })
 }
+// ANCHOR_END: main
 
 // ANCHOR: echo_server
 /// The server task: accepts clients, and submits a task for each.
@@ -145,6 +147,7 @@ impl Task for ClientHandler {
 }
 // ANCHOR_END: client_handler
 
+// ANCHOR: stop_on_signal
 /// A signal is an event like any other: its task waits for something to receive.
 pub(crate) struct StopOnSignal {
     signals: Socket,
@@ -167,3 +170,4 @@ impl Task for StopOnSignal {
         Resumed::Finished
     }
 }
+// ANCHOR_END: stop_on_signal

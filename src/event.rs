@@ -16,8 +16,10 @@ use crate::buffer::{Buffer, Buffers, RECEIVE_SIZE};
 use crate::net::Socket;
 use crate::poller::Direction;
 
+// ANCHOR: close_patience
 /// How long a [`CloseEvent`] waits for the peer to finish.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+// ANCHOR_END: close_patience
 
 // ANCHOR: socket_events
 /// The calls that would block, each as the event that it returns. None of them does anything.
@@ -53,17 +55,19 @@ pub fn sleep(duration: Duration) -> SleepEvent {
 }
 // ANCHOR_END: socket_events
 
+// ANCHOR: later
 /// So far from now; what the clock cannot express becomes a century.
 fn later(duration: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + CENTURY)
 }
+// ANCHOR_END: later
 
+// ANCHOR: events
 // Those with a socket have it first, so that `Event::socket` finds it in the same place in each:
 // that is all that `repr(C)` is for.
 
-// ANCHOR: events
 /// A client connects to a listening socket.
 #[derive(Debug)]
 #[repr(C)]
@@ -142,6 +146,7 @@ pub enum Data {
 }
 // ANCHOR_END: data
 
+// ANCHOR: happened
 /// What came of [`Event::happen`].
 #[derive(Debug)]
 pub enum Happened {
@@ -157,6 +162,7 @@ pub enum Happened {
     /// It has done its share for this round, and could go on at once.
     More(Event),
 }
+// ANCHOR_END: happened
 
 // ANCHOR: schedule
 /// What an event asks of whoever drives tasks: the scheduler's waiting tables and ready queue.
@@ -187,8 +193,8 @@ pub trait Schedule {
 }
 // ANCHOR_END: schedule
 
+// ANCHOR: do_schedule
 impl Event {
-    // ANCHOR: do_schedule
     /// Puts itself and its task where they belong: onto the read-waiting or write-waiting table,
     /// among the timers, or straight onto the ready queue.
     #[inline(always)]
@@ -220,6 +226,7 @@ impl Event {
     }
     // ANCHOR_END: happen
 
+    // ANCHOR: socket
     /// The socket whose readiness the event waits for; none for a [`SleepEvent`].
     pub fn socket(&self) -> Option<&Socket> {
         match self {
@@ -255,6 +262,7 @@ impl Event {
         }
     }
 }
+// ANCHOR_END: socket
 
 // ANCHOR: happens
 impl ConnectEvent {
@@ -326,9 +334,11 @@ impl CloseEvent {
 }
 // ANCHOR_END: close
 
+// ANCHOR: would_block
 fn would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
+// ANCHOR_END: would_block
 
 // ANCHOR: yields
 /// What a task may yield: each kind of event, and the type of its result.
@@ -342,6 +352,7 @@ pub trait Yield: Into<Event> {
 }
 // ANCHOR_END: yields
 
+// ANCHOR: each_yields
 /// An event's place in [`Event`], and its result's place in [`Data`].
 macro_rules! yields {
     ($($event:ident, $kind:ident, $pattern:pat => $result:expr => $output:ty;)*) => {$(
@@ -377,3 +388,4 @@ fn accepted(result: io::Result<Socket>) -> io::Result<(Socket, SocketAddr)> {
     let addr = client.peer().ok_or(io::ErrorKind::Unsupported)?;
     Ok((client, addr))
 }
+// ANCHOR_END: each_yields

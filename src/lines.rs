@@ -13,6 +13,7 @@ use std::io;
 use crate::net::Socket;
 use crate::task::Co;
 
+// ANCHOR: lines
 /// The longest line that is read, without its newline: 2 MiB.
 pub const MAX_LINE: usize = 2 * 1024 * 1024;
 
@@ -64,6 +65,7 @@ impl Lines {
         (!line.is_empty()).then_some(line)
     }
 }
+// ANCHOR_END: lines
 
 // ANCHOR: read_line
 /// The next line, with its newline; the last may have none. `None` is the end of input.

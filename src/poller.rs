@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::net::Socket;
 use crate::select::{FdSet, select};
 
+// ANCHOR: readiness
 /// What a descriptor is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
@@ -31,6 +32,7 @@ pub enum Watch {
     /// It may be ready already: try, and report [`Poller::dry`] if it was not.
     TryNow,
 }
+// ANCHOR_END: readiness
 
 /// Why [`Poller::dry`] is told that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

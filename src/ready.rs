@@ -35,6 +35,7 @@ impl<T: ?Sized> Drop for Counted<T> {
 }
 // ANCHOR_END: submitted
 
+// ANCHOR: number
 impl Submitted {
     /// Its number.
     pub fn id(&self) -> TaskId {
@@ -47,7 +48,9 @@ impl fmt::Debug for Submitted {
         write!(f, "task {} ({})", self.0.id, self.0.task.name())
     }
 }
+// ANCHOR_END: number
 
+// ANCHOR: stepped
 /// How far [`Ready::step`] came.
 #[derive(Debug)]
 pub enum Stepped {
@@ -56,6 +59,7 @@ pub enum Stepped {
     /// The task has finished, or panicked.
     Finished,
 }
+// ANCHOR_END: stepped
 
 // ANCHOR: queue
 /// The ready queue, the number of tasks that have not finished, and the wish to stop.
@@ -129,6 +133,7 @@ impl<T: Trace> Ready<T> {
     }
     // ANCHOR_END: step
 
+    // ANCHOR: finish
     fn finish(&self, task: Submitted, mut panicked: Option<Box<dyn Any + Send>>) {
         let id = task.id();
         if let Some(panic) = &panicked {
@@ -141,14 +146,18 @@ impl<T: Trace> Ready<T> {
         }
         self.trace(|| Step::Finish { task: id, panicked: panicked.is_some() });
     }
+    // ANCHOR_END: finish
 
+    // ANCHOR: trace
     /// Reports a step, if anybody watches.
     pub fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
         if T::ON {
             self.trace.borrow_mut().record(step());
         }
     }
+    // ANCHOR_END: trace
 
+    // ANCHOR: rest
     /// How many results wait to be sent into their tasks.
     pub fn len(&self) -> usize {
         self.queue.borrow().len()
@@ -192,7 +201,9 @@ impl<T: Trace> Ready<T> {
         self.queue.borrow_mut().pop_front()
     }
 }
+// ANCHOR_END: rest
 
+// ANCHOR: report
 #[cold]
 fn report(task: &Submitted, panic: &(dyn Any + Send)) {
     let why = panic
@@ -202,7 +213,9 @@ fn report(task: &Submitted, panic: &(dyn Any + Send)) {
         .unwrap_or("(no message)");
     log::problem(format_args!("{task:?} panicked and was ended: {why}"));
 }
+// ANCHOR_END: report
 
+// ANCHOR: debug
 impl<T> fmt::Debug for Ready<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready")
@@ -211,6 +224,7 @@ impl<T> fmt::Debug for Ready<T> {
             .finish_non_exhaustive()
     }
 }
+// ANCHOR_END: debug
 
 // ANCHOR: handle
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
@@ -268,8 +282,10 @@ impl Handle {
 }
 // ANCHOR_END: handle
 
+// ANCHOR: debug_handle
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Handle")
     }
 }
+// ANCHOR_END: debug_handle

@@ -31,14 +31,18 @@ use crate::trace::{Step, TaskId, Trace, Untraced};
 const BATCH: usize = 64;
 // ANCHOR_END: batch
 
+// ANCHOR: graces
 /// After [`Handle::stop`], input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 
 /// After [`Handle::stop`], [`Scheduler::run`] returns at the latest after this time, with or
 /// without its tasks.
 pub const STOP_GRACE: Duration = Duration::from_secs(4);
+// ANCHOR_END: graces
 
+// ANCHOR: no_socket
 const NO_SOCKET: &str = "a SleepEvent goes to the timers, and all others have a socket";
+// ANCHOR_END: no_socket
 
 // ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
@@ -70,6 +74,7 @@ enum Timer {
 }
 // ANCHOR_END: scheduler
 
+// ANCHOR: new
 impl<P: Poller> Scheduler<P> {
     /// A scheduler without tasks, which asks `poller` what is ready.
     pub fn new(poller: P) -> Scheduler<P> {
@@ -108,6 +113,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     pub fn stop(&mut self) {
         self.handle().stop();
     }
+    // ANCHOR_END: new
 
     // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](Handle::stop), until
@@ -265,14 +271,15 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     // ANCHOR_END: pop_waiting
     // ANCHOR_END: wait_for
 
+    // ANCHOR: which_table
     fn table(&mut self, direction: Direction) -> &mut WaitingTable {
         match direction {
             Direction::Read => &mut self.read_waiting,
             Direction::Write => &mut self.write_waiting,
         }
     }
+    // ANCHOR_END: which_table
 
-    // ANCHOR: timers
     // ANCHOR: timeout
     /// How long the poller may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
@@ -330,7 +337,6 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         }
     }
     // ANCHOR_END: run_timers
-    // ANCHOR_END: timers
 
     // ANCHOR: stop
     /// From now on nobody waits for something new. Who does already, is told.
@@ -363,9 +369,10 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     fn stop_is_over(&self) -> bool {
         self.stopped.is_some_and(|since| since.elapsed() >= STOP_GRACE)
     }
-    // ANCHOR_END: stop
 }
+// ANCHOR_END: stop
 
+// ANCHOR: abandon
 impl<P, T: Trace> Scheduler<P, T> {
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
@@ -392,6 +399,7 @@ impl<P, T: Trace> Drop for Scheduler<P, T> {
         self.abandon();
     }
 }
+// ANCHOR_END: abandon
 
 // ANCHOR: schedule
 impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {

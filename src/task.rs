@@ -125,11 +125,13 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
 }
 // ANCHOR_END: coroutine
 
+// ANCHOR: debug
 impl<Body> fmt::Debug for Coroutine<Body> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coroutine").field("name", &self.name).finish_non_exhaustive()
     }
 }
+// ANCHOR_END: debug
 
 // ANCHOR: mailbox
 const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
@@ -190,6 +192,7 @@ impl<E: Yield> Future for Yielding<'_, E> {
 }
 // ANCHOR_END: mailbox
 
+// ANCHOR: names
 impl fmt::Debug for Co {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Co")
@@ -208,3 +211,4 @@ fn short_name(path: &'static str) -> &'static str {
     let named = path.rsplit("::").find(|part| !part.starts_with('{'));
     named.unwrap_or(path)
 }
+// ANCHOR_END: names

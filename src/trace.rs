@@ -8,6 +8,7 @@ use std::panic::Location;
 use crate::event::{Data, Event};
 use crate::poller::Readiness;
 
+// ANCHOR: trace
 /// A task's number: 1 is the first that was submitted. None is used twice.
 pub type TaskId = u64;
 
@@ -30,7 +31,9 @@ impl Trace for Untraced {
 
     fn record(&mut self, _: Step<'_>) {}
 }
+// ANCHOR_END: trace
 
+// ANCHOR: step
 /// One thing that a scheduler, or another driver of tasks, did.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -92,3 +95,4 @@ pub enum Step<'a> {
         panicked: bool,
     },
 }
+// ANCHOR_END: step

@@ -10,6 +10,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`. Ctrl-C while a client is connected: it is a
 //! graceful stop. `--lines`, and then type a line.
 
+// ANCHOR: program
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind};
@@ -32,6 +33,7 @@ const PROGRAM: Program = Program {
     about: "An echo server made of tasks that yield events to a scheduler.",
     lines: true,
 };
+// ANCHOR_END: program
 
 // ANCHOR: main
 fn main() -> ExitCode {
