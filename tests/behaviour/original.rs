@@ -1,5 +1,5 @@
-//! What the original design gets wrong: stage 04 mends it, and the book's page "Beside the Python
-//! original" shows it. The commands are those that the page gives to its reader.
+//! What the original design gets wrong: stage 04 mends it, and the book's page "Five weaknesses,
+//! mended" shows it. The commands are those that the page gives to its reader.
 
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::server::{Output, PATIENCE, Server, Setup, eventually};
 use crate::stage::Stage;
 
-const PAGE: &str = include_str!("../../chapters/04_scheduler/python.md");
+const PAGE: &str = include_str!("../../chapters/04_scheduler/weaknesses.md");
 
 /// A command of the page, which runs. It is killed when it is dropped.
 struct Experiment {
@@ -25,7 +25,7 @@ struct Experiment {
 impl Experiment {
     /// The first command below `heading`, told the port of a server.
     fn start(heading: &str, port: u16) -> Experiment {
-        let section = PAGE.split_once(&format!("\n### {heading}\n"));
+        let section = PAGE.split_once(&format!("\n## {heading}\n"));
         let block = section.and_then(|(_, section)| section.split_once("\n```sh\n"));
         let command = block.and_then(|(_, block)| block.split_once("\n```\n"));
         let (command, _) = command.unwrap_or_else(|| panic!("no command: {heading}"));
@@ -33,6 +33,7 @@ impl Experiment {
         let command = format!("exec env {command}").replace("8000", &port.to_string());
         let mut child = Command::new("sh")
             .args(["-c", &command])
+            .env("PYTHONDONTWRITEBYTECODE", "1") // the next would find it in the tree
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
