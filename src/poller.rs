@@ -32,7 +32,6 @@ pub enum Watch {
     /// It may be ready already: try, and report [`Poller::dry`] if it was not.
     TryNow,
 }
-// ANCHOR_END: readiness
 
 /// Why [`Poller::dry`] is told that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +41,7 @@ pub enum Dry {
     /// The last operation would have blocked.
     WouldBlock,
 }
+// ANCHOR_END: readiness
 
 // ANCHOR: poller
 /// Asks the operating system which descriptors are ready.
