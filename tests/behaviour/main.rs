@@ -102,6 +102,27 @@ suite! {
     }
 }
 
+// What any echo server promises, also one that knows nothing of this book.
+suite! {
+    stages:
+        yours YOURS;
+    behaviours: {
+        echo:
+            small empty one_byte_at_a_time all_byte_values large_both_ways partial_sends
+            half_close sent_before_the_first_read sixteen_kib_in_ping_pong;
+        fairness:
+            the_second_client interleaved_clients slow_reader_beside_a_fast_one
+            flooding_client_beside_a_ping_client descriptor_reuse;
+        closing:
+            resets_in_mid_transfer gone_before_it_is_accepted restart_at_once
+            the_last_bytes_before_a_late_end;
+        signals:
+            harmless_signals;
+        limits:
+            more_than_1024_descriptors;
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     suite! {

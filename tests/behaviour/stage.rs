@@ -36,6 +36,8 @@ enum Program {
     Binary(&'static str),
     Example(&'static str),
     Python(&'static str),
+    /// The command in the environment variable `BRICKS_SERVER`.
+    Yours,
 }
 
 pub const BLOCKING: Stage = Stage {
@@ -105,6 +107,18 @@ pub const PYTHON: Stage = Stage {
     ..SELECT
 };
 
+/// Any other echo server, which is named in the environment: for example
+/// `BRICKS_SERVER="target/debug/my_server --fast" cargo test --test behaviour yours::`. It is given
+/// `--listen 127.0.0.1:0`, and `--quiet`, and must print `listening on ADDR:PORT`.
+pub const YOURS: Stage =
+    Stage { name: "BRICKS_SERVER", program: Program::Yours, descriptors: None, ..SELECT };
+
+/// The words of `BRICKS_SERVER`, between spaces.
+static YOUR_WORDS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
+    let command = env::var("BRICKS_SERVER").unwrap_or_default();
+    command.split_whitespace().map(OsString::from).collect()
+});
+
 impl Stage {
     /// Its program, without arguments.
     pub fn command(&self) -> Command {
@@ -119,6 +133,7 @@ impl Stage {
         match self.program {
             Program::Binary(path) => vec![path.into()],
             Program::Python(path) => vec!["python3".into(), path.into()],
+            Program::Yours => YOUR_WORDS.clone(),
             Program::Example(name) => {
                 // The test is target/debug/deps/behaviour-…; examples are built beside `deps`.
                 let test = env::current_exe().expect("the test's own path");
@@ -137,7 +152,14 @@ impl Stage {
             println!("skipped: Linux only");
             return false;
         }
-        !matches!(self.program, Program::Python(_)) || python_works()
+        match self.program {
+            Program::Python(_) => python_works(),
+            Program::Yours if YOUR_WORDS.is_empty() => {
+                println!("skipped: no server is named in BRICKS_SERVER");
+                false
+            }
+            _ => true,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ Chores:
           without a name, lists them
   mend    takes that back
   breaks  proves that each of them makes its test fail (part of check)
+  bench   measures the servers beside their peers (bench --help)
   help    print this and exit
 ";
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
         ["breaks"] => breaks::prove(),
+        ["bench", ref options @ ..] => bench(options),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -78,6 +80,18 @@ fn check() -> Result<(), String> {
 fn record() -> Result<(), String> {
     run("cargo build --bins --examples", &[])?;
     run("cargo test --test sessions --test diffs", &[("RECORD_SESSIONS", "1")])
+}
+
+/// Servers and peers are built as they are released, and measured by a program of their own.
+fn bench(options: &[&str]) -> Result<(), String> {
+    run("cargo build --release --bins --package async-from-bricks --package bench", &[])?;
+    let program = "target/release/bench";
+    let status = Command::new(root().join(program))
+        .args(options)
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
+    status.success().then_some(()).ok_or(format!("failed: {program}"))
 }
 
 /// The command that the README gives for the tests: it is the one that must work.

@@ -1,0 +1,257 @@
+//! A peer: an `io_uring` loop without abstraction: one accept for all clients, receives into a
+//! ring of provided buffers, sends out of them, and one system call for everything that is to
+//! be submitted and everything that has completed.
+//!
+//! A client has one operation under way at a time: it receives, or sends what it has received.
+
+#![expect(unsafe_code, reason = "the kernel is given addresses")]
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, RawFd};
+use std::process::ExitCode;
+use std::ptr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bench::peer::{self, Options};
+use io_uring::types::{BufRingEntry, Fd};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+fn main() -> ExitCode {
+    peer::run(None, |options| Server::new(options)?.run())
+}
+
+/// The kernel chooses the buffers of a receive from this group.
+const GROUP: u16 = 0;
+/// How many of them there are: as many clients may be between a receive and the end of its send.
+const BUFFERS: u16 = 1024;
+const ENTRIES: u32 = 1024;
+
+/// What an operation was: the upper half of its user data. The lower half is the descriptor.
+const ACCEPT: u64 = 0;
+const RECEIVE: u64 = 1 << 32;
+const SEND: u64 = 2 << 32;
+const CLOSE: u64 = 3 << 32;
+
+struct Server {
+    ring: IoUring,
+    listener: TcpListener,
+    buffers: Buffers,
+    /// What each client, by descriptor, is sending.
+    sending: Vec<Sending>,
+    /// Clients that found no buffer free.
+    starved: VecDeque<RawFd>,
+}
+
+/// A part of a buffer.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    buffer: u16,
+    start: usize,
+    end: usize,
+}
+
+impl Server {
+    fn new(options: Options) -> io::Result<Server> {
+        let ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_cqsize(4 * ENTRIES)
+            .build(ENTRIES)?;
+        let buffers = Buffers::new(&ring, options.buffer)?;
+        let listener = listen(options.listen)?;
+        let starved = VecDeque::new();
+        peer::listening(listener.local_addr()?);
+        Ok(Server { ring, listener, buffers, sending: vec![], starved })
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        self.accept()?;
+        let mut completed = Vec::with_capacity(4 * ENTRIES as usize);
+        loop {
+            match self.ring.submit_and_wait(1) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // So much has completed that it must be taken first.
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+                result => drop(result?),
+            }
+            completed.extend(self.ring.completion());
+            for entry in completed.drain(..) {
+                self.complete(&entry)?;
+            }
+        }
+    }
+
+    fn complete(&mut self, entry: &cqueue::Entry) -> io::Result<()> {
+        let (operation, fd) =
+            (entry.user_data() & !0xffff_ffff, entry.user_data() as RawFd);
+        let result = entry.result();
+        match operation {
+            ACCEPT => {
+                if result >= 0 {
+                    self.accepted(result)?;
+                } else {
+                    let error = io::Error::from_raw_os_error(-result);
+                    peer::problem(format_args!("cannot accept for now: {error}"));
+                    thread::sleep(Duration::from_millis(10));
+                }
+                match cqueue::more(entry.flags()) {
+                    true => Ok(()),
+                    false => self.accept(),
+                }
+            }
+            RECEIVE if result == -libc::ENOBUFS => {
+                self.starved.push_back(fd);
+                Ok(())
+            }
+            RECEIVE => match cqueue::buffer_select(entry.flags()) {
+                Some(buffer) if result > 0 => {
+                    self.sending[fd as usize] =
+                        Sending { buffer, start: 0, end: result as usize };
+                    self.send(fd)
+                }
+                buffer => {
+                    buffer.into_iter().for_each(|it| self.buffers.give(it));
+                    self.close(fd)
+                }
+            },
+            SEND => {
+                let sending = &mut self.sending[fd as usize];
+                sending.start += result.max(0) as usize;
+                if result > 0 && sending.start < sending.end {
+                    return self.send(fd);
+                }
+                self.buffers.give(sending.buffer);
+                if let Some(starved) = self.starved.pop_front() {
+                    self.receive(starved)?;
+                }
+                match result > 0 {
+                    true => self.receive(fd),
+                    false => self.close(fd),
+                }
+            }
+            _ => Ok(()), // closed
+        }
+    }
+
+    fn accepted(&mut self, fd: RawFd) -> io::Result<()> {
+        if self.sending.len() <= fd as usize {
+            self.sending.resize(fd as usize + 1, Sending::default());
+        }
+        self.receive(fd)
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let accept = opcode::AcceptMulti::new(Fd(self.listener.as_raw_fd()));
+        self.push(accept.flags(libc::SOCK_CLOEXEC).build().user_data(ACCEPT))
+    }
+
+    fn receive(&mut self, fd: RawFd) -> io::Result<()> {
+        let size = self.buffers.size as u32;
+        let receive = opcode::Recv::new(Fd(fd), ptr::null_mut(), size).buf_group(GROUP);
+        let receive = receive.build().flags(squeue::Flags::BUFFER_SELECT);
+        self.push(receive.user_data(RECEIVE | fd as u64))
+    }
+
+    fn send(&mut self, fd: RawFd) -> io::Result<()> {
+        let Sending { buffer, start, end } = self.sending[fd as usize];
+        let bytes = self.buffers.address(buffer).wrapping_add(start);
+        let send = opcode::Send::new(Fd(fd), bytes, (end - start) as u32);
+        // The kernel itself waits until all has been sent.
+        let send = send.flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL).build();
+        self.push(send.user_data(SEND | fd as u64))
+    }
+
+    fn close(&mut self, fd: RawFd) -> io::Result<()> {
+        self.push(opcode::Close::new(Fd(fd)).build().user_data(CLOSE | fd as u64))
+    }
+
+    fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
+        loop {
+            // SAFETY: the only addresses in our entries lie in the provided buffers, which are
+            // never freed; a buffer that is being sent is given back only after that.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return Ok(());
+            }
+            self.ring.submit()?;
+        }
+    }
+}
+
+/// When a process with a ring is killed, the kernel takes a moment to end its operations, and
+/// only then closes its sockets: until then the port is in use.
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    for _ in 0..100 {
+        match peer::listen(addr) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+    peer::listen(addr)
+}
+
+/// Buffers for the kernel to choose from. They live as long as the process, so that no operation
+/// can outlive its buffer.
+struct Buffers {
+    size: usize,
+    /// An address and not a slice: the kernel writes there whenever it likes.
+    memory: *mut u8,
+    /// What is on offer, as the kernel reads it: an array that both sides go round.
+    ring: *mut BufRingEntry,
+    /// How many have been given, and wraps round: where in the array the next one goes.
+    given: u16,
+}
+
+/// An array of what the kernel reads, on pages of its own.
+#[repr(C, align(4096))]
+struct Offers([[u64; 2]; BUFFERS as usize]);
+
+impl Buffers {
+    fn new(ring: &IoUring, size: usize) -> io::Result<Buffers> {
+        let memory = Vec::leak(vec![0; size * BUFFERS as usize]).as_mut_ptr();
+        let offers = Box::leak(Box::new(Offers([[0; 2]; BUFFERS as usize])));
+        let array = ptr::from_mut(offers).cast::<BufRingEntry>();
+        // SAFETY: the array is leaked, so it is valid for as long as the ring is; it has
+        // BUFFERS entries of 16 bytes, as the kernel lays them out, and begins on a page.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(
+                array as u64,
+                BUFFERS,
+                GROUP,
+                0,
+            )?;
+        }
+        let mut buffers = Buffers { size, memory, ring: array, given: 0 };
+        (0..BUFFERS).for_each(|buffer| buffers.give(buffer));
+        Ok(buffers)
+    }
+
+    fn address(&self, buffer: u16) -> *mut u8 {
+        self.memory.wrapping_add(buffer as usize * self.size)
+    }
+
+    /// Gives a buffer to the kernel, which has chosen it before, or has never had it.
+    fn give(&mut self, buffer: u16) {
+        let addr = self.address(buffer) as u64;
+        let place = (self.given % BUFFERS) as usize;
+        // SAFETY: `place` is less than BUFFERS, so it lies in the array.
+        let entry = unsafe { self.ring.add(place) };
+        // SAFETY: the array lives for ever and only this thread writes to it. The kernel reads
+        // no entry at or behind the tail, and there is room: no more than BUFFERS are given.
+        let entry = unsafe { &mut *entry };
+        entry.set_addr(addr);
+        entry.set_len(self.size as u32);
+        entry.set_bid(buffer);
+        self.given = self.given.wrapping_add(1);
+        // SAFETY: this is the address of the array's first entry, which is initialised.
+        let tail = unsafe { BufRingEntry::tail(self.ring) };
+        // SAFETY: the tail is a u16 in the array, aligned, and nobody else writes to it.
+        let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
+        tail.store(self.given, Ordering::Release);
+    }
+}

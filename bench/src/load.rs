@@ -1,0 +1,317 @@
+//! The load client: one thread, many connections, and every byte that comes back is looked at.
+//!
+//! It is *closed-loop*: a connection sends its next message when an answer has come back, so the
+//! server is never asked for more than it can do, and a slow one is measured for as long as a
+//! fast one. How many messages of a connection are on their way at the same time is its *depth*.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use crate::pattern::{Pattern, WINDOW};
+
+/// A server that does nothing for so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that talk.
+    pub clients: usize,
+    /// Bytes of a message.
+    pub message: usize,
+    /// Messages of a connection that are on their way at the same time.
+    pub depth: usize,
+    /// Connections that have said hello and are silent since.
+    pub idle: usize,
+    /// Each connection carries one message, and is closed.
+    pub short: bool,
+}
+
+/// What the clients saw.
+#[derive(Debug)]
+pub struct Seen {
+    /// Messages that came back.
+    pub echoes: u64,
+    /// How long that took.
+    pub time: Duration,
+    /// From the beginning of a message's sending until all of it was back, in nanoseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Seen {
+    fn new() -> Seen {
+        let longest = PATIENCE.as_nanos() as u64;
+        let latency =
+            Histogram::new_with_bounds(1, longest, 3).expect("the bounds are fine");
+        Seen { echoes: 0, time: Duration::ZERO, latency }
+    }
+
+    fn record(&mut self, latency: Duration) {
+        self.echoes += 1;
+        self.latency.saturating_record(latency.as_nanos() as u64);
+    }
+}
+
+/// The connections to a server under load.
+#[derive(Debug)]
+pub struct Clients {
+    addr: SocketAddr,
+    load: Load,
+    pattern: Pattern,
+    epoll: Epoll,
+    active: Vec<Connection>,
+    idle: Vec<TcpStream>,
+    space: Vec<u8>,
+    /// How many connections there have been: each sends something else.
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    seed: usize,
+    sent: u64,
+    received: u64,
+    /// When each of the messages on their way was begun.
+    begun: VecDeque<Instant>,
+    /// There was no room for all that is to be sent.
+    blocked: bool,
+}
+
+impl Clients {
+    /// Connects everybody. Those that stay idle have said hello, so the server knows them.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not let them in, or does not answer.
+    pub fn connect(addr: SocketAddr, load: Load) -> Result<Clients> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let (active, idle, space) = (vec![], vec![], vec![0; WINDOW]);
+        let pattern = Pattern::new();
+        let mut clients =
+            Clients { addr, load, pattern, epoll, active, idle, space, count: 0 };
+        for _ in 0..load.idle {
+            let connection = clients.open()?;
+            let mut stream = connection.stream;
+            let hello = clients.pattern.at(connection.seed, 0, 64);
+            stream.write_all(hello).context("an idle client says hello")?;
+            let answer = &mut clients.space[..64];
+            stream.read_exact(answer).context("an idle client waits for an answer")?;
+            ensure!(answer == hello, "an idle client got back other bytes than it sent");
+            clients.idle.push(stream);
+        }
+        for _ in 0..load.clients {
+            let connection = clients.open()?;
+            clients.watch(&connection, clients.active.len())?;
+            clients.active.push(connection);
+        }
+        Ok(clients)
+    }
+
+    fn open(&mut self) -> Result<Connection> {
+        let stream =
+            TcpStream::connect_timeout(&self.addr, PATIENCE).context("connecting")?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let seed = self.count;
+        self.count += 1;
+        let begun = VecDeque::with_capacity(self.load.depth);
+        Ok(Connection { stream, seed, sent: 0, received: 0, begun, blocked: false })
+    }
+
+    fn watch(&self, connection: &Connection, index: usize) -> Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+        Ok(self.epoll.add(&connection.stream, event)?)
+    }
+
+    /// Talks for so long, and says what it saw of it.
+    ///
+    /// # Errors
+    ///
+    /// If a byte is not the one that was sent, or nothing comes back any more.
+    pub fn run(&mut self, time: Duration) -> Result<Seen> {
+        let mut seen = Seen::new();
+        let mut events = [EpollEvent::empty(); 512];
+        let start = Instant::now();
+        for index in 0..self.active.len() {
+            self.go_on(index, start)?;
+        }
+        loop {
+            let now = Instant::now();
+            seen.time = now - start;
+            if seen.time >= time {
+                return Ok(seen);
+            }
+            let patience = EpollTimeout::try_from(PATIENCE).expect("it fits");
+            let count = match self.epoll.wait(&mut events, patience) {
+                Err(Errno::EINTR) => continue,
+                result => result?,
+            };
+            ensure!(count > 0, "nothing came back for {PATIENCE:?}");
+            for event in &events[..count] {
+                let index = event.data() as usize;
+                match self.load.short {
+                    true => self.turn_short(index, &mut seen)?,
+                    false => self.turn(index, &mut seen)?,
+                }
+            }
+        }
+    }
+
+    /// One client receives what is there, and sends on.
+    fn turn(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
+        let connection = &mut self.active[index];
+        if connection.blocked {
+            self.go_on(index, Instant::now())?;
+        }
+        let received = self.receive(index)?;
+        ensure!(received != Some(0), "the server closed a connection that is in use");
+        let connection = &mut self.active[index];
+        let now = Instant::now();
+        let complete = connection.received / self.load.message as u64;
+        let begun = connection.sent.div_ceil(self.load.message as u64);
+        while connection.begun.len() as u64 > begun - complete {
+            let begun = connection.begun.pop_front().expect("it is not empty");
+            seen.record(now - begun);
+        }
+        self.go_on(index, now)
+    }
+
+    /// Receives and checks; `None` if there is nothing.
+    fn receive(&mut self, index: usize) -> Result<Option<usize>> {
+        let connection = &mut self.active[index];
+        let fd = connection.stream.as_raw_fd();
+        let count = match recv(fd, &mut self.space, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            result => result.context("receiving")?,
+        };
+        let (seed, position) = (connection.seed, connection.received);
+        let expected = self.pattern.at(seed, position, count);
+        if self.space[..count] != *expected || position + count as u64 > connection.sent {
+            let at = self.space.iter().zip(expected).take_while(|(a, b)| a == b).count();
+            bail!(
+                "byte {} of a connection is not the one that was sent",
+                position + at as u64
+            );
+        }
+        connection.received += count as u64;
+        Ok(Some(count))
+    }
+
+    /// Sends until as much is on its way as the load says.
+    fn go_on(&mut self, index: usize, now: Instant) -> Result<()> {
+        let connection = &mut self.active[index];
+        let message = self.load.message as u64;
+        let until = (connection.received / message + self.load.depth as u64) * message;
+        let blocked = loop {
+            if connection.sent >= until {
+                break false;
+            }
+            let length = (until - connection.sent) as usize;
+            let bytes = self.pattern.at(connection.seed, connection.sent, length);
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            let sent = match send(connection.stream.as_raw_fd(), bytes, flags) {
+                Err(Errno::EAGAIN) => break true,
+                Err(Errno::EINTR) => 0,
+                result => result.context("sending")? as u64,
+            };
+            // The messages whose first byte was among them.
+            let begun = connection.sent.div_ceil(message);
+            connection.sent += sent;
+            for _ in begun..connection.sent.div_ceil(message) {
+                connection.begun.push_back(now);
+            }
+        };
+        if blocked != connection.blocked {
+            connection.blocked = blocked;
+            let mut flags = EpollFlags::EPOLLIN;
+            flags.set(EpollFlags::EPOLLOUT, blocked);
+            let mut event = EpollEvent::new(flags, index as u64);
+            self.epoll.modify(&connection.stream, &mut event)?;
+        }
+        Ok(())
+    }
+
+    /// One client whose connection carries one message: when that is back it says that it will
+    /// send no more, waits for the server to do the same, and makes room for the next.
+    fn turn_short(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
+        let Some(received) = self.receive(index)? else { return Ok(()) };
+        let connection = &mut self.active[index];
+        let is_complete = connection.received == self.load.message as u64;
+        if received > 0 {
+            if is_complete {
+                connection.stream.shutdown(Shutdown::Write).context("shutting down")?;
+            }
+            return Ok(());
+        }
+        ensure!(is_complete, "the server closed a connection before it had answered");
+        let begun = connection.begun.pop_front().expect("one message was sent");
+        seen.record(begun.elapsed());
+        let begin = Instant::now();
+        let next = self.open()?;
+        self.watch(&next, index)?;
+        self.active[index] = next; // the last one is closed
+        self.go_on(index, begin)
+    }
+}
+
+/// Asks whether this is an echo server at all: in pieces of all sizes, more than fits on the
+/// way, and what is still on its way when the client shuts down.
+///
+/// # Errors
+///
+/// What it did wrong.
+pub fn verify(addr: SocketAddr) -> Result<()> {
+    let pattern = Pattern::new();
+    let mut stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut position = 0;
+    for length in [1, 2, 63, 64, 1000, 4095, 4096, 4097, 10_000, 65_536, 100_000, 1] {
+        let sent = pattern.at(1, position, length);
+        stream.write_all(sent).context("sending")?;
+        let mut echoed = vec![0; length];
+        stream.read_exact(&mut echoed).context("waiting for an echo")?;
+        ensure!(echoed == sent, "a message of {length} bytes came back changed");
+        position += length as u64;
+    }
+    let mut sender = stream.try_clone()?;
+    let sent: Vec<u8> =
+        (0..16).flat_map(|i| pattern.at(2, i * 65_536, 65_536)).copied().collect();
+    let echoed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = sender.write_all(&sent);
+            let _ = sender.shutdown(Shutdown::Write);
+        });
+        let mut echoed = vec![];
+        match stream.read_to_end(&mut echoed) {
+            Err(error) if is_timeout(&error) => {
+                bail!("it does not close after the client")
+            }
+            result => result.context("waiting for the end").map(|_| echoed),
+        }
+    })?;
+    ensure!(
+        echoed.len() == sent.len(),
+        "of {} bytes {} came back",
+        sent.len(),
+        echoed.len()
+    );
+    ensure!(echoed == sent, "a megabyte came back changed");
+    Ok(())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,204 @@
+//! The program behind `cargo xtask bench`.
+
+#![forbid(unsafe_code)]
+
+use std::io::{Write, stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bench::results::{Results, machine};
+use bench::run::{Plan, merge, run};
+use bench::scenario::{self, Scenario};
+use bench::server::{self, Cores, Server};
+use bench::{report, server::raise_descriptor_limit};
+use lexopt::{Arg, Parser, ValueExt};
+
+const HELP: &str = "\
+Measures the book's servers beside their peers.
+
+Usage: cargo xtask bench [OPTIONS]
+
+Options:
+      --quick              less of everything: done in under a minute
+      --servers A,B        only these servers (a part of a name will do; -A leaves A out)
+      --scenarios A,B      only these scenarios
+      --server NAME=COMMAND
+                           one more server, started by COMMAND --listen ADDR:PORT --quiet
+      --rounds N           how often each server has its turn [default: 5]
+      --milliseconds N     how long each turn counts [default: 500]
+      --base NAME          the server that others are compared with [default: tokio]
+      --output FILE        where to write the results [default: target/bench/results.csv]
+      --append             keep what FILE has of other servers and scenarios
+      --report             measure nothing, print the tables of FILE
+      --list               name the servers and scenarios
+  -h, --help               print this and exit
+";
+
+struct Options {
+    servers: Vec<Server>,
+    scenarios: Vec<Scenario>,
+    rounds: usize,
+    time: Duration,
+    base: String,
+    output: PathBuf,
+    append: bool,
+}
+
+enum Request {
+    Measure(Options),
+    Report(Options),
+    Say(String),
+}
+
+fn main() -> ExitCode {
+    let done = parse(Parser::from_env()).and_then(|request| match request {
+        Request::Measure(options) => measure(&options),
+        Request::Report(options) => {
+            let results = Results::read(&options.output)?;
+            print(&report::report(&results, &options.base));
+            Ok(true)
+        }
+        Request::Say(text) => {
+            print(&text);
+            Ok(true)
+        }
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(stderr(), "bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False if a server was wrong.
+fn measure(options: &Options) -> Result<bool> {
+    raise_descriptor_limit()?;
+    let plan = Plan {
+        servers: options.servers.clone(),
+        scenarios: options.scenarios.clone(),
+        rounds: options.rounds,
+        warm_up: options.time / 4,
+        time: options.time,
+        cores: Cores::choose()?,
+    };
+    let start = Instant::now();
+    let (rows, left_out) = run(&plan)?;
+    let mut results = match options.append && options.output.exists() {
+        true => Results::read(&options.output)?,
+        false => Results::default(),
+    };
+    results.machine = machine();
+    let measured = Results { rows: rows.clone(), ..Results::default() };
+    merge(&mut results, rows);
+    results.write(&options.output)?;
+    print(&report::report(&measured, &options.base));
+    for it in &left_out {
+        let what = if it.is_wrong { "WRONG, and left out" } else { "left out" };
+        print(&format!("\n{}: {what}: {}\n", it.server, it.why));
+    }
+    let (took, file) = (start.elapsed(), options.output.display());
+    print(&format!("\n{took:.0?}; the results are in {file}\n"));
+    Ok(left_out.iter().all(|it| !it.is_wrong))
+}
+
+fn parse(mut arguments: Parser) -> Result<Request> {
+    let mut options = Options {
+        servers: server::all()?,
+        scenarios: scenario::ALL.to_vec(),
+        rounds: 5,
+        time: Duration::from_millis(500),
+        base: "tokio".to_string(),
+        output: "target/bench/results.csv".into(),
+        append: false,
+    };
+    let (mut only_report, mut list, mut added) = (false, false, vec![]);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("quick") => {
+                options.scenarios.retain(|it| it.quick);
+                (options.rounds, options.time) = (2, Duration::from_millis(150));
+            }
+            Arg::Long("servers") => {
+                let names: String = arguments.value()?.parse()?;
+                options.servers = select(&names, &options.servers, |it| &it.name)?;
+            }
+            Arg::Long("scenarios") => {
+                let names: String = arguments.value()?.parse()?;
+                options.scenarios = select(&names, &scenario::ALL, |it| it.name)?;
+            }
+            Arg::Long("server") => {
+                let server: String = arguments.value()?.parse()?;
+                let (name, command) =
+                    server.split_once('=').context("--server wants NAME=COMMAND")?;
+                added.push(Server::new(name, command));
+            }
+            Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
+            Arg::Long("milliseconds") => {
+                options.time = Duration::from_millis(arguments.value()?.parse()?);
+            }
+            Arg::Long("base") => options.base = arguments.value()?.parse()?,
+            Arg::Long("output") => options.output = arguments.value()?.into(),
+            Arg::Long("append") => options.append = true,
+            Arg::Long("report") => only_report = true,
+            Arg::Long("list") => list = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Say(HELP.into())),
+            other => bail!("{}\n\n{HELP}", other.unexpected()),
+        }
+    }
+    options.servers.extend(added);
+    ensure!(options.rounds > 0, "--rounds wants 1 or more");
+    if list {
+        return Ok(Request::Say(listed(&options)));
+    }
+    Ok(if only_report { Request::Report(options) } else { Request::Measure(options) })
+}
+
+/// Those of `all` that are named: by their whole name, or else by a part of it.
+fn select<T: Clone>(
+    names: &str,
+    all: &[T],
+    name_of: impl Fn(&T) -> &str,
+) -> Result<Vec<T>> {
+    let find = |wanted: &str| -> Result<Vec<&str>> {
+        let known = || all.iter().map(&name_of);
+        if let Some(name) = known().find(|name| *name == wanted) {
+            return Ok(vec![name]);
+        }
+        let found: Vec<&str> = known().filter(|name| name.contains(wanted)).collect();
+        let choice = known().collect::<Vec<_>>().join(" ");
+        ensure!(!found.is_empty(), "nothing is called {wanted:?}; there are {choice}");
+        Ok(found)
+    };
+    let (mut wanted, mut unwanted) = (vec![], vec![]);
+    for name in names.split(',') {
+        match name.strip_prefix('-') {
+            Some(name) => unwanted.extend(find(name)?),
+            None => wanted.extend(find(name)?),
+        }
+    }
+    let is_chosen = |it: &&T| {
+        let name = name_of(it);
+        (wanted.is_empty() || wanted.contains(&name)) && !unwanted.contains(&name)
+    };
+    Ok(all.iter().filter(is_chosen).cloned().collect())
+}
+
+fn listed(options: &Options) -> String {
+    let servers = options.servers.iter();
+    let servers =
+        servers.map(|it| format!("  {:14} {}\n", it.name, it.command.join(" ")));
+    let scenarios = options.scenarios.iter();
+    let scenarios = scenarios.map(|it| format!("  {:14} {}\n", it.name, it.about));
+    let [servers, scenarios]: [String; 2] = [servers.collect(), scenarios.collect()];
+    format!("Servers:\n{servers}\nScenarios:\n{scenarios}")
+}
+
+/// On standard output, if anybody reads it.
+fn print(text: &str) {
+    let _ = stdout().write_all(text.as_bytes());
+}
