@@ -18,20 +18,27 @@
 
 #![cfg(target_os = "linux")]
 
+mod default_signals;
+
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use nix::pty;
 use nix::sys::signal::{self, Signal};
+use nix::sys::termios::{self, LocalFlags, SetArg};
 use nix::unistd::Pid;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the key sends; at the beginning of a line it ends the input.
+const CTRL_D: &[u8] = b"\x04";
 
 #[test]
 fn recorded_sessions_are_true() {
@@ -85,7 +92,7 @@ struct Session {
 struct Terminal {
     shown: String,
     child: Child,
-    stdin: Option<ChildStdin>,
+    keyboard: File,
     lines: Receiver<String>,
 }
 
@@ -106,10 +113,11 @@ impl Session {
                 "<" => {
                     let terminal = self.terminal(name, &place);
                     terminal.shown += &format!("{rest}\n");
-                    writeln!(terminal.stdin.as_mut().unwrap(), "{rest}").unwrap();
+                    writeln!(terminal.keyboard, "{rest}").unwrap();
                 }
                 "." => {
-                    self.terminal(name, &place).stdin = None;
+                    let terminal = self.terminal(name, &place);
+                    terminal.keyboard.write_all(CTRL_D).unwrap();
                     self.end(name, &place);
                 }
                 "!" => {
@@ -144,9 +152,11 @@ impl Session {
     }
 
     fn start(&mut self, name: &str, shown: &str, place: &str) {
+        default_signals::restore();
+        let (keyboard, stdin) = keyboard();
         let mut command = self.command(shown, place);
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -154,9 +164,9 @@ impl Session {
         let (sender, lines) = mpsc::channel();
         collect(child.stdout.take().unwrap(), sender.clone());
         collect(child.stderr.take().unwrap(), sender);
-        let stdin = child.stdin.take();
         let shown = format!("$ {shown}\n");
-        self.terminals.insert(name.to_string(), Terminal { shown, child, stdin, lines });
+        self.terminals
+            .insert(name.to_string(), Terminal { shown, child, keyboard, lines });
     }
 
     /// `cargo run -q --bin NAME -- ARGUMENTS` is shown; what was built is run, and told the
@@ -221,6 +231,16 @@ impl Drop for Session {
             let _ = terminal.child.kill();
         }
     }
+}
+
+/// A terminal's keyboard and what a program reads from it: some say more to a terminal than to a
+/// pipe. It does not show what is typed; the recording does that.
+fn keyboard() -> (File, Stdio) {
+    let terminal = pty::openpty(None, None).unwrap();
+    let mut settings = termios::tcgetattr(&terminal.slave).unwrap();
+    settings.local_flags.remove(LocalFlags::ECHO);
+    termios::tcsetattr(&terminal.slave, SetArg::TCSANOW, &settings).unwrap();
+    (File::from(terminal.master), Stdio::from(terminal.slave))
 }
 
 fn collect(from: impl Read + Send + 'static, lines: Sender<String>) {

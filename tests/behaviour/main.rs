@@ -9,6 +9,8 @@
 mod client;
 mod closing;
 mod command_line;
+#[path = "../default_signals/mod.rs"]
+mod default_signals;
 mod echo;
 mod fairness;
 mod limits;

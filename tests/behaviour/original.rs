@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+use crate::default_signals;
 use crate::server::{Output, PATIENCE, Server, Setup, eventually};
 use crate::stage::Stage;
 
@@ -31,6 +32,7 @@ impl Experiment {
         let (command, _) = command.unwrap_or_else(|| panic!("no command: {heading}"));
         // The shell gives way to Python: what is killed is the one that runs.
         let command = format!("exec env {command}").replace("8000", &port.to_string());
+        default_signals::restore();
         let mut child = Command::new("sh")
             .args(["-c", &command])
             .env("PYTHONDONTWRITEBYTECODE", "1") // the next would find it in the tree

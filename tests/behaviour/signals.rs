@@ -1,6 +1,8 @@
 //! Signals: the two that end a server, and those that must not.
 
+use std::env;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,4 +123,15 @@ pub fn sigpipe(stage: &Stage) {
     client.echo(b"hello");
     client.finish();
     assert!(server.is_running());
+}
+
+/// Background jobs of a script ignore SIGINT, and what they start would ignore it too.
+#[test]
+fn the_suite_may_run_where_signals_are_ignored() {
+    let suite = env::current_exe().expect("the test's own path");
+    let ignoring = ["-c", r#"trap "" INT TERM; exec "$@""#, "sh"];
+    let mut again = Command::new("sh");
+    again.args(ignoring).arg(suite).arg("s01_blocking::stop_while_idle");
+    let output = again.output().expect("a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::default_signals;
+
 /// A server, with its known differences.
 pub struct Stage {
     pub name: &'static str,
@@ -130,6 +132,7 @@ impl Stage {
 
     /// What to type to start its program.
     pub fn words(&self) -> Vec<OsString> {
+        default_signals::restore();
         match self.program {
             Program::Binary(path) => vec![path.into()],
             Program::Python(path) => vec!["python3".into(), path.into()],
