@@ -29,6 +29,7 @@ const PROGRAM: Program = Program {
     name: env!("CARGO_CRATE_NAME"),
     about: "An echo server made of tasks that are written by hand.",
     lines: false,
+    trace: false,
 };
 
 fn main() -> ExitCode {

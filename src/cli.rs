@@ -5,12 +5,14 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
 use crate::log::{self, Log};
 use crate::net;
+use crate::recording::{Recording, Source};
 
 /// Where a server listens unless told otherwise.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
@@ -24,6 +26,8 @@ pub struct Program {
     pub about: &'static str,
     /// Whether it has the flag `--lines` (stage 04 and later).
     pub lines: bool,
+    /// Whether it has the option `--trace` (stage 04 and later).
+    pub trace: bool,
 }
 
 /// What the user asked for.
@@ -35,6 +39,8 @@ pub struct Options {
     pub log: Log,
     /// `--lines`: answer lines, instead of echoing bytes.
     pub lines: bool,
+    /// `--trace FILE`: where to record what happens.
+    pub trace: Option<PathBuf>,
 }
 
 impl Program {
@@ -63,12 +69,15 @@ impl Program {
 
     fn parse(self, mut arguments: Parser) -> Result<Request, lexopt::Error> {
         let mut listen = DEFAULT_ADDRESS.parse().expect("the default is an address");
-        let (mut quiet, mut lines) = (false, false);
+        let (mut quiet, mut lines, mut trace) = (false, false, None);
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Long("listen") => listen = address(&arguments.value()?)?,
                 Arg::Short('q') | Arg::Long("quiet") => quiet = true,
                 Arg::Long("lines") if self.lines => lines = true,
+                Arg::Long("trace") if self.trace => {
+                    trace = Some(arguments.value()?.into());
+                }
                 Arg::Short('h') | Arg::Long("help") => {
                     return Ok(Request::Say(self.to_string()));
                 }
@@ -79,7 +88,7 @@ impl Program {
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines }))
+        Ok(Request::Serve(Options { listen, log: Log::new(quiet), lines, trace }))
     }
 }
 
@@ -100,12 +109,13 @@ enum Request {
 /// The text of `--help`.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Program { name, about, lines } = *self;
-        let usage = if lines { " [--lines]" } else { "" };
+        let Program { name, about, lines, trace } = *self;
+        let with_lines = if lines { " [--lines]" } else { "" };
+        let with_trace = if trace { " [--trace FILE]" } else { "" };
         write!(
             f,
             "{about}\n\n\
-             Usage: {name} [--listen ADDR:PORT] [--quiet]{usage}\n\n\
+             Usage: {name} [--listen ADDR:PORT] [--quiet]{with_lines}{with_trace}\n\n\
              Options:\n  \
                --listen ADDR:PORT  where to listen [default: {DEFAULT_ADDRESS}];\n                      \
                                    [::1]:8000 is IPv6, [::]:8000 and 0.0.0.0:8000 let other\n                      \
@@ -115,6 +125,11 @@ impl fmt::Display for Program {
         if lines {
             f.write_str(
                 "      --lines         answer each line with 'Get: ' and that line\n",
+            )?;
+        }
+        if trace {
+            f.write_str(
+                "      --trace FILE    record each step in FILE, as JSON Lines\n",
             )?;
         }
         write!(
@@ -158,11 +173,24 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Starts the recording that `--trace` asks for, if it does.
+    ///
+    /// # Errors
+    ///
+    /// If its file cannot be written.
+    pub fn recording(&self, source: Source) -> io::Result<Option<Recording>> {
+        let create = |path: &PathBuf| Recording::create(path, source);
+        self.trace.as_ref().map(create).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PROGRAM: Program = Program { name: "99_test", about: "A test.", lines: true };
+    const PROGRAM: Program =
+        Program { name: "99_test", about: "A test.", lines: true, trace: true };
 
     fn parse(arguments: &[&str]) -> Result<Options, String> {
         match PROGRAM.parse(Parser::from_args(arguments)) {
@@ -197,9 +225,18 @@ mod tests {
     #[test]
     fn only_the_later_stages_have_lines() {
         assert!(parse(&["--lines"]).unwrap().lines);
-        let early = Program { lines: false, ..PROGRAM };
-        assert!(early.parse(Parser::from_args(["--lines"])).is_err());
-        assert!(!early.to_string().contains("--lines"));
-        assert!(PROGRAM.to_string().contains("--lines"));
+        let early = Program { lines: false, trace: false, ..PROGRAM };
+        for flag in ["--lines", "--trace"] {
+            assert!(early.parse(Parser::from_args([flag, "file"])).is_err());
+            assert!(!early.to_string().contains(flag));
+            assert!(PROGRAM.to_string().contains(flag));
+        }
+    }
+
+    #[test]
+    fn a_trace_has_a_file() {
+        assert_eq!(parse(&[]).unwrap().trace, None);
+        assert_eq!(parse(&["--trace", "a b"]).unwrap().trace, Some("a b".into()));
+        assert!(parse(&["--trace"]).unwrap_err().contains("--trace"));
     }
 }

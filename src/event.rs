@@ -291,6 +291,11 @@ impl ReceiveEvent {
 }
 
 impl SendEvent {
+    /// What is still to be sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     #[inline(always)]
     fn happen(mut self, buffers: &mut Buffers) -> Happened {
         match self.socket.try_send(&self.bytes) {

@@ -14,6 +14,7 @@
 //! | [`event`] | What a task waits for, as a value: `do_schedule` and `happen`. |
 //! | [`task`] | What can be suspended and resumed: `send`, and the coroutine behind it. |
 //! | [`trace`] | What happened, step by step, for whoever watches. |
+//! | [`recording`] | A trace in a file, for `--trace`. |
 //! | [`ready`] | The ready queue: tasks that can go on, each with a result. |
 //! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
 //! | [`epoll`] | Another poller: `epoll(7)`, which remembers who is watched. |
@@ -42,6 +43,7 @@ pub mod log;
 pub mod net;
 pub mod poller;
 pub mod ready;
+pub mod recording;
 pub mod scheduler;
 #[expect(unsafe_code, reason = "a thin wrapper around a system call")]
 pub mod select;

@@ -180,6 +180,11 @@ impl Identity {
     pub fn is(&self, socket: &Socket) -> bool {
         self.0.as_ptr() == Rc::as_ptr(&socket.0)
     }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl AsRawFd for Socket {

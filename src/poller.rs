@@ -67,6 +67,12 @@ pub trait Poller {
     /// `watch` answers [`Watch::Wait`], unless something has changed since.
     fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry);
 
+    /// What the next [`wait`](Poller::wait) will name to the system, for traces: `None` if
+    /// the system keeps that by itself.
+    fn asked(&self) -> Option<Vec<Readiness>> {
+        None
+    }
+
     /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is.
     ///
     /// # Errors
@@ -116,6 +122,12 @@ impl Poller for Select {
 
     /// `select` looks anew at every descriptor each time, so there is nothing to remember.
     fn dry(&mut self, _fd: RawFd, _direction: Direction, _why: Dry) {}
+
+    fn asked(&self) -> Option<Vec<Readiness>> {
+        let read = self.read_waiting.iter().map(|fd| (fd, Direction::Read));
+        let write = self.write_waiting.iter().map(|fd| (fd, Direction::Write));
+        Some(read.chain(write).collect())
+    }
 
     fn wait(
         &mut self,

@@ -100,9 +100,12 @@ impl<T: Trace> Ready<T> {
         (id, Rc::clone(&self.running))
     }
 
-    /// The task will be resumed with `data` when its turn comes.
+    /// The task will be resumed with `data`, the result of its event, when its turn comes.
     #[inline(always)]
     pub fn push(&self, task: Submitted, data: Data) {
+        if !matches!(data, Data::Start) {
+            self.trace(|| Step::Happened { task: task.id(), data: &data });
+        }
         self.queue.borrow_mut().push_back((task, data));
     }
     // ANCHOR_END: queue
@@ -154,6 +157,16 @@ impl<T: Trace> Ready<T> {
         if T::ON {
             self.trace.borrow_mut().record(step());
         }
+    }
+
+    /// Whether somebody watches, and wants to know where all tasks are.
+    pub fn wants_state(&self) -> bool {
+        T::ON && self.trace.borrow().wants_state()
+    }
+
+    /// The tasks on the queue, in its order.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        self.queue.borrow().iter().map(|(task, _)| task.id()).collect()
     }
     // ANCHOR_END: trace
 

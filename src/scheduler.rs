@@ -22,7 +22,7 @@ use crate::event::{Data, Event, Happened, Schedule};
 use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
 use crate::ready::{Handle, Ready, Stepped, Submitted};
 use crate::task::Task;
-use crate::trace::{Step, TaskId, Trace, Untraced};
+use crate::trace::{On, State, Step, TaskId, Trace, Untraced};
 
 // ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
@@ -134,7 +134,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
 
             // This is the core of the whole asynchronous thing.
             let timeout = self.timeout();
-            self.ready.trace(|| Step::Enter { call: P::CALL });
+            self.trace_enter(timeout);
             self.readiness.clear();
             self.poller.wait(timeout, &mut self.readiness)?;
             self.ready.trace(|| Step::Leave { call: P::CALL, ready: &self.readiness });
@@ -190,14 +190,16 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
                 if let Data::Closed = data {
                     self.forget_deadline(id);
                 }
-                self.ready.trace(|| Step::Happened { task: id, data: &data });
                 self.ready.push(task, data);
             }
             Happened::WouldBlock(event) => {
                 self.poller.dry(fd, direction, Dry::WouldBlock);
                 self.wait_again(direction, event, task);
             }
-            Happened::More(event) => self.again.push((event, task)),
+            Happened::More(event) => {
+                self.ready.trace(|| Step::Park { task: task.id(), on: On::Again });
+                self.again.push((event, task));
+            }
         }
     }
     // ANCHOR_END: happen
@@ -224,8 +226,8 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         }
         match self.poller.watch(socket, direction) {
             Ok(Watch::Wait) => {
-                self.ready
-                    .trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
+                let on = On::from((fd, direction));
+                self.ready.trace(|| Step::Park { task: task.id(), on });
                 *slot = Some((event, task));
             }
             Ok(Watch::TryNow) => self.happen(direction, event, task),
@@ -242,8 +244,8 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             Err(error) => self.give_up(event, task, error),
             Ok(_) => {
                 let fd = socket.as_raw_fd();
-                self.ready
-                    .trace(|| Step::Park { task: task.id(), on: Some((fd, direction)) });
+                let on = On::from((fd, direction));
+                self.ready.trace(|| Step::Park { task: task.id(), on });
                 *self.table(direction).slot(fd) = Some((event, task));
             }
         }
@@ -270,6 +272,34 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     }
     // ANCHOR_END: pop_waiting
     // ANCHOR_END: wait_for
+
+    // ANCHOR: trace
+    /// The last word before the wait, for whoever watches.
+    #[inline(always)]
+    fn trace_enter(&self, timeout: Option<Duration>) {
+        if self.ready.wants_state() {
+            let state = self.state();
+            self.ready.trace(|| Step::State(&state));
+        }
+        self.ready.trace(|| {
+            let asked = self.poller.asked();
+            Step::Enter { call: P::CALL, asked, timeout }
+        });
+    }
+
+    /// Where all tasks are.
+    fn state(&self) -> State {
+        let read = self.read_waiting.tasks(On::Read);
+        let write = self.write_waiting.tasks(On::Write);
+        let again = self.again.iter().map(|(_, task)| (On::Again, task.id()));
+        let sleeping = self.timers.values().filter_map(|timer| match timer {
+            Timer::Sleep(task) => Some((On::Timer, task.id())),
+            Timer::Deadline(_) => None, // its task waits to read
+        });
+        let waiting = read.chain(write).chain(again).chain(sleeping).collect();
+        State { running: self.ready.running(), ready: self.ready.tasks(), waiting }
+    }
+    // ANCHOR_END: trace
 
     // ANCHOR: which_table
     fn table(&mut self, direction: Direction) -> &mut WaitingTable {
@@ -342,6 +372,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// From now on nobody waits for something new. Who does already, is told.
     fn begin_stop(&mut self) {
         self.stopped = Some(Instant::now());
+        self.ready.trace(|| Step::Stop);
         for fd in self.read_waiting.descriptors() {
             if let Some((event, task)) = self.pop_waiting(fd, Direction::Read) {
                 self.wait_for(Direction::Read, event, task);
@@ -427,7 +458,7 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.ready.trace(|| Step::Park { task: task.id(), on: None });
+        self.ready.trace(|| Step::Park { task: task.id(), on: On::Timer });
         self.timers.insert((instant, task.id()), Timer::Sleep(task));
     }
 
@@ -465,6 +496,11 @@ impl WaitingTable {
             .filter(|(_, slot)| slot.is_some())
             .map(|(fd, _)| fd)
             .collect()
+    }
+
+    fn tasks(&self, on: fn(RawFd) -> On) -> impl Iterator<Item = (On, TaskId)> {
+        let slots = (0..).zip(&self.slots);
+        slots.filter_map(move |(fd, slot)| Some((on(fd), slot.as_ref()?.1.id())))
     }
 
     fn take(&mut self) -> Vec<(Event, Submitted)> {

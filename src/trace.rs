@@ -1,12 +1,14 @@
 //! What happened, step by step, for whoever wants to watch.
 //!
 //! The ready queue and the drivers report each [`Step`] to a [`Trace`]. Tests use it to compare
-//! two runs.
+//! two runs; with `--trace`, a [`Recording`](crate::recording::Recording) writes it to a file.
 
+use std::os::fd::RawFd;
 use std::panic::Location;
+use std::time::Duration;
 
 use crate::event::{Data, Event};
-use crate::poller::Readiness;
+use crate::poller::{Direction, Readiness};
 
 // ANCHOR: trace
 /// A task's number: 1 is the first that was submitted. None is used twice.
@@ -20,6 +22,12 @@ pub trait Trace {
 
     /// This happens now. It must not call back into the scheduler.
     fn record(&mut self, step: Step<'_>);
+
+    /// Whether it wants a [`Step::State`] before the next wait. Making one takes a look at
+    /// every task, so it should not be asked for too often.
+    fn wants_state(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody watches.
@@ -38,14 +46,14 @@ impl Trace for Untraced {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
-    /// A task was submitted.
+    /// A task was submitted: it is the last on the ready queue.
     Spawn {
         /// Its number.
         task: TaskId,
         /// Its name.
         name: &'static str,
     },
-    /// A task is resumed with a result.
+    /// A task is taken from the front of the ready queue and resumed with a result.
     Resume {
         /// Which task.
         task: TaskId,
@@ -61,17 +69,21 @@ pub enum Step<'a> {
         /// The line of its source where it is suspended.
         at: &'static Location<'static>,
     },
-    /// A task and its event were put onto a waiting table.
+    /// A task and its event were put where they wait.
     Park {
         /// Which task.
         task: TaskId,
-        /// The event's descriptor and direction; `None` for a timer.
-        on: Option<Readiness>,
+        /// Where they are now.
+        on: On,
     },
-    /// The driver asks the system what is ready, and may sleep.
+    /// The driver makes a system call that may sleep.
     Enter {
         /// The system call's name, as the poller has it.
         call: &'static str,
+        /// The descriptors it is asked about; `None` if the call does not name them.
+        asked: Option<Vec<Readiness>>,
+        /// How long it may sleep; `None` is for ever.
+        timeout: Option<Duration>,
     },
     /// The system has answered.
     Leave {
@@ -80,7 +92,8 @@ pub enum Step<'a> {
         /// What is ready.
         ready: &'a [Readiness],
     },
-    /// An event has happened; its result is on the ready queue.
+    /// An event has happened (or has failed); its task and its result are the last on the ready
+    /// queue.
     Happened {
         /// The task that waited for it.
         task: TaskId,
@@ -94,5 +107,44 @@ pub enum Step<'a> {
         /// It panicked.
         panicked: bool,
     },
+    /// A graceful stop begins.
+    Stop,
+    /// Where all tasks are, for comparison: see [`Trace::wants_state`].
+    State(&'a State),
+}
+
+/// Where a task waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum On {
+    /// The read-waiting table.
+    Read(RawFd),
+    /// The write-waiting table.
+    Write(RawFd),
+    /// The timers.
+    Timer,
+    /// The kernel has the operation, and will say when it is done.
+    Kernel,
+    /// The list of those that have had their share, and go on in the next round.
+    Again,
+}
+
+impl From<Readiness> for On {
+    fn from((fd, direction): Readiness) -> On {
+        match direction {
+            Direction::Read => On::Read(fd),
+            Direction::Write => On::Write(fd),
+        }
+    }
+}
+
+/// Where all tasks are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// How many tasks have been submitted and have not finished.
+    pub running: usize,
+    /// Those on the ready queue, in its order.
+    pub ready: Vec<TaskId>,
+    /// All others, in any order.
+    pub waiting: Vec<(On, TaskId)>,
 }
 // ANCHOR_END: step

@@ -24,6 +24,7 @@ const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server that serves one client at a time.",
     lines: false,
+    trace: false,
 };
 
 fn main() -> ExitCode {

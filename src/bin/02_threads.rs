@@ -28,6 +28,7 @@ const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server that starts a thread for each client.",
     lines: false,
+    trace: false,
 };
 
 fn main() -> ExitCode {

@@ -31,6 +31,7 @@ const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server with one thread and select(2).",
     lines: false,
+    trace: false,
 };
 
 fn main() -> ExitCode {

@@ -24,15 +24,21 @@ use bricks::log;
 use bricks::net::{AcceptBackoff, Socket};
 use bricks::poller::Select;
 use bricks::ready::Handle;
+use bricks::recording::Source;
 use bricks::scheduler::Scheduler;
 use bricks::signal;
 use bricks::task::{Co, Coroutine, Task};
+use bricks::trace::Trace;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server made of tasks that yield events to a scheduler.",
     lines: true,
+    trace: true,
 };
+
+const SOURCE: Source =
+    Source { stage: PROGRAM.name, path: file!(), text: include_str!("04_scheduler.rs") };
 // ANCHOR_END: program
 
 // ANCHOR: main
@@ -40,13 +46,28 @@ fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
-        let mut scheduler = Scheduler::new(Select::default());
+        let poller = Select::default();
+        let recording = options.recording(SOURCE)?;
         options.log.listening(sock.local_addr()?);
 
-        scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
-        scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
-        scheduler.run()
+        match recording {
+            None => serve(Scheduler::new(poller), sock, signals, options),
+            Some(trace) => {
+                serve(Scheduler::with_trace(poller, trace), sock, signals, options)
+            }
+        }
     })
+}
+
+fn serve<T: Trace + 'static>(
+    mut scheduler: Scheduler<Select, T>,
+    sock: Socket,
+    signals: Socket,
+    options: Options,
+) -> io::Result<()> {
+    scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
+    scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
+    scheduler.run()
 }
 // ANCHOR_END: main
 

@@ -25,15 +25,21 @@ use bricks::lines::{Lines, read_line};
 use bricks::log;
 use bricks::net::{AcceptBackoff, Socket};
 use bricks::ready::Handle;
+use bricks::recording::Source;
 use bricks::scheduler::Scheduler;
 use bricks::signal;
 use bricks::task::{Co, Coroutine, Task};
+use bricks::trace::Trace;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server of tasks and a scheduler, on epoll(7).",
     lines: true,
+    trace: true,
 };
+
+const SOURCE: Source =
+    Source { stage: PROGRAM.name, path: file!(), text: include_str!("05_epoll.rs") };
 
 // ANCHOR: main
 fn main() -> ExitCode {
@@ -41,13 +47,28 @@ fn main() -> ExitCode {
         raise_descriptor_limit()?;
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
-        let mut scheduler = Scheduler::new(Epoll::new()?);
+        let poller = Epoll::new()?;
+        let recording = options.recording(SOURCE)?;
         options.log.listening(sock.local_addr()?);
 
-        scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
-        scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
-        scheduler.run()
+        match recording {
+            None => serve(Scheduler::new(poller), sock, signals, options),
+            Some(trace) => {
+                serve(Scheduler::with_trace(poller, trace), sock, signals, options)
+            }
+        }
     })
+}
+
+fn serve<T: Trace + 'static>(
+    mut scheduler: Scheduler<Epoll, T>,
+    sock: Socket,
+    signals: Socket,
+    options: Options,
+) -> io::Result<()> {
+    scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
+    scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
+    scheduler.run()
 }
 // ANCHOR_END: main
 

@@ -164,9 +164,10 @@ impl Trace for Recorder {
             Step::Resume { task, with } => format!("resume {task} with {}", data(with)),
             Step::Yield { task, event, .. } => format!("yield {task} {}", kind(event)),
             Step::Park { task, on } => {
-                format!("park {task} on {:?}", on.map(|(_, direction)| direction))
+                let on = format!("{on:?}"); // and its descriptor
+                format!("park {task} on {}", on.split('(').next().unwrap())
             }
-            Step::Enter { call } => format!("enter {call}"),
+            Step::Enter { call, .. } => format!("enter {call}"),
             Step::Leave { call, ready } => format!("leave {call} with {}", ready.len()),
             Step::Happened { task, data: result } => {
                 format!("happened {task} {}", data(result))
