@@ -47,12 +47,25 @@ pub struct Seen {
     pub latency: Histogram<u64>,
 }
 
-impl Seen {
-    fn new() -> Seen {
+impl Default for Seen {
+    fn default() -> Seen {
         let longest = PATIENCE.as_nanos() as u64;
         let latency =
             Histogram::new_with_bounds(1, longest, 3).expect("the bounds are fine");
         Seen { echoes: 0, time: Duration::ZERO, latency }
+    }
+}
+
+impl Seen {
+    /// Counts what was seen another time, too.
+    ///
+    /// # Panics
+    ///
+    /// Never: all are made with the same bounds.
+    pub fn add(&mut self, other: &Seen) {
+        self.echoes += other.echoes;
+        self.time += other.time;
+        self.latency.add(&other.latency).expect("they have the same bounds");
     }
 
     fn record(&mut self, latency: Duration) {
@@ -66,13 +79,17 @@ impl Seen {
 pub struct Clients {
     addr: SocketAddr,
     load: Load,
-    pattern: Pattern,
+    pattern: &'static Pattern,
     epoll: Epoll,
     active: Vec<Connection>,
     idle: Vec<TcpStream>,
     space: Vec<u8>,
     /// How many connections there have been: each sends something else.
     count: usize,
+    /// When to begin nothing new; none if that is over.
+    until: Option<Instant>,
+    /// How many of the active connections wait for something.
+    busy: usize,
 }
 
 #[derive(Debug)]
@@ -96,9 +113,19 @@ impl Clients {
     pub fn connect(addr: SocketAddr, load: Load) -> Result<Clients> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let (active, idle, space) = (vec![], vec![], vec![0; WINDOW]);
-        let pattern = Pattern::new();
-        let mut clients =
-            Clients { addr, load, pattern, epoll, active, idle, space, count: 0 };
+        let (pattern, count, until, busy) = (Pattern::get(), 0, None, 0);
+        let mut clients = Clients {
+            addr,
+            load,
+            pattern,
+            epoll,
+            active,
+            idle,
+            space,
+            count,
+            until,
+            busy,
+        };
         for _ in 0..load.idle {
             let connection = clients.open()?;
             let mut stream = connection.stream;
@@ -134,30 +161,35 @@ impl Clients {
         Ok(self.epoll.add(&connection.stream, event)?)
     }
 
-    /// Talks for so long, and says what it saw of it.
+    /// Talks for so long, waits until everything is back, and says what it saw.
+    ///
+    /// It never sleeps, but asks again and again. So a server that answers has nobody to wake,
+    /// which would cost it more than the answer does, and not the same each time.
     ///
     /// # Errors
     ///
     /// If a byte is not the one that was sent, or nothing comes back any more.
     pub fn run(&mut self, time: Duration) -> Result<Seen> {
-        let mut seen = Seen::new();
+        let mut seen = Seen::default();
         let mut events = [EpollEvent::empty(); 512];
         let start = Instant::now();
+        let mut last = start;
+        self.until = Some(start + time);
+        self.busy = 0;
         for index in 0..self.active.len() {
-            self.go_on(index, start)?;
+            self.begin(index, start)?;
         }
-        loop {
-            let now = Instant::now();
-            seen.time = now - start;
-            if seen.time >= time {
-                return Ok(seen);
-            }
-            let patience = EpollTimeout::try_from(PATIENCE).expect("it fits");
-            let count = match self.epoll.wait(&mut events, patience) {
+        while self.busy > 0 {
+            let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
                 Err(Errno::EINTR) => continue,
                 result => result?,
             };
-            ensure!(count > 0, "nothing came back for {PATIENCE:?}");
+            let now = Instant::now();
+            if count > 0 {
+                last = now;
+            }
+            ensure!(now - last < PATIENCE, "nothing came back for {PATIENCE:?}");
+            self.until = self.until.filter(|until| now < *until);
             for event in &events[..count] {
                 let index = event.data() as usize;
                 match self.load.short {
@@ -166,6 +198,19 @@ impl Clients {
                 }
             }
         }
+        seen.time = start.elapsed();
+        Ok(seen)
+    }
+
+    /// One client begins to talk.
+    fn begin(&mut self, index: usize, now: Instant) -> Result<()> {
+        self.busy += 1;
+        if self.load.short && self.active[index].received > 0 {
+            let next = self.open()?;
+            self.watch(&next, index)?;
+            self.active[index] = next; // the last one is closed
+        }
+        self.go_on(index, now)
     }
 
     /// One client receives what is there, and sends on.
@@ -183,6 +228,10 @@ impl Clients {
         while connection.begun.len() as u64 > begun - complete {
             let begun = connection.begun.pop_front().expect("it is not empty");
             seen.record(now - begun);
+        }
+        if self.until.is_none() && complete == begun && connection.begun.is_empty() {
+            self.busy -= 1;
+            return Ok(());
         }
         self.go_on(index, now)
     }
@@ -212,7 +261,10 @@ impl Clients {
     fn go_on(&mut self, index: usize, now: Instant) -> Result<()> {
         let connection = &mut self.active[index];
         let message = self.load.message as u64;
-        let until = (connection.received / message + self.load.depth as u64) * message;
+        let until = match self.until {
+            Some(_) => (connection.received / message + self.load.depth as u64) * message,
+            None => connection.sent.next_multiple_of(message), // no new one
+        };
         let blocked = loop {
             if connection.sent >= until {
                 break false;
@@ -257,11 +309,12 @@ impl Clients {
         ensure!(is_complete, "the server closed a connection before it had answered");
         let begun = connection.begun.pop_front().expect("one message was sent");
         seen.record(begun.elapsed());
-        let begin = Instant::now();
-        let next = self.open()?;
-        self.watch(&next, index)?;
-        self.active[index] = next; // the last one is closed
-        self.go_on(index, begin)
+        self.busy -= 1;
+        match self.until {
+            Some(_) => self.begin(index, Instant::now()),
+            // The end of input would be reported again and again.
+            None => Ok(self.epoll.delete(&connection.stream)?),
+        }
     }
 }
 
@@ -272,7 +325,7 @@ impl Clients {
 ///
 /// What it did wrong.
 pub fn verify(addr: SocketAddr) -> Result<()> {
-    let pattern = Pattern::new();
+    let pattern = Pattern::get();
     let mut stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;

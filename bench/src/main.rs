@@ -27,7 +27,7 @@ Options:
       --server NAME=COMMAND
                            one more server, started by COMMAND --listen ADDR:PORT --quiet
       --rounds N           how often each server has its turn [default: 5]
-      --milliseconds N     how long each turn counts [default: 500]
+      --turns N            of 20 ms, that each server has in a round [default: 25]
       --base NAME          the server that others are compared with [default: tokio]
       --output FILE        where to write the results [default: target/bench/results.csv]
       --append             keep what FILE has of other servers and scenarios
@@ -36,11 +36,15 @@ Options:
   -h, --help               print this and exit
 ";
 
+/// Long enough that what a turn begins and ends with does not count, and short enough that the
+/// machine is the same for neighbours.
+const TURN: Duration = Duration::from_millis(20);
+
 struct Options {
     servers: Vec<Server>,
     scenarios: Vec<Scenario>,
     rounds: usize,
-    time: Duration,
+    turns: usize,
     base: String,
     output: PathBuf,
     append: bool,
@@ -82,8 +86,8 @@ fn measure(options: &Options) -> Result<bool> {
         servers: options.servers.clone(),
         scenarios: options.scenarios.clone(),
         rounds: options.rounds,
-        warm_up: options.time / 4,
-        time: options.time,
+        turns: options.turns,
+        turn: TURN,
         cores: Cores::choose()?,
     };
     let start = Instant::now();
@@ -111,7 +115,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         servers: server::all()?,
         scenarios: scenario::ALL.to_vec(),
         rounds: 5,
-        time: Duration::from_millis(500),
+        turns: 25,
         base: "tokio".to_string(),
         output: "target/bench/results.csv".into(),
         append: false,
@@ -121,7 +125,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         match argument {
             Arg::Long("quick") => {
                 options.scenarios.retain(|it| it.quick);
-                (options.rounds, options.time) = (2, Duration::from_millis(150));
+                (options.rounds, options.turns) = (2, 8);
             }
             Arg::Long("servers") => {
                 let names: String = arguments.value()?.parse()?;
@@ -138,9 +142,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
                 added.push(Server::new(name, command));
             }
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
-            Arg::Long("milliseconds") => {
-                options.time = Duration::from_millis(arguments.value()?.parse()?);
-            }
+            Arg::Long("turns") => options.turns = arguments.value()?.parse()?,
             Arg::Long("base") => options.base = arguments.value()?.parse()?,
             Arg::Long("output") => options.output = arguments.value()?.into(),
             Arg::Long("append") => options.append = true,

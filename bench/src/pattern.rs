@@ -1,5 +1,7 @@
 //! What clients send, and how they know that exactly this comes back.
 
+use std::sync::LazyLock;
+
 /// Bytes after which the pattern begins anew: a prime, so that no block size divides it.
 const PERIOD: usize = 1_048_573;
 
@@ -13,7 +15,12 @@ pub struct Pattern(Vec<u8>);
 
 impl Pattern {
     /// The same bytes each time.
-    pub fn new() -> Pattern {
+    pub fn get() -> &'static Pattern {
+        static PATTERN: LazyLock<Pattern> = LazyLock::new(Pattern::new);
+        &PATTERN
+    }
+
+    fn new() -> Pattern {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut bytes: Vec<u8> = (0..PERIOD)
             .map(|_| {
@@ -36,19 +43,13 @@ impl Pattern {
     }
 }
 
-impl Default for Pattern {
-    fn default() -> Pattern {
-        Pattern::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn it_is_the_same_in_any_pieces_and_another_for_each_seed() {
-        let pattern = Pattern::new();
+        let pattern = Pattern::get();
         let whole = pattern.at(3, PERIOD as u64 - 100, 300);
         let first = pattern.at(3, PERIOD as u64 - 100, 150);
         let second = pattern.at(3, PERIOD as u64 + 50, 150);

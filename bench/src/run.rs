@@ -1,16 +1,18 @@
-//! The rounds: in each, every server has its turn in every scenario, one after the other. So
-//! when the machine has a slow minute, it is slow for all of them, and what is compared was
-//! measured side by side.
+//! The rounds: in each, every scenario has its time, and every server is started anew for it.
+//! They all run, but only one has something to do: they take turns of a few milliseconds, A B C
+//! A B C and so on. So when the machine is slow for a while, it is slow for all of them, and what
+//! is compared was measured side by side.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::sys::resource::{Resource, getrlimit};
 
-use crate::load::{Clients, verify};
+use crate::load::{Clients, Seen, verify};
 use crate::results::{FIELDS, Results, Row};
 use crate::scenario::Scenario;
-use crate::server::{Cores, Running, Server};
+use crate::server::{Cores, Running, Server, Usage};
 
 /// What to measure, and for how long.
 #[derive(Clone, Debug)]
@@ -21,10 +23,10 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// How often.
     pub rounds: usize,
-    /// How long the clients talk before it counts.
-    pub warm_up: Duration,
-    /// How long it counts.
-    pub time: Duration,
+    /// How many turns each has in a round.
+    pub turns: usize,
+    /// How long a turn is.
+    pub turn: Duration,
     /// Where.
     pub cores: Cores,
 }
@@ -47,112 +49,177 @@ pub struct LeftOut {
 /// If nothing can be measured at all. A server that fails is left out from then on, and the
 /// others go on.
 pub fn run(plan: &Plan) -> Result<(Vec<Row>, Vec<LeftOut>)> {
-    let mut left_out = vec![];
-    let mut servers = plan.servers.clone();
-    servers.retain(|server| match check(server, plan.cores) {
-        Ok(()) => true,
-        Err(failure) => {
-            left_out.push(failure);
-            false
-        }
-    });
-    let turns = |servers: &[Server]| -> u64 {
-        let carried =
-            |it: &Scenario| servers.iter().filter(|s| s.can_carry(it.load)).count();
-        (plan.rounds * plan.scenarios.iter().map(carried).sum::<usize>()) as u64
-    };
-    let bar = ProgressBar::new(turns(&servers));
-    let style = ProgressStyle::with_template(
-        "{bar:30} {pos}/{len}  {elapsed} so far, {eta} left  {msg}",
-    );
-    bar.set_style(style.expect("the template is fine"));
-    let mut rows = vec![];
+    let mut bench = Bench { plan, left_out: vec![], rows: vec![], bar: progress_bar() };
+    for server in &plan.servers {
+        bench.check(server);
+    }
+    bench.bar.set_length((plan.rounds * plan.scenarios.len()) as u64);
     for round in 1..=plan.rounds {
         for scenario in &plan.scenarios {
-            // Each round begins with another server: nobody always follows the same one.
-            let first = round % servers.len().max(1);
-            let order: Vec<Server> =
-                servers[first..].iter().chain(&servers[..first]).cloned().collect();
-            for server in order.iter().filter(|it| it.can_carry(scenario.load)) {
-                bar.set_message(format!(
-                    "round {round}: {} {}",
-                    scenario.name, server.name
-                ));
-                match turn(plan, scenario, server) {
-                    Ok(values) => rows.push(Row {
-                        scenario: scenario.name.to_string(),
-                        server: server.name.clone(),
-                        round,
-                        values,
-                    }),
-                    Err(error) => {
-                        let why = format!("{}: {error:#}", scenario.name);
-                        let name = server.name.clone();
-                        left_out.push(LeftOut { server: name, why, is_wrong: true });
-                        servers.retain(|other| other.name != server.name);
-                        rows.retain(|row: &Row| row.server != server.name);
-                        bar.set_length(turns(&servers).max(bar.position()));
-                    }
-                }
-                bar.inc(1);
+            bench.bar.set_message(format!("round {round}: {}", scenario.name));
+            for group in bench.groups(scenario, round)? {
+                bench.measure(scenario, round, &group);
             }
+            bench.bar.inc(1);
         }
     }
-    bar.finish_and_clear();
+    bench.bar.finish_and_clear();
     // In the order in which they were named, in each round.
     let place = |row: &Row| {
         let scenario = plan.scenarios.iter().position(|it| it.name == row.scenario);
         let server = plan.servers.iter().position(|it| it.name == row.server);
         (scenario, row.round, server)
     };
-    rows.sort_by_key(place);
-    Ok((rows, left_out))
+    bench.rows.sort_by_key(place);
+    Ok((bench.rows, bench.left_out))
 }
 
-/// Whether it runs, and echoes.
-fn check(server: &Server, cores: Cores) -> Result<(), LeftOut> {
-    let failure = |is_wrong| {
-        move |error: anyhow::Error| LeftOut {
-            server: server.name.clone(),
-            why: format!("{error:#}"),
-            is_wrong,
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{bar:30} {pos}/{len}  {elapsed} so far, {eta} left  {msg}",
+    );
+    let bar = ProgressBar::new(1).with_style(style.expect("the template is fine"));
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}
+
+struct Bench<'a> {
+    plan: &'a Plan,
+    left_out: Vec<LeftOut>,
+    rows: Vec<Row>,
+    bar: ProgressBar,
+}
+
+/// A server with its clients, and what it has done so far in this round.
+struct Turns<'a> {
+    server: &'a Server,
+    running: Running,
+    clients: Clients,
+    empty: Usage,
+    before: Usage,
+    seen: Seen,
+    cpu: Duration,
+}
+
+impl<'a> Bench<'a> {
+    /// Leaves a server out that does not run, or does not echo.
+    fn check(&mut self, server: &Server) {
+        match Running::start(server, Some(self.plan.cores)) {
+            Err(error) => self.leave_out(server, false, &error),
+            Ok(running) => {
+                if let Err(error) = verify(running.addr) {
+                    self.leave_out(server, true, &error);
+                }
+            }
         }
-    };
-    let running = Running::start(server, Some(cores)).map_err(failure(false))?;
-    verify(running.addr).map_err(failure(true))
+    }
+
+    fn leave_out(&mut self, server: &Server, is_wrong: bool, error: &anyhow::Error) {
+        let (server, why) = (server.name.clone(), format!("{error:#}"));
+        self.rows.retain(|row| row.server != server);
+        self.left_out.push(LeftOut { server, why, is_wrong });
+    }
+
+    /// Those who have their turns in a scenario: all of them at the same time, unless that would
+    /// be more connections than this process may have.
+    fn groups(&self, scenario: &Scenario, round: usize) -> Result<Vec<Vec<&'a Server>>> {
+        let mut servers: Vec<&Server> = self.plan.servers.iter().collect();
+        servers.retain(|server| {
+            let is_left_out = self.left_out.iter().any(|it| it.server == server.name);
+            server.can_carry(scenario.load) && !is_left_out
+        });
+        // Each round begins with another one: nobody always follows the same.
+        let first = round % servers.len().max(1);
+        servers.rotate_left(first);
+        let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let connections = scenario.load.clients + scenario.load.idle;
+        let most = (limit as usize - 200) / connections;
+        ensure!(most > 0, "{connections} connections are more than `ulimit -Hn` allows");
+        Ok(servers.chunks(most).map(<[&Server]>::to_vec).collect())
+    }
+
+    /// A round of a scenario: one short turn of each, and again, and again.
+    fn measure(&mut self, scenario: &Scenario, round: usize, group: &[&'a Server]) {
+        let mut all: Vec<Turns> = vec![];
+        for server in group {
+            match Turns::prepare(server, scenario, self.plan) {
+                Ok(turns) => all.push(turns),
+                Err(error) => self.fail(scenario, server, error),
+            }
+        }
+        for _ in 0..self.plan.turns {
+            all.retain_mut(|turns| match turns.take(self.plan.turn) {
+                Ok(()) => true,
+                Err(error) => {
+                    self.fail(scenario, turns.server, error);
+                    false
+                }
+            });
+        }
+        for turns in all {
+            match turns.values() {
+                Ok(values) => self.rows.push(Row {
+                    scenario: scenario.name.to_string(),
+                    server: turns.server.name.clone(),
+                    round,
+                    values,
+                }),
+                Err(error) => self.fail(scenario, turns.server, error),
+            }
+        }
+    }
+
+    fn fail(&mut self, scenario: &Scenario, server: &Server, error: anyhow::Error) {
+        self.leave_out(server, true, &error.context(scenario.name));
+    }
 }
 
-/// One server in one scenario, in a process of its own.
-fn turn(
-    plan: &Plan,
-    scenario: &Scenario,
-    server: &Server,
-) -> Result<[f64; FIELDS.len()]> {
-    let running = Running::start(server, Some(plan.cores))?;
-    let empty = running.usage()?;
-    let mut clients = Clients::connect(running.addr, scenario.load)?;
-    clients.run(plan.warm_up)?;
-    let before = (running.usage()?, running.processor_time()?);
-    let seen = clients.run(plan.time)?;
-    let after = (running.processor_time()?, running.usage()?);
-    let cpu = (after.0 - before.1).as_nanos() as f64;
-    let (user, system) =
-        (after.1.user - before.0.user, (after.1.system - before.0.system) as f64);
-    let echoes = seen.echoes.max(1) as f64;
-    let latency = |quantile| seen.latency.value_at_quantile(quantile) as f64 / 1000.0;
-    Ok([
-        seen.echoes as f64,
-        seen.time.as_secs_f64(),
-        cpu / echoes,
-        system / (user as f64 + system).max(1.0),
-        after.1.switches.saturating_sub(before.0.switches) as f64 / echoes,
-        latency(0.5),
-        latency(0.99),
-        latency(0.999),
-        empty.resident as f64 / 1024.0,
-        after.1.resident as f64 / 1024.0,
-        after.1.threads as f64,
-    ])
+impl Turns<'_> {
+    fn prepare<'a>(
+        server: &'a Server,
+        scenario: &Scenario,
+        plan: &Plan,
+    ) -> Result<Turns<'a>> {
+        let running = Running::start(server, Some(plan.cores))?;
+        let empty = running.usage()?;
+        let mut clients = Clients::connect(running.addr, scenario.load)?;
+        clients.run(2 * plan.turn)?; // to warm up
+        let before = running.usage()?;
+        let (seen, cpu) = (Seen::default(), Duration::ZERO);
+        Ok(Turns { server, running, clients, empty, before, seen, cpu })
+    }
+
+    fn take(&mut self, time: Duration) -> Result<()> {
+        let before = self.running.processor_time()?;
+        let seen = self.clients.run(time)?;
+        self.cpu += self.running.processor_time()? - before;
+        self.seen.add(&seen);
+        Ok(())
+    }
+
+    fn values(&self) -> Result<[f64; FIELDS.len()]> {
+        let after = self.running.usage()?;
+        let [user, system] = [
+            (after.user - self.before.user) as f64,
+            (after.system - self.before.system) as f64,
+        ];
+        let switches = after.switches.saturating_sub(self.before.switches) as f64;
+        let echoes = self.seen.echoes.max(1) as f64;
+        let latency = |part| self.seen.latency.value_at_quantile(part) as f64 / 1000.0;
+        Ok([
+            self.seen.echoes as f64,
+            self.seen.time.as_secs_f64(),
+            self.cpu.as_nanos() as f64 / echoes,
+            system / (user + system).max(1.0),
+            switches / echoes,
+            latency(0.5),
+            latency(0.99),
+            latency(0.999),
+            self.empty.resident as f64 / 1024.0,
+            after.resident as f64 / 1024.0,
+            after.threads as f64,
+        ])
+    }
 }
 
 /// Adds the rows to what was measured before; those of the same servers in the same scenarios
