@@ -36,6 +36,9 @@ const RECEIVE: u64 = 1 << 32;
 const SEND: u64 = 2 << 32;
 const CLOSE: u64 = 3 << 32;
 
+/// A receive that is told that nothing is there yet: the kernel does not look before it waits.
+const POLL_FIRST: u16 = 1;
+
 struct Server {
     ring: IoUring,
     listener: TcpListener,
@@ -52,6 +55,8 @@ struct Sending {
     buffer: u16,
     start: usize,
     end: usize,
+    /// There was more to receive when this was.
+    more: bool,
 }
 
 impl Server {
@@ -109,8 +114,9 @@ impl Server {
             }
             RECEIVE => match cqueue::buffer_select(entry.flags()) {
                 Some(buffer) if result > 0 => {
-                    self.sending[fd as usize] =
-                        Sending { buffer, start: 0, end: result as usize };
+                    let more = cqueue::sock_nonempty(entry.flags());
+                    let end = result as usize;
+                    self.sending[fd as usize] = Sending { buffer, start: 0, end, more };
                     self.send(fd)
                 }
                 buffer => {
@@ -152,12 +158,14 @@ impl Server {
     fn receive(&mut self, fd: RawFd) -> io::Result<()> {
         let size = self.buffers.size as u32;
         let receive = opcode::Recv::new(Fd(fd), ptr::null_mut(), size).buf_group(GROUP);
+        let receive =
+            receive.ioprio(if self.sending[fd as usize].more { 0 } else { POLL_FIRST });
         let receive = receive.build().flags(squeue::Flags::BUFFER_SELECT);
         self.push(receive.user_data(RECEIVE | fd as u64))
     }
 
     fn send(&mut self, fd: RawFd) -> io::Result<()> {
-        let Sending { buffer, start, end } = self.sending[fd as usize];
+        let Sending { buffer, start, end, .. } = self.sending[fd as usize];
         let bytes = self.buffers.address(buffer).wrapping_add(start);
         let send = opcode::Send::new(Fd(fd), bytes, (end - start) as u32);
         // The kernel itself waits until all has been sent.
