@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
+// ANCHOR: sizes
 /// How many bytes one receive takes at most.
 ///
 /// Each system call costs about the same whether it moves 4 KiB or 64, so bulk wants few calls.
@@ -23,7 +24,9 @@ const SMALL: usize = 1024;
 /// How many blocks of each size are kept for later (4 MiB in all): one for each result of a busy
 /// round.
 const SPARE_BLOCKS: usize = 64;
+// ANCHOR_END: sizes
 
+// ANCHOR: buffer
 /// Bytes that somebody owns: what was received, or what is still to be sent.
 ///
 /// It reads as `&[u8]`. Nothing is borrowed, so a task can hold it across a wait, and an
@@ -39,7 +42,9 @@ struct Block {
     start: usize,
     end: usize,
 }
+// ANCHOR_END: buffer
 
+// ANCHOR: block
 impl Block {
     fn new(memory: Vec<u8>) -> Box<Block> {
         Box::new(Block { start: 0, end: memory.len(), memory })
@@ -54,7 +59,9 @@ impl Block {
         Ok(Block::new(memory))
     }
 }
+// ANCHOR_END: block
 
+// ANCHOR: bytes
 impl Buffer {
     fn filled(mut block: Box<Block>, len: usize) -> Buffer {
         assert!(len <= block.memory.len(), "more bytes than there was room for");
@@ -89,7 +96,9 @@ impl Buffer {
         }
     }
 }
+// ANCHOR_END: bytes
 
+// ANCHOR: conversions
 impl Deref for Buffer {
     type Target = [u8];
 
@@ -121,7 +130,9 @@ impl fmt::Debug for Buffer {
         write!(f, "Buffer(\"{}\")", self.escape_ascii())
     }
 }
+// ANCHOR_END: conversions
 
+// ANCHOR: buffers
 /// The blocks that nobody is using at the moment. Each scheduler has one of these.
 #[derive(Debug, Default)]
 #[expect(
@@ -132,7 +143,9 @@ pub struct Buffers {
     large: Vec<Box<Block>>,
     small: Vec<Box<Block>>,
 }
+// ANCHOR_END: buffers
 
+// ANCHOR: fill
 impl Buffers {
     /// Lends a block of [`RECEIVE_SIZE`] bytes to `read`, which says how many it has filled, and
     /// returns those as a buffer.
@@ -183,6 +196,7 @@ impl Buffers {
         }
     }
 }
+// ANCHOR_END: fill
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use crate::log::{self, Log};
 use crate::net;
 use crate::recording::{Recording, Source};
 
+// ANCHOR: program
 /// Where a server listens unless told otherwise.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
 
@@ -42,7 +43,9 @@ pub struct Options {
     /// `--trace FILE`: where to record what happens.
     pub trace: Option<PathBuf>,
 }
+// ANCHOR_END: program
 
+// ANCHOR: run
 impl Program {
     /// Reads the command line and runs `serve`. What it returns becomes the exit status: 0
     /// after a graceful stop, 1 if the server cannot run, 2 for wrong usage.
@@ -66,7 +69,9 @@ impl Program {
             }
         }
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: parse
     fn parse(self, mut arguments: Parser) -> Result<Request, lexopt::Error> {
         let mut listen = DEFAULT_ADDRESS.parse().expect("the default is an address");
         let (mut quiet, mut lines, mut trace) = (false, false, None);
@@ -105,7 +110,9 @@ enum Request {
     Serve(Options),
     Say(String),
 }
+// ANCHOR_END: parse
 
+// ANCHOR: help
 /// The text of `--help`.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,7 +148,9 @@ impl fmt::Display for Program {
         )
     }
 }
+// ANCHOR_END: help
 
+// ANCHOR: listen
 impl Options {
     /// Starts to listen.
     ///
@@ -172,7 +181,9 @@ impl Options {
         })
     }
 }
+// ANCHOR_END: listen
 
+// ANCHOR: recording
 impl Options {
     /// Starts the recording that `--trace` asks for, if it does.
     ///
@@ -184,6 +195,7 @@ impl Options {
         self.trace.as_ref().map(create).transpose()
     }
 }
+// ANCHOR_END: recording
 
 #[cfg(test)]
 mod tests {

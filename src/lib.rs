@@ -22,6 +22,7 @@
 //! | [`signal`] | A signal as an event. |
 //! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
 
+// ANCHOR: modules
 #[cfg(not(unix))]
 compile_error!(
     "These servers speak to a Unix kernel: select(2) and descriptors. \
@@ -50,3 +51,4 @@ pub mod select;
 pub mod signal;
 pub mod task;
 pub mod trace;
+// ANCHOR_END: modules

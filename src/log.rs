@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::select::{FdSet, select};
 
+// ANCHOR: log
 /// A server's log, and the switch that silences the two lines for each client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log {
@@ -45,7 +46,9 @@ impl Log {
         }
     }
 }
+// ANCHOR_END: log
 
+// ANCHOR: say
 /// One line on standard output, at once.
 pub fn say(line: impl Display) {
     let mut out = io::stdout().lock();
@@ -61,7 +64,9 @@ pub fn problem(line: impl Display) {
         let _ = writeln!(out, "{line}");
     }
 }
+// ANCHOR_END: say
 
+// ANCHOR: has_room
 /// Whether a line can be written without waiting.
 fn has_room(fd: RawFd) -> bool {
     let (mut nothing, mut room) = (FdSet::new(), FdSet::new());
@@ -70,3 +75,4 @@ fn has_room(fd: RawFd) -> bool {
         .and_then(|()| select(&mut nothing, &mut room, Some(Duration::ZERO)));
     asked.is_ok() && room.contains(fd)
 }
+// ANCHOR_END: has_room

@@ -16,11 +16,11 @@ use std::time::Duration;
 use crate::buffer::{Buffer, Buffers};
 use crate::log;
 
+// ANCHOR: listen
 /// How many clients may wait to be accepted. The system has a limit of its own and takes the
 /// smaller one (Linux: `net.core.somaxconn`, 4096).
 const BACKLOG: i32 = 4096;
 
-// ANCHOR: listen
 /// Makes a blocking socket that listens on `addr`.
 ///
 /// # Errors
@@ -64,6 +64,7 @@ struct Inner {
 }
 // ANCHOR_END: socket
 
+// ANCHOR: new
 impl Socket {
     /// Takes over a socket (a `TcpListener`, a `TcpStream`, half of a `UnixStream::pair`) and
     /// makes it non-blocking.
@@ -107,6 +108,7 @@ impl Socket {
     pub fn ended(&self) -> bool {
         self.0.ended.get()
     }
+    // ANCHOR_END: new
 
     // ANCHOR: try_accept
     /// Accepts one client, ready for use: non-blocking, and without Nagle's delay.
@@ -159,6 +161,7 @@ impl Socket {
     }
     // ANCHOR_END: try_send
 
+    // ANCHOR: shutdown
     /// Says that we will send no more. What has been sent before still arrives, and the peer
     /// may go on sending.
     ///
@@ -186,13 +189,17 @@ impl Identity {
         self.0.strong_count() == 0
     }
 }
+// ANCHOR_END: shutdown
 
+// ANCHOR: descriptor
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         self.0.socket.as_raw_fd()
     }
 }
+// ANCHOR_END: descriptor
 
+// ANCHOR: no_signal
 /// Sending to a client that has gone must be an error (`BrokenPipe`), not a signal that ends
 /// the process. Rust programs ignore that signal, but a library may find itself elsewhere.
 /// On Apple's systems it is an option of the socket, which `socket2` sets.
@@ -200,7 +207,9 @@ impl AsRawFd for Socket {
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: i32 = 0;
+// ANCHOR_END: no_signal
 
+// ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -211,6 +220,7 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         }
     }
 }
+// ANCHOR_END: retry
 
 // ANCHOR: backoff
 /// How long a server that cannot accept lets the listening socket be.

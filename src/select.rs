@@ -13,6 +13,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::time::Duration;
 
+// ANCHOR: words
 /// The number of descriptors that a set has room for: 0 to 1,023.
 pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
 
@@ -29,6 +30,7 @@ type Words = [Word; WORDS];
 const _: () = assert!(size_of::<Words>() == size_of::<libc::fd_set>());
 const _: () = assert!(align_of::<Words>() >= align_of::<libc::fd_set>());
 const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
+// ANCHOR_END: words
 
 // ANCHOR: fdset
 /// A set of descriptors: one bit for each.
@@ -103,6 +105,7 @@ impl FdSet {
 }
 // ANCHOR_END: fdset
 
+// ANCHOR: place
 #[cold]
 fn does_not_fit(fd: RawFd) -> io::Error {
     io::Error::other(format!(
@@ -117,7 +120,9 @@ fn place(fd: RawFd) -> Option<(usize, Word)> {
     let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
     Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
 }
+// ANCHOR_END: place
 
+// ANCHOR: iterator
 /// Iterator over an [`FdSet`]; see [`FdSet::iter`].
 #[derive(Clone, Debug)]
 pub struct Descriptors<'a> {
@@ -147,6 +152,7 @@ impl fmt::Debug for FdSet {
         f.debug_set().entries(self.iter()).finish()
     }
 }
+// ANCHOR_END: iterator
 
 // ANCHOR: select
 /// Sleeps until a descriptor in `read` can be read from (data, end of input, a client to
@@ -200,6 +206,7 @@ pub fn select(
 }
 // ANCHOR_END: select
 
+// ANCHOR: timeval
 /// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
 /// again and again. No more than a year at once, because some systems refuse large numbers.
 fn timeval(timeout: Duration) -> libc::timeval {
@@ -210,6 +217,7 @@ fn timeval(timeout: Duration) -> libc::timeval {
         tv_usec: (micros % 1_000_000) as libc::suseconds_t,
     }
 }
+// ANCHOR_END: timeval
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 //! What to try: `nc 127.0.0.1 8000` in two terminals. The second is connected, and may type,
 //! but gets no answer. Now end the first with Ctrl-D.
 
+// ANCHOR: program
 #![forbid(unsafe_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,10 +27,13 @@ const PROGRAM: Program = Program {
     lines: false,
     trace: false,
 };
+// ANCHOR_END: program
 
+// ANCHOR: main
 fn main() -> ExitCode {
     PROGRAM.run(echo_server)
 }
+// ANCHOR_END: main
 
 // ANCHOR: echo_server
 fn echo_server(options: Options) -> io::Result<()> {

@@ -10,6 +10,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`; both are answered. Then count the threads:
 //! `ls /proc/$(pidof 02_threads)/task | wc -l`.
 
+// ANCHOR: program
 #![forbid(unsafe_code)]
 
 use std::hint;
@@ -30,10 +31,13 @@ const PROGRAM: Program = Program {
     lines: false,
     trace: false,
 };
+// ANCHOR_END: program
 
+// ANCHOR: main
 fn main() -> ExitCode {
     PROGRAM.run(echo_server)
 }
+// ANCHOR_END: main
 
 // ANCHOR: echo_server
 fn echo_server(options: Options) -> io::Result<()> {

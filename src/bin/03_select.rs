@@ -11,6 +11,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`, and `ls /proc/$(pidof 03_select)/task | wc -l`.
 //! Then add a step to the protocol (greet each client first) and count the places to change.
 
+// ANCHOR: program
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -33,7 +34,9 @@ const PROGRAM: Program = Program {
     lines: false,
     trace: false,
 };
+// ANCHOR_END: program
 
+// ANCHOR: main
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         server.run()
     })
 }
+// ANCHOR_END: main
 
 // ANCHOR: state
 /// Where a connection is in its loop, and what it needs to go on.
@@ -70,6 +74,7 @@ struct Server {
 }
 // ANCHOR_END: state
 
+// ANCHOR: new
 impl Server {
     fn new(sock: Socket, log: Log) -> io::Result<Server> {
         let mut read_waiting = FdSet::new();
@@ -85,6 +90,7 @@ impl Server {
             paused: None,
         })
     }
+    // ANCHOR_END: new
 
     // ANCHOR: run
     fn run(&mut self) -> io::Result<()> {
@@ -162,8 +168,8 @@ impl Server {
         };
         set.insert(fd).expect("it has been in a set before");
     }
-    // ANCHOR_END: turn
 }
+// ANCHOR_END: turn
 
 // ANCHOR: step
 impl Connection {
