@@ -6,7 +6,7 @@
 //! What it costs: while the thread sleeps in one client's `read`, nobody else is served.
 //!
 //! What to try: `nc 127.0.0.1 8000` in two terminals. The second is connected, and may type,
-//! but gets no answer. Now end the first with Ctrl-D.
+//! but gets no answer. Now end the first with Ctrl-C.
 
 // ANCHOR: program
 #![forbid(unsafe_code)]
