@@ -11,9 +11,10 @@ pub const WORDS: &str = "chapters/words.md";
 pub const FIGURE: &str = "chapters/figures/wait.svg";
 pub const SESSION: &str = "chapters/sessions/run.txt";
 pub const DIFF: &str = "chapters/diffs/two.diff";
+pub const RECORDING: &str = "chapters/traces/run.jsonl";
 pub const CODE: &str = "src/net.rs";
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 12] = [
     (
         SUMMARY,
         "# Summary\n\n- [One](one.md)\n- [Two](two/index.md)\n\n\
@@ -42,6 +43,9 @@ const FILES: [(&str, &str); 9] = [
         ),
     ),
     ("src/whole.rs", "fn whole() {}\n"),
+    (RECORDING, "{\"t\":0,\"e\":\"trace\",\"v\":1,\"src\":\"src/run.rs\"}\n"),
+    ("src/run.rs", concat!("// ANCHOR: run\n", "fn run() {}\n", "// ANCHOR_END: run\n")),
+    ("chapters/traces/run.txt", "1  the recording begins\n"),
 ];
 
 /// Its lines are known by their numbers in the tests: new ones go to the end.
@@ -93,6 +97,22 @@ The second one, as `!=` says.
 ```
 
 PROSE
+
+<trace-player id="played" label="One client">
+
+```text
+{{#include traces/run.txt}}
+```
+
+<script type="application/x-jsonlines">
+{{#include traces/run.jsonl}}
+</script>
+
+<script type="text/x-rust" data-file="src/run.rs">
+{{#include ../src/run.rs}}
+</script>
+
+</trace-player>
 "#;
 
 const SVG: &str = r##"<svg role="img" aria-labelledby="wait-title wait-desc" fill="none">

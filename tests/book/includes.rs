@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::Defects;
 use crate::anchors;
 use crate::book::{Book, Page, resolve};
+use crate::players;
 
 /// The includes of a page by the lines that they are on: the paths of what they include,
 /// which has something to show; none for an include that is broken, which has been said.
@@ -16,7 +17,7 @@ const ALONE: &str = "put this alone on its line, without space before it: {{#inc
 pub fn of_page(book: &Book, page: &Page, defects: &mut Defects) -> Includes {
     let mut found = Includes::new();
     for (number, line) in page.text.lines().filter(|(_, line)| has_directive(line)) {
-        let include = match include(book, page, line) {
+        let include = match include(book, page, number, line) {
             Ok(include) => Some(include),
             Err(message) => {
                 defects.add(&page.path, number, message);
@@ -36,7 +37,12 @@ fn has_directive(line: &str) -> bool {
     directives.next().is_some()
 }
 
-fn include(book: &Book, page: &Page, line: &str) -> Result<String, String> {
+fn include(
+    book: &Book,
+    page: &Page,
+    number: usize,
+    line: &str,
+) -> Result<String, String> {
     // mdBook would indent the first of the lines only, and put the others outside.
     let directive = line.trim_end().strip_prefix("{{#");
     let directive = directive.and_then(|it| it.strip_suffix("}}")).ok_or(ALONE)?;
@@ -52,7 +58,13 @@ fn include(book: &Book, page: &Page, line: &str) -> Result<String, String> {
     let path = resolve(&page.path, path).ok_or_else(outside)?;
     let missing = || format!("there is no text file {path} to include");
     let text = book.read(&path).ok_or_else(missing)?;
-    if shown(&path, &text, anchor)?.trim().is_empty() {
+    let is_source =
+        players::script(page, number).is_some_and(|it| players::is_source(&it));
+    let shown = match anchor {
+        None if is_source => text,
+        anchor => shown(&path, &text, anchor)?,
+    };
+    if shown.trim().is_empty() {
         return Err(format!("{path} has nothing to show here"));
     }
     Ok(path)

@@ -64,7 +64,10 @@ fn check_target(book: &Book, page: &Page, target: &str) -> Result<(), String> {
     let Some(other) = book.page(&path) else {
         return Err(format!("link to a page: mdBook makes .html of {target:?}"));
     };
-    if !heading.is_empty() && !other.text.ids().contains(heading) {
+    // `#id@12` is a step of the player with this id.
+    let (id, step) = heading.split_once('@').unwrap_or((heading, "0"));
+    let is_known = other.text.ids().contains(id) && step.parse::<u32>().is_ok();
+    if !heading.is_empty() && !is_known {
         return Err(format!("mend this link: {path} has no heading #{heading}"));
     }
     Ok(())

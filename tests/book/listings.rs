@@ -5,6 +5,7 @@ use crate::Defects;
 use crate::book::{Book, Page, folder};
 use crate::includes::{self, Includes};
 use crate::markdown::Block;
+use crate::players;
 
 /// What is wrong, if something is: the line and what to do about it.
 type Checked<T = ()> = Result<T, (usize, String)>;
@@ -12,10 +13,11 @@ type Checked<T = ()> = Result<T, (usize, String)>;
 pub fn check(book: &Book, page: &Page, defects: &mut Defects) {
     let includes = includes::of_page(book, page, defects);
     let blocks = page.text.blocks.iter().map(|block| check_block(page, block, &includes));
-    let figures = includes.iter().map(|(line, path)| check_figure(page, *line, path));
-    for (line, message) in blocks.chain(figures).filter_map(Result::err) {
+    let others = includes.iter().map(|(line, path)| check_other(book, page, *line, path));
+    for (line, message) in blocks.chain(others).filter_map(Result::err) {
         defects.add(&page.path, line, message);
     }
+    players::check(book, page, &includes, defects);
 }
 
 fn check_block(page: &Page, block: &Block, includes: &Includes) -> Checked {
@@ -116,14 +118,17 @@ fn check_generated(
     }
 }
 
-/// What is included outside of blocks is a figure, which becomes a part of the page's
-/// HTML.
-fn check_figure(page: &Page, line: usize, path: &Option<String>) -> Checked {
+/// What is included outside of blocks is for a player, or a figure, which becomes a part
+/// of the page's HTML.
+fn check_other(book: &Book, page: &Page, line: usize, path: &Option<String>) -> Checked {
     let blocks = &page.text.blocks;
     let is_in_a_block = blocks.iter().flat_map(|it| &it.lines).any(|it| it.0 == line);
     let Some(path) = path.as_ref().filter(|_| !is_in_a_block) else {
         return Ok(());
     };
+    if let Some(script) = players::script(page, line) {
+        return players::check_script(book, page, (line, path), &script);
+    }
     let text = &page.text;
     let is_apart = |line| text.is_blank(line) || text.line(line).trim().starts_with('<');
     if !is_a(path, "figures", ".svg") {

@@ -17,6 +17,7 @@ mod links;
 mod listings;
 mod markdown;
 mod pages;
+mod players;
 
 use std::fmt;
 use std::path::Path;

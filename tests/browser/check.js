@@ -60,7 +60,7 @@ async function checkLayout() {
 
 async function checkKeys() {
   const address = page.url();
-  const code = page.locator("main pre code").first();
+  const code = page.locator("main pre code:visible").first();
   if ((await code.count()) === 0) return;
   await code.click();
   await page.keyboard.press("ArrowRight");
@@ -97,7 +97,7 @@ async function checkLinks() {
     if (!existsSync(file)) {
       report(path, `links to ${relative(book, file)}, which is not there`);
     } else if (url.hash && file.endsWith(".html")) {
-      const id = decodeURIComponent(url.hash.slice(1));
+      const id = decodeURIComponent(url.hash.slice(1)).replace(/@\d+$/, ""); // of a player
       if (!readFileSync(file, "utf8").includes(`id="${id}"`)) {
         report(path, `links to ${relative(book, file)}#${id}, which is not there`);
       }

@@ -1,0 +1,379 @@
+// What a recording says (chapters/appendix/trace_format.md): the state after each of its lines,
+// a sentence for each, and the questions that they answer. It is pure and needs no page:
+// tests/browser/fold.test.js runs it alone.
+(() => {
+"use strict";
+
+const MOST_LINES = 20_000;
+
+// Where a task can wait: it is in one of these lists at most.
+const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
+
+// The system calls that do something. All others ask what is ready.
+const DIRECT = ["accept", "recv", "send"];
+
+// What lines of each kind must have, with an example of it.
+const NEEDS = {
+  spawn: { task: 1, name: "echo" }, resume: { task: 1 }, yield: { task: 1, want: "read" },
+  park: { task: 1, on: "read" }, happened: { task: 1, op: "read" }, finish: { task: 1 },
+  enter: { call: "select" }, leave: { call: "select" }, accept: { fd: 5 }, close: { fd: 5 },
+};
+
+// Reading ------------------------------------------------------------------------------------
+
+// The header and the events of a recording, and by file the lines of source that they name. An
+// event's `step` is the number of its line. Throws an error that tells a reader what is wrong.
+function read(text) {
+  const all = text.trim().split("\n");
+  const notes = [];
+  const events = [];
+  if (all.length > MOST_LINES) {
+    notes.push(`It has ${all.length} lines. These are the first ${MOST_LINES}.`);
+    all.length = MOST_LINES;
+  }
+  all.forEach((line, at) => {
+    try {
+      events.push(parse(line, at + 1));
+    } catch (error) {
+      const isCutOff = at > 0 && at === all.length - 1 && error instanceof SyntaxError;
+      if (!isCutOff) throw new Error(`Line ${at + 1}: ${error.message}`);
+      notes.push(`Its last line, ${at + 1}, is cut off and left out.`);
+    }
+  });
+  const [header, ...steps] = events;
+  const lines = new Map();
+  for (const { file = header.src, line } of steps) {
+    if (line) lines.set(file, (lines.get(file) ?? new Set()).add(line));
+  }
+  return { header, events, lines, notes };
+}
+
+function parse(line, step) {
+  const event = JSON.parse(line);
+  if (typeof event?.e !== "string") throw new Error('this is no step: it has no "e".');
+  if (step === 1 && event.e !== "trace") {
+    throw new Error('this is no recording: one begins with "e":"trace".');
+  }
+  if (step === 1 && event.v !== 1) {
+    throw new Error(`this player reads version 1 of the format, not ${event.v}.`);
+  }
+  for (const [field, example] of Object.entries(NEEDS[event.e] ?? {})) {
+    if (typeof event[field] !== typeof example) {
+      throw new Error(`"${event.e}" needs a "${field}", such as ${JSON.stringify(example)}.`);
+    }
+  }
+  return { ...event, step, t: Number(event.t) || 0 };
+}
+
+// Folding ------------------------------------------------------------------------------------
+
+const NOTHING = {
+  tasks: new Map(), // those that have not finished: their names, and where they are suspended
+  running: null, // the task that runs
+  held: null, // the task that has yielded an event, which the scheduler has in its hand
+  ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
+  calls: new Map(), // by thread: the system call that it is in, or was in last
+  polls: false, // it asks what is ready, so that no other call sleeps
+  clients: new Map(), // by number: descriptor, bytes received and echoed
+  echoed: 0,
+  wrong: null, // what a checkpoint says otherwise
+};
+
+// The state after each event. What does not change is shared between them.
+function fold({ header, events }) {
+  let state = begin(header.init ?? {});
+  return events.map((event) => (state = APPLY[event.e]?.(state, event) ?? state));
+}
+
+function begin(init) {
+  let state = NOTHING;
+  for (const list of LISTS) {
+    for (const item of init[list] ?? []) {
+      const [fd, task] = Array.isArray(item) ? item : [undefined, item];
+      state = put(change(state, task, { name: `task ${task}` }), list, { task, fd });
+    }
+  }
+  return state;
+}
+
+const APPLY = {
+  spawn: (state, { task, name }) => put(change(state, task, { name }), "ready", { task }),
+  resume: (state, { task }) => ({ ...change(without(state, task), task, {}), running: task }),
+  yield: (state, { task, want, fd, file, line }) => ({
+    ...change(without(state, task), task, { want, fd, file, line }), held: task,
+  }),
+  park: (state, { task, on, fd }) => put(state, on, { task, fd }),
+  happened: (state, event) => {
+    const { task, op, fd, len = null, error } = event;
+    const result = error ?? (op === "accept" ? { fd } : len);
+    return count(put(state, "ready", { task, with: result }), event);
+  },
+  finish: (state, { task }) => {
+    const tasks = new Map(state.tasks);
+    tasks.delete(task);
+    return { ...without(state, task), tasks };
+  },
+  enter: (state, event) => ({
+    ...state,
+    polls: state.polls || !DIRECT.includes(event.call),
+    calls: new Map(state.calls).set(event.th ?? 1, { asked: event, isAsleep: true }),
+  }),
+  leave: (state, event) => {
+    const { th = 1, call } = event;
+    const { asked = event } = state.calls.get(th) ?? {};
+    const calls = new Map(state.calls).set(th, { asked, isAsleep: false });
+    return count({ ...state, calls }, { ...event, op: { recv: "read", send: "write" }[call] });
+  },
+  accept: (state, { conn, fd }) => ({
+    ...state,
+    clients: new Map(state.clients).set(conn, { fd, received: 0, echoed: 0, isOpen: true }),
+  }),
+  close: (state, { conn }) => client(state, conn, () => ({ isOpen: false })),
+  state: (state, event) => ({ ...state, wrong: compare(state, event) }),
+};
+
+function without(state, task) {
+  const next = { ...state, wrong: null };
+  for (const list of LISTS) {
+    const isIt = (it) => it.task === task;
+    if (state[list].some(isIt)) next[list] = state[list].filter((it) => !isIt(it));
+  }
+  if (state.running === task) next.running = null;
+  if (state.held === task) next.held = null;
+  return next;
+}
+
+function put(state, list, entry) {
+  if (!LISTS.includes(list)) return state;
+  const next = without(state, entry.task);
+  const key = (it) => it.fd ?? it.task;
+  next[list] = [...next[list], entry];
+  if (list !== "ready") next[list].sort((a, b) => key(a) - key(b));
+  return next;
+}
+
+function change(state, id, what) {
+  const task = { ...state.tasks.get(id), id, ...what };
+  return { ...state, tasks: new Map(state.tasks).set(id, task) };
+}
+
+function client(state, number, update) {
+  const it = state.clients.get(number);
+  if (!it) return state;
+  return { ...state, clients: new Map(state.clients).set(number, { ...it, ...update(it) }) };
+}
+
+function count(state, { op, conn, len = 0 }) {
+  const add = (field) => client(state, conn, (it) => ({ [field]: it[field] + len }));
+  if (op === "read") return add("received");
+  return op === "write" ? { ...add("echoed"), echoed: state.echoed + len } : state;
+}
+
+// What a checkpoint says otherwise than the fold; null if they agree.
+function compare(state, said) {
+  const mine = { tasks: `${state.tasks.size}` };
+  const theirs = { tasks: `${said.running}` };
+  for (const list of LISTS) {
+    const tables = ["read", "write"].includes(list);
+    mine[list] = state[list].map(({ fd, task }) => (tables ? `${fd}:${task}` : task)).join(" ");
+    theirs[list] = (said[list] ?? []).map((it) => [it].flat().join(":")).join(" ");
+  }
+  const wrong = Object.keys(mine).filter((it) => mine[it] !== theirs[it]);
+  return wrong.map((it) => `${it}: [${mine[it]}], recorded [${theirs[it]}]`).join("; ") || null;
+}
+
+// Words --------------------------------------------------------------------------------------
+
+const CAN = {
+  accept: "can accept", read: "can receive", write: "can send", close: "can go on closing",
+};
+const WANTS = {
+  accept: ({ fd }) => `accept a client from ${fd}`,
+  read: ({ fd }) => `receive from ${fd}`,
+  write: ({ fd, len }) => `send ${len === undefined ? "" : `${bytes(len)} `}to ${fd}`,
+  close: ({ fd }) => `close ${fd}`,
+  sleep: () => "sleep",
+};
+const PARKED = {
+  read: (fd) => `onto the read-waiting table, under ${fd}`,
+  write: (fd) => `onto the write-waiting table, under ${fd}`,
+  timer: () => "among the timers",
+  kernel: () => "to the kernel, as an operation",
+  again: () => "aside until the next round: it has had its share of this one",
+};
+const END = "the end of input";
+
+const bytes = (n) => (n === 1 ? "1 byte" : `${n.toLocaleString("en")} bytes`);
+const join = (words, and) =>
+  words.length > 1 ? `${words.slice(0, -1).join(", ")} ${and} ${words.at(-1)}` : `${words}`;
+
+// Bytes as one writes them in a program: 2 bytes, “a\n”.
+function received({ len, data = "" }) {
+  if (!len) return END;
+  const escape = (c) =>
+    ({ "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" })[c] ??
+    `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const text = data.replace(/[\\\x00-\x1f\x7f-\xff]/g, escape);
+  return `${bytes(len)}${data ? `, “${text}${len > data.length ? "…" : ""}”` : ""}`;
+}
+
+// What is sent into a task.
+function result(data) {
+  if (data === undefined) return "start";
+  if (data === null) return "nothing";
+  if (data === 0) return END;
+  if (typeof data === "number") return bytes(data);
+  return typeof data === "string" ? `the error ${data}` : `descriptor ${data.fd}`;
+}
+
+function span(ns) {
+  const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]].find(([it]) => ns >= it) ?? [1, "ns"];
+  return `${Number((ns / size).toPrecision(3))} ${unit}`;
+}
+
+// An event in words, as it follows on the state before it.
+function sentence(event, before) {
+  const thread = event.th === undefined ? "" : `Thread ${event.th}: `;
+  return `${thread}${SAYS[event.e]?.(event, before) ?? `something new, “${event.e}”.`}`;
+}
+
+const SAYS = {
+  trace: ({ stage }) => `The recording of ${stage ?? "a server"} begins.`,
+  spawn: ({ task, name }, { running }) => {
+    const who = running === null ? "" : ` by task ${running}`;
+    return `Task ${task}, ${name}, is submitted${who}: onto the ready queue.`;
+  },
+  resume: ({ task, with: data }, { tasks }) => {
+    const { want } = tasks.get(task) ?? {};
+    if (!want) return `Task ${task} is primed: it runs to its first event.`;
+    if (want === "write" && data > 0) return `Task ${task} is resumed: its ${bytes(data)} are sent.`;
+    return `Task ${task} is resumed${data === null ? "" : ` with ${result(data)}`}.`;
+  },
+  yield: (event) => {
+    const { task, want, line } = event;
+    return `Task ${task} yields at line ${line}: it wants to ${WANTS[want]?.(event) ?? want}.`;
+  },
+  park: ({ task, on, fd }) => `Task ${task} and its event go ${PARKED[on]?.(fd) ?? `to ${on}`}.`,
+  happened: (event) => {
+    const { task, op, fd, error, conn } = event;
+    const what = {
+      accept: `accept on ${fd} happens: client ${conn} is here.`,
+      read: `recv on ${fd} happens: ${received(event)}.`,
+      write: `send on ${fd} happens: ${received(event)}.`,
+      close: `The close of ${fd} is over.`,
+      sleep: `The time has come.`,
+    }[op];
+    const failed = `The ${op}${fd === undefined ? "" : ` on ${fd}`} fails: ${error}.`;
+    return `${error ? failed : what} Task ${task} and this result go onto the ready queue.`;
+  },
+  finish: ({ task, panicked }) =>
+    panicked ? `Task ${task} panics, and is ended. The others go on.` : `Task ${task} finishes.`,
+  accept: ({ fd, peer, conn }) =>
+    `Client ${conn} (${peer}) is connected: its descriptor is ${fd}.`,
+  close: ({ fd }) => `Descriptor ${fd} is closed.`,
+  stop: () => "A graceful stop begins: nobody waits for anything new.",
+  state: () => "A checkpoint: where all tasks are, as the scheduler itself sees it.",
+  enter: (event, { polls }) => {
+    const { call, r, w = [], fd, timeout } = event;
+    if (DIRECT.includes(call)) {
+      const until = { accept: "a client comes", recv: "something comes", send: "there is room" };
+      const what = call === "send" ? ` with ${received(event)}` : "";
+      const sleeps = polls ? "" : ` The thread sleeps until ${until[call]}.`;
+      return `${call} on ${fd} is called${what}.${sleeps}`;
+    }
+    const most = timeout === undefined ? "" : `, for ${span(timeout)} at most`;
+    const sleeps = timeout === 0
+      ? "It does not sleep: there is work to go on with."
+      : `The thread sleeps until something is${most}.`;
+    if (!r) return `${call} is asked what is ready. ${sleeps}`;
+    const asked = [];
+    if (r.length > 0) asked.push(`can ${join(r, "or")} be read`);
+    if (w.length > 0) asked.push(`can ${join(w, "or")} be written`);
+    return `${call} is asked: ${asked.join(", ") || "nothing"}? ${sleeps}`;
+  },
+  leave: (event, before) => {
+    const { call, r, w = [], fd, len, error } = event;
+    const on = fd === undefined || r ? call : `${call} on ${fd}`;
+    if (error) return `${on} fails: ${error}.`;
+    if (call === "recv") return `${on} returns ${received(event)}.`;
+    if (call === "send") return `${on} returns: ${bytes(len)} are on their way.`;
+    if (!r) return `${on} returns.`;
+    const said = [];
+    const tasks = [];
+    for (const [fds, table, word] of [[r, "read", "readable"], [w, "write", "writable"]]) {
+      if (fds.length > 0) said.push(`${join(fds, "and")} ${fds.length > 1 ? "are" : "is"} ${word}`);
+      for (const { task } of before[table].filter((it) => fds.includes(it.fd))) {
+        tasks.push(`task ${task} ${CAN[before.tasks.get(task)?.want] ?? "can go on"}`);
+      }
+    }
+    if (said.length === 0) return `${call} says that nothing is ready: the time is over.`;
+    return `${call} says ${said.join(", ")}${tasks.length > 0 ? `: ${join(tasks, "and")}` : ""}.`;
+  },
+};
+
+// Questions ----------------------------------------------------------------------------------
+
+// What a reader may predict before this event, and which of the choices are right; null if
+// there is nothing to choose from.
+function question(event, before) {
+  const choices = CHOICES[event.e]?.(event, before) ?? [];
+  if (choices.length < 2) return null;
+  const text = event.e === "resume" ? "Which task runs next?" : `What will ${event.call} say?`;
+  return { text, choices };
+}
+
+const CHOICES = {
+  resume: ({ task }, { tasks }) =>
+    [...tasks.values()].map(({ id, name }) => ({ label: `task ${id}, ${name}`, isRight: id === task })),
+  leave: ({ r, w = [], th = 1 }, before) => {
+    const { asked } = before.calls.get(th) ?? {};
+    if (!r || !asked) return null;
+    const choose = (table, given, said, word) =>
+      (given ?? before[table].map((it) => it.fd))
+        .map((fd) => ({ label: `${fd} is ${word}`, isRight: said.includes(fd) }));
+    const choices = [
+      ...choose("read", asked.r, r, "readable"), ...choose("write", asked.w, w, "writable"),
+    ];
+    if (asked.timeout !== undefined) {
+      choices.push({ label: "nothing is ready", isRight: r.length + w.length === 0 });
+    }
+    return choices;
+  },
+};
+
+// Two recordings -----------------------------------------------------------------------------
+
+// Pairs of places in two lists of states, such that both have echoed the same number of bytes
+// wherever they can.
+function align(a, b) {
+  const pairs = [];
+  let from = [0, 0];
+  for (const level of [...new Set([...a, ...b].map((it) => it.echoed))].sort((x, y) => x - y)) {
+    const to = [a, b].map((states) => {
+      const past = states.findIndex((it) => it.echoed > level);
+      return past < 0 ? states.length : past;
+    });
+    const steps = Math.max(to[0] - from[0], to[1] - from[1]);
+    for (let step = 0; step < steps; step += 1) {
+      pairs.push([0, 1].map((i) => Math.max(0, Math.min(from[i] + step, to[i] - 1))));
+    }
+    from = to;
+  }
+  return pairs;
+}
+
+// Where two recordings part: the first step of each that is not as in the other, whenever it
+// came, and from which address; null if they do not. A recording that is at its end has none.
+function difference(a, b) {
+  const shape = ({ t, step, peer, sha, ...rest }) => JSON.stringify(rest);
+  const [x, y] = [a, b].map(({ events }) => events.filter((it) => it.e !== "state"));
+  for (let at = 0; at < Math.max(x.length, y.length); at += 1) {
+    if (!x[at] || !y[at] || shape(x[at]) !== shape(y[at])) return [x[at], y[at]];
+  }
+  return null;
+}
+
+const api = { read, fold, sentence, question, align, difference, result, span };
+if (typeof module === "object") module.exports = api;
+else globalThis.TraceFold = api;
+})();
