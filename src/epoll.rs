@@ -188,6 +188,7 @@ mod linux {
             }
         }
 
+        #[inline(always)]
         fn wait(
             &mut self,
             timeout: Option<Duration>,
@@ -258,6 +259,7 @@ mod linux {
     ///
     /// A signal handler that runs in the meantime ends the wait; there are no reports then, and
     /// whoever waits looks at the clock anyway.
+    #[inline(always)]
     fn wait(
         instance: &OwnedFd,
         timeout: Option<Duration>,

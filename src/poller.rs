@@ -129,6 +129,7 @@ impl Poller for Select {
         Some(read.chain(write).collect())
     }
 
+    #[inline(always)]
     fn wait(
         &mut self,
         timeout: Option<Duration>,

@@ -289,15 +289,19 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
 
     /// Where all tasks are.
     fn state(&self) -> State {
-        let read = self.read_waiting.tasks(On::Read);
-        let write = self.write_waiting.tasks(On::Write);
-        let again = self.again.iter().map(|(_, task)| (On::Again, task.id()));
         let sleeping = self.timers.values().filter_map(|timer| match timer {
-            Timer::Sleep(task) => Some((On::Timer, task.id())),
+            Timer::Sleep(task) => Some(task.id()),
             Timer::Deadline(_) => None, // its task waits to read
         });
-        let waiting = read.chain(write).chain(again).chain(sleeping).collect();
-        State { running: self.ready.running(), ready: self.ready.tasks(), waiting }
+        State {
+            running: self.ready.running(),
+            ready: self.ready.tasks(),
+            read: self.read_waiting.tasks(),
+            write: self.write_waiting.tasks(),
+            timer: sleeping.collect(),
+            kernel: vec![],
+            again: self.again.iter().map(|(_, task)| task.id()).collect(),
+        }
     }
     // ANCHOR_END: trace
 
@@ -498,9 +502,9 @@ impl WaitingTable {
             .collect()
     }
 
-    fn tasks(&self, on: fn(RawFd) -> On) -> impl Iterator<Item = (On, TaskId)> {
+    fn tasks(&self) -> Vec<(RawFd, TaskId)> {
         let slots = (0..).zip(&self.slots);
-        slots.filter_map(move |(fd, slot)| Some((on(fd), slot.as_ref()?.1.id())))
+        slots.filter_map(|(fd, slot)| Some((fd, slot.as_ref()?.1.id()))).collect()
     }
 
     fn take(&mut self) -> Vec<(Event, Submitted)> {

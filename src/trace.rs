@@ -144,7 +144,15 @@ pub struct State {
     pub running: usize,
     /// Those on the ready queue, in its order.
     pub ready: Vec<TaskId>,
-    /// All others, in any order.
-    pub waiting: Vec<(On, TaskId)>,
+    /// Those on the read-waiting table, by descriptor.
+    pub read: Vec<(RawFd, TaskId)>,
+    /// Those on the write-waiting table, by descriptor.
+    pub write: Vec<(RawFd, TaskId)>,
+    /// Those that sleep, by the time of their waking.
+    pub timer: Vec<TaskId>,
+    /// Those whose operation the kernel has, in any order.
+    pub kernel: Vec<TaskId>,
+    /// Those that have had their share, and go on in the next round, in this order.
+    pub again: Vec<TaskId>,
 }
 // ANCHOR_END: step
