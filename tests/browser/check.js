@@ -1,7 +1,8 @@
 // Opens every page of the built book (`mdbook build`) in headless Chromium, from file://, as a
-// reader would: in each theme, on a telephone and on a projector. It fails on an error in the
-// console, a page that is wider than its window, text without contrast or other barriers (axe),
-// a broken link, and on arrow keys that turn the page while somebody reads code.
+// reader would: in each theme, on a telephone and on a projector, with what mdBook puts around it
+// (menu, sidebar, list of themes, search). It fails on an error in the console, a page that is wider
+// than its window, text without contrast or other barriers (axe), a broken link, and on arrow keys
+// that turn the page while somebody reads code.
 //
 // Usage: node check.js [FOLDER OF THE BUILT BOOK]
 
@@ -48,14 +49,41 @@ page.on("request", (request) => {
   if (!/^(file|data):/.test(request.url())) report(path, `asks the network for ${request.url()}`);
 });
 
+async function checkWidth(what) {
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  if (wider > 0) report(path, `is ${wider} pixels wider than ${what}`);
+}
+
 async function checkLayout() {
   for (const [name, viewport] of Object.entries(windows)) {
     await page.setViewportSize(viewport);
-    const wider = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    if (wider > 0) report(path, `is ${wider} pixels wider than a ${name}`);
+    await checkWidth(`a ${name}`);
   }
+}
+
+// The frame is the same on every page.
+async function checkFrame() {
+  for (const [name, viewport] of Object.entries(windows)) {
+    await page.setViewportSize(viewport);
+    const sidebar = page.locator("#mdbook-sidebar-toggle-anchor");
+    const wasOpen = await sidebar.isChecked();
+    await page.click("#mdbook-sidebar-toggle");
+    if ((await sidebar.isChecked()) === wasOpen) report(path, "the sidebar cannot be toggled");
+    await checkWidth(`a ${name} with the sidebar ${wasOpen ? "closed" : "open"}`);
+    await page.click("#mdbook-sidebar-toggle");
+    await openSearch();
+    await checkWidth(`a ${name} with the search open`);
+  }
+}
+
+async function openSearch() {
+  // Not with what was searched for last, which is in the address.
+  await page.goto(pathToFileURL(path).href);
+  await page.click("#mdbook-search-toggle");
+  await page.locator("#mdbook-searchbar").pressSequentially("select");
+  await page.locator("#mdbook-searchresults li").first().waitFor();
 }
 
 async function checkKeys() {
@@ -78,14 +106,29 @@ async function checkBarriers(theme) {
   // Folded answers are text, too.
   await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
   await page.evaluate(axe);
+  await runAxe(theme);
+}
+
+// What opens around the page, in the current theme.
+async function checkPopups(theme) {
+  await page.click("#mdbook-theme-toggle");
+  await page.locator("#mdbook-theme-list").waitFor();
+  await runAxe(`${theme}, list of themes`);
+  await openSearch();
+  await page.evaluate(axe);
+  await runAxe(`${theme}, search`);
+  await page.goto(pathToFileURL(path).href);
+}
+
+async function runAxe(when) {
   const result = await page.evaluate(() =>
-    axe.run("main", { resultTypes: ["violations"], runOnly: ["color-contrast", "image-alt",
+    axe.run(document, { resultTypes: ["violations"], runOnly: ["color-contrast", "image-alt",
       "svg-img-alt", "heading-order", "link-name", "list", "listitem", "duplicate-id-aria",
       "scrollable-region-focusable"] }),
   );
   for (const violation of result.violations) {
     const nodes = violation.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ");
-    report(path, `${theme}: ${violation.id} (${violation.nodes.length}): ${nodes}`);
+    report(path, `${when}: ${violation.id} (${violation.nodes.length}): ${nodes}`);
   }
 }
 
@@ -111,7 +154,11 @@ for (path of all) {
   await checkLayout();
   await checkKeys();
   await checkLinks();
-  for (const theme of themes) await checkBarriers(theme);
+  for (const theme of themes) {
+    await checkBarriers(theme);
+    if (path === all[0]) await checkPopups(theme);
+  }
+  if (path === all[0]) await checkFrame();
 }
 
 // And once more as somebody sees it who lets no script run.
