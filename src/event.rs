@@ -164,6 +164,19 @@ pub enum Happened {
 }
 // ANCHOR_END: happened
 
+// ANCHOR: outcome
+/// What an operation on a socket came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An accept: the client.
+    Accepted(io::Result<Socket>),
+    /// A receive: the bytes; none at all at the end of input.
+    Received(io::Result<Buffer>),
+    /// A send: how many bytes the system has taken.
+    Sent(io::Result<usize>),
+}
+// ANCHOR_END: outcome
+
 // ANCHOR: schedule
 /// What an event asks of whoever drives tasks: the scheduler's waiting tables and ready queue.
 pub trait Schedule {
@@ -226,6 +239,44 @@ impl Event {
     }
     // ANCHOR_END: happen
 
+    // ANCHOR: happen_last
+    /// What comes of an event while its driver stops: no new client; of input only what is there
+    /// already, and then its end; or, with `end`, the end at once.
+    pub fn happen_last(self, end: bool, buffers: &mut Buffers) -> Data {
+        const END_OF_INPUT: fn() -> Data = || Data::Received(Ok(Buffer::default()));
+        match self {
+            Event::Receive(_) if end => END_OF_INPUT(),
+            Event::Receive(event) => match event.happen(buffers) {
+                Happened::Done { data, .. } => data,
+                _ => END_OF_INPUT(),
+            },
+            event => event.failed(io::ErrorKind::Interrupted.into()),
+        }
+    }
+    // ANCHOR_END: happen_last
+
+    // ANCHOR: completed
+    /// What becomes of the event when the operation that it stands for has been carried out, by
+    /// `happen` or (in stage 07) by the kernel.
+    ///
+    /// # Panics
+    ///
+    /// If the outcome is that of an operation of another kind.
+    pub fn completed(self, outcome: Outcome, buffers: &mut Buffers) -> Happened {
+        match (self, outcome) {
+            (Event::Connect(event), Outcome::Accepted(result)) => event.completed(result),
+            (Event::Receive(event), Outcome::Received(result)) => event.completed(result),
+            (Event::Send(event), Outcome::Sent(result)) => {
+                event.completed(result, buffers)
+            }
+            (Event::Close(event), Outcome::Received(result)) => {
+                event.completed(result, buffers)
+            }
+            (event, outcome) => unreachable!("{event:?} cannot end in {outcome:?}"),
+        }
+    }
+    // ANCHOR_END: completed
+
     // ANCHOR: socket
     /// The socket whose readiness the event waits for; none for a [`SleepEvent`].
     pub fn socket(&self) -> Option<&Socket> {
@@ -267,12 +318,14 @@ impl Event {
 // ANCHOR: happens
 impl ConnectEvent {
     fn happen(self) -> Happened {
-        match self.socket.try_accept() {
+        let result = self.socket.try_accept().map(|(client, _)| client);
+        self.completed(result)
+    }
+
+    fn completed(self, result: io::Result<Socket>) -> Happened {
+        match result {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
-            result => {
-                let client = result.map(|(client, _)| client);
-                Happened::Done { data: Data::Connected(client), short: false }
-            }
+            client => Happened::Done { data: Data::Connected(client), short: false },
         }
     }
 }
@@ -280,7 +333,13 @@ impl ConnectEvent {
 impl ReceiveEvent {
     #[inline(always)]
     fn happen(self, buffers: &mut Buffers) -> Happened {
-        match self.socket.try_recv(buffers) {
+        let result = self.socket.try_recv(buffers);
+        self.completed(result)
+    }
+
+    #[inline(always)]
+    fn completed(self, result: io::Result<Buffer>) -> Happened {
+        match result {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             result => {
                 let short = result.as_ref().is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
@@ -297,8 +356,14 @@ impl SendEvent {
     }
 
     #[inline(always)]
-    fn happen(mut self, buffers: &mut Buffers) -> Happened {
-        match self.socket.try_send(&self.bytes) {
+    fn happen(self, buffers: &mut Buffers) -> Happened {
+        let result = self.socket.try_send(&self.bytes);
+        self.completed(result, buffers)
+    }
+
+    #[inline(always)]
+    fn completed(mut self, result: io::Result<usize>, buffers: &mut Buffers) -> Happened {
+        match result {
             Err(error) if would_block(&error) => {
                 return Happened::WouldBlock(self.into());
             }
@@ -327,7 +392,13 @@ impl CloseEvent {
 
     #[inline(always)]
     fn happen(self, buffers: &mut Buffers) -> Happened {
-        match self.socket.try_recv(buffers) {
+        let result = self.socket.try_recv(buffers);
+        self.completed(result, buffers)
+    }
+
+    #[inline(always)]
+    fn completed(self, result: io::Result<Buffer>, buffers: &mut Buffers) -> Happened {
+        match result {
             Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
             Ok(bytes) if !bytes.is_empty() => {
                 buffers.recycle(bytes);
@@ -338,6 +409,15 @@ impl CloseEvent {
     }
 }
 // ANCHOR_END: close
+
+/// What stage 07 hands to the kernel.
+#[cfg(target_os = "linux")]
+impl SendEvent {
+    /// What has not been sent yet. It lies on the heap, and stays there when the event is moved.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 // ANCHOR: would_block
 fn would_block(error: &io::Error) -> bool {

@@ -11,24 +11,24 @@
 //! echo, each is used in one or two places, and as calls they would make that way half as long
 //! again, mostly by moving events from one function's stack to another's.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::buffer::{Buffer, Buffers};
+use crate::buffer::Buffers;
 use crate::event::{Data, Event, Happened, Schedule};
 use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
 use crate::ready::{Handle, Ready, Stepped, Submitted};
 use crate::task::Task;
+use crate::timers::{Timer, Timers};
 use crate::trace::{On, State, Step, TaskId, Trace, Untraced};
 
 // ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep everybody else waiting.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 // ANCHOR_END: batch
 
 // ANCHOR: graces
@@ -51,9 +51,8 @@ pub struct Scheduler<P, T: Trace = Untraced> {
     ready: Rc<Ready<T>>,
     read_waiting: WaitingTable,
     write_waiting: WaitingTable,
-    timers: BTreeMap<(Instant, TaskId), Timer>,
-    /// The tasks whose event gives up at some time, and that time.
-    deadlines: BTreeMap<TaskId, Instant>,
+    /// Tasks that sleep, and descriptors whose event gives up at some time.
+    timers: Timers<RawFd>,
     poller: P,
     /// What the poller said last; kept, so that no round allocates.
     readiness: Vec<Readiness>,
@@ -62,15 +61,6 @@ pub struct Scheduler<P, T: Trace = Untraced> {
     buffers: Buffers,
     /// When the stop began.
     stopped: Option<Instant>,
-}
-
-/// Why somebody looks at the clock.
-#[derive(Debug)]
-enum Timer {
-    /// A task sleeps until then.
-    Sleep(Submitted),
-    /// The event that waits to read this descriptor gives up then.
-    Deadline(RawFd),
 }
 // ANCHOR_END: scheduler
 
@@ -89,8 +79,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             ready: Rc::new(Ready::new(trace)),
             read_waiting: WaitingTable::default(),
             write_waiting: WaitingTable::default(),
-            timers: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
+            timers: Timers::default(),
             poller,
             readiness: Vec::new(),
             again: Vec::new(),
@@ -188,7 +177,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
                 }
                 let id = task.id();
                 if let Data::Closed = data {
-                    self.forget_deadline(id);
+                    self.timers.forget_deadline(id);
                 }
                 self.ready.push(task, data);
             }
@@ -254,7 +243,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// The event cannot happen; its task is told why.
     #[cold]
     fn give_up(&mut self, event: Event, task: Submitted, error: io::Error) {
-        self.forget_deadline(task.id());
+        self.timers.forget_deadline(task.id());
         self.ready.push(task, event.failed(error));
     }
     // ANCHOR_END: wait_again
@@ -289,16 +278,12 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
 
     /// Where all tasks are.
     fn state(&self) -> State {
-        let sleeping = self.timers.values().filter_map(|timer| match timer {
-            Timer::Sleep(task) => Some(task.id()),
-            Timer::Deadline(_) => None, // its task waits to read
-        });
         State {
             running: self.ready.running(),
             ready: self.ready.tasks(),
             read: self.read_waiting.tasks(),
             write: self.write_waiting.tasks(),
-            timer: sleeping.collect(),
+            timer: self.timers.sleeping().collect(),
             kernel: vec![],
             again: self.again.iter().map(|(_, task)| task.id()).collect(),
         }
@@ -320,11 +305,11 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         if !self.ready.is_empty() || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let until = match (self.timers.first_key_value(), self.stopped) {
+        let until = match (self.timers.next(), self.stopped) {
             (None, None) => return None,
-            (Some(((until, _), _)), None) => *until,
+            (Some(next), None) => next,
             (None, Some(since)) => since + STOP_GRACE,
-            (Some(((until, _), _)), Some(since)) => (*until).min(since + STOP_GRACE),
+            (Some(next), Some(since)) => next.min(since + STOP_GRACE),
         };
         Some(until.saturating_duration_since(Instant::now()))
     }
@@ -337,15 +322,10 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             return;
         }
         let now = Instant::now();
-        while let Some(timer) = self.timers.first_entry() {
-            if timer.key().0 > now {
-                break;
-            }
-            let ((_, id), timer) = timer.remove_entry();
+        while let Some((id, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::Sleep(task) => self.ready.push(task, Data::Slept),
                 Timer::Deadline(fd) => {
-                    self.deadlines.remove(&id);
                     if let Some((event, task)) = self.pop_late(fd, id) {
                         let late = io::ErrorKind::TimedOut.into();
                         self.ready.push(task, event.failed(late));
@@ -361,14 +341,6 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             return Some(self.again.remove(i));
         }
         self.pop_waiting(fd, Direction::Read)
-    }
-
-    /// The event has happened in time: or its deadline would hit whatever the task waits for
-    /// next.
-    fn forget_deadline(&mut self, task: TaskId) {
-        if let Some(deadline) = self.deadlines.remove(&task) {
-            self.timers.remove(&(deadline, task));
-        }
     }
     // ANCHOR_END: run_timers
 
@@ -387,18 +359,8 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// While stopping: no new client; of input, only what is there already, and then its end, so
     /// that every handler finishes by the way it knows. (Sending and closing go on as ever.)
     fn happen_last(&mut self, event: Event, task: Submitted, since: Instant) {
-        const END_OF_INPUT: fn() -> Data = || Data::Received(Ok(Buffer::default()));
-        let data = match event {
-            Event::Receive(_) if since.elapsed() < INPUT_GRACE => {
-                match event.happen(&mut self.buffers) {
-                    Happened::Done { data, .. } => data,
-                    _ => END_OF_INPUT(),
-                }
-            }
-            Event::Receive(_) => END_OF_INPUT(),
-            _ => event.failed(io::ErrorKind::Interrupted.into()),
-        };
-        self.ready.push(task, data);
+        let end = since.elapsed() >= INPUT_GRACE;
+        self.ready.push(task, event.happen_last(end, &mut self.buffers));
     }
 
     fn stop_is_over(&self) -> bool {
@@ -418,10 +380,8 @@ impl<P, T: Trace> Scheduler<P, T> {
             drop(event);
             self.ready.abandon(task);
         }
-        for timer in std::mem::take(&mut self.timers).into_values() {
-            if let Timer::Sleep(task) = timer {
-                self.ready.abandon(task);
-            }
+        for task in self.timers.take_sleepers() {
+            self.ready.abandon(task);
         }
         self.ready.clear();
     }
@@ -451,8 +411,7 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
         task: Submitted,
     ) {
         if let Some(fd) = event.fd() {
-            self.timers.insert((deadline, task.id()), Timer::Deadline(fd));
-            self.deadlines.insert(task.id(), deadline);
+            self.timers.deadline(deadline, task.id(), fd);
         }
         self.wait_for(Direction::Read, event, task);
     }
@@ -463,7 +422,7 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
         self.ready.trace(|| Step::Park { task: task.id(), on: On::Timer });
-        self.timers.insert((instant, task.id()), Timer::Sleep(task));
+        self.timers.sleep(instant, task);
     }
 
     fn add_ready(&mut self, task: Submitted, data: Data) {
