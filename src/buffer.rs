@@ -19,7 +19,7 @@ pub const RECEIVE_SIZE: usize = 64 * 1024;
 
 /// Up to here a message is copied to a small block, which costs less than to keep a large one
 /// away from others.
-const SMALL: usize = 1024;
+pub(crate) const SMALL: usize = 1024;
 
 /// How many blocks of each size are kept for later (4 MiB in all): one for each result of a busy
 /// round.
@@ -37,7 +37,7 @@ pub struct Buffer(Option<Box<Block>>);
 
 /// Memory, and which part of it counts.
 #[derive(Debug)]
-struct Block {
+pub(crate) struct Block {
     memory: Vec<u8>,
     start: usize,
     end: usize,
@@ -58,12 +58,18 @@ impl Block {
         memory.resize(size, 0);
         Ok(Block::new(memory))
     }
+
+    /// All of its memory, to be filled. It stays where it is when the block is moved.
+    pub(crate) fn memory(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
 }
 // ANCHOR_END: block
 
 // ANCHOR: bytes
 impl Buffer {
-    fn filled(mut block: Box<Block>, len: usize) -> Buffer {
+    /// The first `len` bytes of a block.
+    pub(crate) fn filled(mut block: Box<Block>, len: usize) -> Buffer {
         assert!(len <= block.memory.len(), "more bytes than there was room for");
         (block.start, block.end) = (0, len);
         Buffer(Some(block))
@@ -180,6 +186,25 @@ impl Buffers {
             _ => self.large.pop().expect("it was there a moment ago"),
         };
         Ok(Buffer::filled(block, len))
+    }
+
+    /// A block of `size` bytes, for somebody who fills it by other means.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "stage 07 only"))]
+    pub(crate) fn block(&mut self, size: usize) -> io::Result<Box<Block>> {
+        let spare = match size {
+            SMALL => self.small.pop(),
+            RECEIVE_SIZE => self.large.pop(),
+            _ => None,
+        };
+        spare.map_or_else(|| Block::empty(size), Ok)
+    }
+
+    /// A short message, copied: at most [`SMALL`] bytes.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "stage 07 only"))]
+    pub(crate) fn copy(&mut self, bytes: &[u8]) -> io::Result<Buffer> {
+        let mut small = self.block(SMALL)?;
+        small.memory[..bytes.len()].copy_from_slice(bytes);
+        Ok(Buffer::filled(small, bytes.len()))
     }
 
     /// Takes back a buffer that nobody needs any more; its block will serve again.

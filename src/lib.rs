@@ -18,6 +18,8 @@
 //! | [`ready`] | The ready queue: tasks that can go on, each with a result. |
 //! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
 //! | [`epoll`] | Another poller: `epoll(7)`, which remembers who is watched. |
+//! | [`timers`] | Who waits for a moment in time. |
+//! | [`ring`] | Another driver: `io_uring`, where the kernel lets events happen. |
 //! | [`limit`] | How many descriptors the process may have. |
 //! | [`signal`] | A signal as an event. |
 //! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
@@ -45,10 +47,16 @@ pub mod net;
 pub mod poller;
 pub mod ready;
 pub mod recording;
+#[cfg_attr(
+    not(all(target_os = "linux", target_pointer_width = "64")),
+    path = "ring/elsewhere.rs"
+)]
+pub mod ring;
 pub mod scheduler;
 #[expect(unsafe_code, reason = "a thin wrapper around a system call")]
 pub mod select;
 pub mod signal;
 pub mod task;
+pub mod timers;
 pub mod trace;
 // ANCHOR_END: modules

@@ -131,6 +131,26 @@ impl Socket {
     }
     // ANCHOR_END: try_accept
 
+    /// A client that the kernel has accepted on our behalf (stage 07): non-blocking already.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn accepted(client: OwnedFd, addr: SocketAddr) -> Socket {
+        let socket = socket2::Socket::from(client);
+        let _ = socket.set_tcp_nodelay(true); // as above
+        Socket(Rc::new(Inner { socket, peer: Some(addr), ended: Cell::new(false) }))
+    }
+
+    /// The kernel has received the end of input on our behalf (stage 07).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn end(&self) {
+        self.0.ended.set(true);
+    }
+
+    /// How many there are that share this socket.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn owners(&self) -> usize {
+        Rc::strong_count(&self.0)
+    }
+
     // ANCHOR: try_recv
     /// Receives what is there, up to [`RECEIVE_SIZE`](crate::buffer::RECEIVE_SIZE) bytes. An
     /// empty buffer is the end of input: the peer will send no more, but may still listen.

@@ -39,7 +39,8 @@ fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {
     if !strace_works() {
         return None;
     }
-    let calls = "accept,accept4,recvfrom,sendto,select,pselect6,epoll_wait";
+    let calls = "accept,accept4,recvfrom,sendto,select,pselect6,epoll_wait,io_uring_setup,\
+                 io_uring_enter";
     let mut strace = vec!["strace", "-f", "-o", "/dev/null", "-e"];
     let trace = format!("trace={calls}");
     strace.push(&trace);
@@ -69,6 +70,7 @@ pub fn interrupted_calls(stage: &Stage) {
         "sendto:error=EINTR:when=2+3",
         "pselect6:error=EINTR:when=2+5",
         "epoll_wait:error=EINTR:when=2+5",
+        "io_uring_enter:error=EINTR:when=2+3",
     ];
     let Some(server) = start_with(stage, &faults) else {
         return;
@@ -97,6 +99,9 @@ pub fn calls_that_would_block(stage: &Stage) {
 }
 
 pub fn accept_runs_out_of_descriptors(stage: &Stage) {
+    if stage.kernel_acts {
+        return; // it makes no such call that could fail
+    }
     for error in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] {
         let fault = format!("accept4:error={error}:when=1..3");
         let Some(server) = start_with(stage, &[&fault]) else {
@@ -111,6 +116,9 @@ pub fn accept_runs_out_of_descriptors(stage: &Stage) {
 
 /// Each shortage is reported, once: here every client meets one.
 pub fn each_shortage_is_reported(stage: &Stage) {
+    if stage.kernel_acts {
+        return; // it makes no such call that could fail
+    }
     let Some(server) = start_with(stage, &["accept4:error=EMFILE:when=1+2"]) else {
         return;
     };
@@ -122,7 +130,7 @@ pub fn each_shortage_is_reported(stage: &Stage) {
 /// are in: much less than one attempt for each echo.
 pub fn accept_pauses(stage: &Stage) {
     const ECHOES: usize = 300;
-    if !strace_works() {
+    if stage.kernel_acts || !strace_works() {
         return;
     }
     let file = report(stage, "accepts");
@@ -156,6 +164,9 @@ pub fn accept_pauses(stage: &Stage) {
 
 /// An error of the listening socket itself: no attempt can succeed, so the server ends.
 pub fn accept_fails_for_good(stage: &Stage) {
+    if stage.kernel_acts {
+        return; // it makes no such call that could fail
+    }
     let Some(mut server) = start_with(stage, &["accept4:error=EINVAL:when=1+"]) else {
         return;
     };
@@ -178,7 +189,79 @@ pub fn both_families_are_asked_for(stage: &Stage) {
     assert!(options.contains("IPV6_V6ONLY, [0]"), "{options}");
 }
 
+/// Calls that hand operations over to the kernel, when it is short of memory or of room for
+/// completions.
+pub fn a_ring_in_a_shortage(stage: &Stage) {
+    if !stage.kernel_acts {
+        return;
+    }
+    for error in ["EAGAIN", "EBUSY"] {
+        let fault = format!("io_uring_enter:error={error}:when=2+3");
+        let Some(server) = start_with(stage, &[&fault]) else {
+            return;
+        };
+        talk(&server);
+        assert_eq!(server.problems.text(), "");
+    }
+}
+
+/// The kernel does not know the newest ways to set up a ring: then it is set up in an older one.
+pub fn a_ring_of_an_older_kernel(stage: &Stage) {
+    if !stage.kernel_acts {
+        return;
+    }
+    for refused in ["1", "1..2"] {
+        let fault = format!("io_uring_setup:error=EINVAL:when={refused}");
+        let Some(mut server) = start_with(stage, &[&fault]) else {
+            return;
+        };
+        talk(&server);
+        server.end(stage, Signal::SIGTERM);
+        assert_eq!(server.problems.text(), "");
+    }
+}
+
+/// A container that forbids it, a kernel that has none, or one that is too old.
+pub fn no_ring(stage: &Stage) {
+    if !stage.kernel_acts || !strace_works() {
+        return;
+    }
+    for (error, why, hint) in [
+        ("EPERM", "Operation not permitted", "io_uring_disabled"),
+        ("ENOSYS", "Function not implemented", "Linux 6.1"),
+        ("EINVAL", "Invalid argument", "Linux 6.1"),
+        ("ENOMEM", "Cannot allocate memory", "ulimit -l"),
+    ] {
+        let fault = format!("inject=io_uring_setup:error={error}");
+        let strace = ["strace", "-f", "-o", "/dev/null", "-e", &fault];
+        let output = Setup::new(stage).wrapped(&strace).command().output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(output.stdout.is_empty(), "it does not say that it listens");
+        assert!(said.starts_with(&format!("cannot use io_uring: {why}")), "{said}");
+        assert!(said.contains(hint) && said.contains("05_epoll"), "{said}");
+    }
+}
+
+/// An error that asking again does not mend ends the server, with a message.
+pub fn a_ring_that_breaks(stage: &Stage) {
+    if !stage.kernel_acts {
+        return;
+    }
+    let Some(mut server) = start_with(stage, &["io_uring_enter:error=EBADF:when=4+"])
+    else {
+        return;
+    };
+    let mut client = std::net::TcpStream::connect(server.addr).unwrap();
+    let _ = std::io::Write::write(&mut client, b"hello");
+    assert_eq!(server.wait().code(), Some(1));
+    server.problems.wait_for("Bad file descriptor");
+}
+
 pub fn accept_loses_a_client(stage: &Stage) {
+    if stage.kernel_acts {
+        return; // it makes no such call that could fail
+    }
     for error in ["ECONNABORTED", "EPROTO", "ENETUNREACH"] {
         let fault = format!("accept4:error={error}:when=1..3");
         let Some(server) = start_with(stage, &[&fault]) else {

@@ -52,6 +52,7 @@ suite! {
         s03_select SELECT
         s04_scheduler SCHEDULER
         s05_epoll EPOLL
+        s07_io_uring IO_URING
         by_hand BY_HAND;
     behaviours: {
         echo:
@@ -134,6 +135,7 @@ mod linux {
             s03_select SELECT
             s04_scheduler SCHEDULER
             s05_epoll EPOLL
+            s07_io_uring IO_URING
             by_hand BY_HAND;
         behaviours: {
             resources:
@@ -151,6 +153,7 @@ mod linux {
                 each_shortage_is_reported accept_pauses accept_fails_for_good
                 both_families_are_asked_for a_stop_shuts_down_sending
                 accept_loses_a_client accepted_sockets_send_at_once
+                a_ring_in_a_shortage a_ring_of_an_older_kernel no_ring a_ring_that_breaks
                 system_calls_of_an_echo system_calls_of_many_echoes;
         }
     }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use bricks::ring::Kernel;
+
 use crate::default_signals;
 
 /// A server, with its known differences.
@@ -20,6 +22,12 @@ pub struct Stage {
     pub descriptors: Option<usize>,
     /// It raises its own limit of descriptors, and serves ten thousand clients.
     pub thousands: bool,
+    /// The kernel accepts, receives and sends by itself: there is no system call for that.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "faults are injected by strace")
+    )]
+    pub kernel_acts: bool,
     /// Elsewhere it only says so.
     linux_only: bool,
     /// SIGINT and SIGTERM end it gracefully, with exit status 0.
@@ -49,6 +57,7 @@ pub const BLOCKING: Stage = Stage {
     thread_for_each: false,
     descriptors: None,
     thousands: false,
+    kernel_acts: false,
     linux_only: false,
     stops_gracefully: false,
     lines: false,
@@ -88,6 +97,14 @@ pub const EPOLL: Stage = Stage {
     linux_only: true,
     calls_of_an_echo: (3.0, 2.1),
     ..SCHEDULER
+};
+
+pub const IO_URING: Stage = Stage {
+    name: "07_io_uring",
+    program: Program::Binary(env!("CARGO_BIN_EXE_07_io_uring")),
+    kernel_acts: true,
+    calls_of_an_echo: (2.0, 0.1),
+    ..EPOLL
 };
 
 /// The scheduler with tasks that are written by hand.
@@ -155,6 +172,9 @@ impl Stage {
             println!("skipped: Linux only");
             return false;
         }
+        if self.kernel_acts && !io_uring_works() {
+            return false;
+        }
         match self.program {
             Program::Python(_) => python_works(),
             Program::Yours if YOUR_WORDS.is_empty() => {
@@ -164,6 +184,17 @@ impl Stage {
             _ => true,
         }
     }
+}
+
+/// Whether this system permits `io_uring`. Where it does not, the tests that need it say why and
+/// pass; with `REQUIRE_IO_URING=1` in the environment they fail instead.
+fn io_uring_works() -> bool {
+    static REFUSED: LazyLock<Option<String>> =
+        LazyLock::new(|| Kernel::new().err().map(|error| error.to_string()));
+    let Some(why) = &*REFUSED else { return true };
+    assert!(env::var_os("REQUIRE_IO_URING").is_none(), "{why}");
+    println!("skipped: {why}");
+    false
 }
 
 /// Whether there is a Python that is new enough. Where there is none, the tests that need it say

@@ -1,0 +1,569 @@
+//! Operations that are under way in the kernel, and everything that they need until they have
+//! completed.
+//!
+//! This is the thin wrapper around `io_uring`: the only place where memory is shared with the
+//! kernel. To submit an operation is to say "use this descriptor, read from (or write to) this
+//! address, some time from now". Whoever frees that address too early lets the kernel write into
+//! somebody else's memory. So the interface is one of *moving*: [`Kernel::start`] takes the event
+//! (with its socket and its bytes) and keeps it in a slot; [`Kernel::next`] gives it back when
+//! its completion has come. In between nobody can reach it, and nothing can be done too early.
+
+use std::fmt;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{Builder, IoUring, cqueue, opcode};
+use socket2::{SockAddr, SockAddrStorage};
+
+use super::provided::Provided;
+use crate::buffer::{Buffer, Buffers, RECEIVE_SIZE, SMALL};
+use crate::event::{Event, Outcome};
+use crate::net::Socket;
+use crate::poller::Direction;
+use crate::ready::Submitted;
+use crate::trace::TaskId;
+
+/// How many submissions fit into the shared queue. If there are more in a round, they are handed
+/// over in several system calls.
+const SUBMISSIONS: u32 = 1024;
+
+/// How many completions fit. If more come at once, the kernel keeps the others until we look.
+const COMPLETIONS: u32 = 4096;
+
+/// The buffers that short messages are received into, and their group.
+const SHORT: (u16, usize, u16) = (0, SMALL, 512);
+
+/// Those for long ones: few, because each holds so much.
+const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 32);
+
+/// How long to wait, when all is over, for what is still under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to pause when the kernel is short of memory.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
+
+/// The system sends no more at once.
+const MOST: usize = 1 << 30;
+
+/// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
+const POLL_FIRST: u16 = 1;
+
+/// The completion of a cancellation: nobody waits for it.
+const NOBODY: u64 = u64::MAX;
+
+// ANCHOR: kernel
+/// An `io_uring`, and the operations that are under way in it.
+pub struct Kernel {
+    ring: IoUring,
+    /// Dropped by `drop` only, when nothing is under way any more.
+    memory: ManuallyDrop<Memory>,
+    /// Submissions for which there was no room in the queue.
+    delayed: Vec<Entry>,
+    /// The slots that are free.
+    free: Vec<u32>,
+    under_way: usize,
+}
+
+/// What the kernel may read or write, at any time.
+struct Memory {
+    slots: Vec<Slot>,
+    short: Provided,
+    long: Provided,
+}
+
+/// A place for an operation.
+#[derive(Default)]
+struct Slot {
+    /// How many operations have been here.
+    generation: u32,
+    operation: Option<Operation>,
+}
+
+/// An operation that is under way. It owns all that the kernel needs.
+struct Operation {
+    event: Event,
+    /// Who waits for it: nobody, if it was started ahead of time, or if the task has gone.
+    task: Option<Submitted>,
+    /// Where an accept writes the client's address.
+    address: Option<Box<Address>>,
+    step: Try,
+}
+
+/// What an operation does first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    /// It is tried.
+    Now(Hint),
+    /// It waits until its socket is ready; then comes the operation itself.
+    Later,
+}
+// ANCHOR_END: kernel
+
+// ANCHOR: key
+/// Names an operation that is under way: its slot, and the how manieth there. The kernel carries
+/// it, and sends it back with the completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    slot: u32,
+    generation: u32,
+}
+
+impl Key {
+    fn user_data(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    fn from_user_data(data: u64) -> Key {
+        Key { slot: data as u32, generation: (data >> 32) as u32 }
+    }
+}
+// ANCHOR_END: key
+
+/// Where a receive puts its bytes, and whether to try at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// The last message was a long one.
+    pub long: bool,
+    /// There is more already.
+    pub more: bool,
+}
+
+/// An operation that has completed.
+#[derive(Debug)]
+pub struct Completed {
+    pub event: Event,
+    pub task: Option<Submitted>,
+    pub outcome: Outcome,
+    /// What a receive has found, for the next one.
+    pub hint: Hint,
+}
+
+/// A client's address, as the kernel writes it.
+struct Address {
+    storage: SockAddrStorage,
+    len: libc::socklen_t,
+}
+
+// ANCHOR: entry
+impl Operation {
+    /// The submission. What it points to is owned by the operation, and lies on the heap.
+    fn entry(&mut self) -> Entry {
+        let Operation { event, address, step, .. } = self;
+        let Some(fd) = event.fd().map(Fd) else {
+            return opcode::Nop::new().build(); // a SleepEvent has come to the wrong place
+        };
+        let Try::Now(hint) = *step else {
+            let ready = match event.direction() {
+                Direction::Read => libc::POLLIN,
+                Direction::Write => libc::POLLOUT,
+            };
+            return opcode::PollAdd::new(fd, ready as u32).build();
+        };
+        match event {
+            Event::Connect(_) => {
+                let Address { storage, len } = &mut **address.insert(Address::empty());
+                opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
+                    .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
+                    .build()
+            }
+            Event::Send(send) => {
+                let bytes = send.unsent();
+                let len = bytes.len().min(MOST) as u32;
+                // Either all of it, or an error: the kernel waits for room by itself.
+                opcode::Send::new(fd, bytes.as_ptr(), len)
+                    .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                    .build()
+            }
+            _ => {
+                let (group, size, _) = if hint.long { LONG } else { SHORT };
+                // After a message has been answered, the next one is seldom there already: then
+                // it saves an attempt to wait first.
+                let first = if hint.more { 0 } else { POLL_FIRST };
+                opcode::Recv::new(fd, ptr::null_mut(), size as u32)
+                    .buf_group(group)
+                    .ioprio(first)
+                    .build()
+                    .flags(Flags::BUFFER_SELECT)
+            }
+        }
+    }
+}
+// ANCHOR_END: entry
+
+impl Address {
+    fn empty() -> Box<Address> {
+        let storage = SockAddrStorage::zeroed();
+        let len = storage.size_of();
+        Box::new(Address { storage, len })
+    }
+
+    fn socket_addr(self) -> Option<SocketAddr> {
+        // SAFETY: The kernel has written an address there, and its length; and if it has not,
+        // the zeros are an address of no family.
+        unsafe { SockAddr::new(self.storage, self.len) }.as_socket()
+    }
+}
+
+impl Kernel {
+    /// Sets up an `io_uring`, with buffers to receive into.
+    ///
+    /// # Errors
+    ///
+    /// If the system has none, or does not permit it; with what to do about it.
+    pub fn new() -> io::Result<Kernel> {
+        Kernel::set_up().map_err(explained)
+    }
+
+    fn set_up() -> io::Result<Kernel> {
+        let mut buffers = Buffers::default();
+        let ring = set_up()?;
+        let mut provide =
+            |(group, size, count)| Provided::new(&ring, group, size, count, &mut buffers);
+        let (short, long) = (provide(SHORT)?, provide(LONG)?);
+        let slots = Vec::new();
+        Ok(Kernel {
+            ring,
+            memory: ManuallyDrop::new(Memory { slots, short, long }),
+            delayed: Vec::new(),
+            free: Vec::new(),
+            under_way: 0,
+        })
+    }
+
+    // ANCHOR: start
+    /// Hands an event to the kernel, which lets it happen. The event must have a socket.
+    pub(super) fn start(
+        &mut self,
+        event: Event,
+        task: Option<Submitted>,
+        hint: Hint,
+    ) -> Key {
+        self.submit(event, task, Try::Now(hint))
+    }
+
+    /// The same, but waits until the socket is ready before it tries: for who has just found
+    /// that it is not.
+    pub(super) fn start_later(&mut self, event: Event, task: Option<Submitted>) -> Key {
+        self.submit(event, task, Try::Later)
+    }
+
+    fn submit(&mut self, event: Event, task: Option<Submitted>, step: Try) -> Key {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.memory.slots.push(Slot::default());
+            self.memory.slots.len() as u32 - 1
+        });
+        let place = &mut self.memory.slots[slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        let key = Key { slot, generation: place.generation };
+        let operation = Operation { event, task, address: None, step };
+        let entry = place.operation.insert(operation).entry();
+        self.under_way += 1;
+        self.push(entry.user_data(key.user_data()));
+        key
+    }
+    // ANCHOR_END: start
+
+    // ANCHOR: push
+    /// Puts an entry into the submission queue, or aside if that is full.
+    ///
+    /// Every entry comes from [`Operation::entry`] of an operation in a slot, or has no pointers.
+    fn push(&mut self, entry: Entry) {
+        let mut queue = self.ring.submission();
+        // SAFETY: What the entry points to must stay valid until its completion. It points to
+        // the bytes of a `SendEvent` or to an `Address`, both on the heap, so that they stay
+        // where they are when the slots move. The operation in the slot owns them, and leaves
+        // the slot in `next` only, after its completion. If completions stay away, `drop` leaks
+        // the slots. A receive points to nothing: it takes a provided buffer.
+        if unsafe { queue.push(&entry) }.is_err() {
+            self.delayed.push(entry);
+        }
+    }
+    // ANCHOR_END: push
+
+    // ANCHOR: cancel
+    /// Asks the kernel to give up an operation. Its completion comes all the same: with an
+    /// error, `ECANCELED`, or with a result if it was faster. A key whose operation has
+    /// completed already means nothing.
+    pub(super) fn cancel(&mut self, key: Key) {
+        let cancel = CancelBuilder::user_data(key.user_data());
+        self.push(opcode::AsyncCancel2::new(cancel).build().user_data(NOBODY));
+    }
+
+    /// The same for each operation whose event is `like` this.
+    pub(super) fn cancel_all(&mut self, like: impl Fn(&Event) -> bool) {
+        for slot in 0..self.memory.slots.len() {
+            let Slot { generation, operation } = &self.memory.slots[slot];
+            if operation.as_ref().is_some_and(|operation| like(&operation.event)) {
+                self.cancel(Key { slot: slot as u32, generation: *generation });
+            }
+        }
+    }
+
+    /// The tasks that wait for an operation.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        let operations =
+            self.memory.slots.iter().filter_map(|slot| slot.operation.as_ref());
+        operations.filter_map(|operation| Some(operation.task.as_ref()?.id()))
+    }
+
+    /// Takes the tasks out of all operations that are under way. The operations own what the
+    /// kernel needs, and go on without them.
+    pub(super) fn take_tasks(&mut self) -> Vec<Submitted> {
+        let operations =
+            self.memory.slots.iter_mut().flat_map(|slot| &mut slot.operation);
+        operations.filter_map(|operation| operation.task.take()).collect()
+    }
+    // ANCHOR_END: cancel
+
+    // ANCHOR: enter
+    /// Hands over what has been started, and sleeps until something has completed, or for
+    /// `timeout`. One system call, however many operations these are.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses; none that could be mended by asking again.
+    pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.refill();
+        while !self.delayed.is_empty() {
+            if let Err(error) = self.ring.submit() {
+                return passing(error);
+            }
+            self.refill();
+        }
+        let entered = match timeout {
+            None => self.ring.submit_and_wait(1),
+            Some(timeout) => {
+                let timeout = Timespec::from(timeout);
+                let arguments = SubmitArgs::new().timespec(&timeout);
+                self.ring.submitter().submit_with_args(1, &arguments)
+            }
+        };
+        entered.map(drop).or_else(passing)
+    }
+
+    /// Moves what was put aside into the submission queue, as far as there is room.
+    fn refill(&mut self) {
+        if !self.delayed.is_empty() {
+            let delayed = std::mem::take(&mut self.delayed);
+            delayed.into_iter().for_each(|entry| self.push(entry));
+        }
+    }
+    // ANCHOR_END: enter
+
+    // ANCHOR: next
+    /// The next operation that has completed, with all that it owned.
+    pub(super) fn next(&mut self, buffers: &mut Buffers) -> Option<Completed> {
+        loop {
+            let completion = self.ring.completion().next()?;
+            if completion.user_data() == NOBODY {
+                continue;
+            }
+            let key = Key::from_user_data(completion.user_data());
+            let Some(operation) = self.take(key) else {
+                continue; // it comes too late: that operation is over
+            };
+            if operation.step == Try::Later && completion.result() >= 0 {
+                // The socket is ready. The operation keeps its key: its owner knows no other.
+                self.retry(key, operation);
+                continue;
+            }
+            return Some(self.completed(operation, &completion, buffers));
+        }
+    }
+
+    /// Submits an operation once more, from the slot that it had.
+    fn retry(&mut self, key: Key, operation: Operation) {
+        let place = &mut self.memory.slots[key.slot as usize];
+        let operation = place.operation.insert(operation);
+        operation.step = Try::Now(Hint { more: true, ..Hint::default() });
+        let entry = operation.entry();
+        self.free.pop(); // it was put there a moment ago
+        self.under_way += 1;
+        self.push(entry.user_data(key.user_data()));
+    }
+
+    /// Takes an operation out of its slot.
+    fn take(&mut self, key: Key) -> Option<Operation> {
+        let slot = self.memory.slots.get_mut(key.slot as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let operation = slot.operation.take()?;
+        self.free.push(key.slot);
+        self.under_way -= 1;
+        Some(operation)
+    }
+    // ANCHOR_END: next
+
+    fn completed(
+        &mut self,
+        operation: Operation,
+        completion: &cqueue::Entry,
+        buffers: &mut Buffers,
+    ) -> Completed {
+        let Operation { event, task, address, step } = operation;
+        let result = match usize::try_from(completion.result()) {
+            Ok(count) => Ok(count),
+            Err(_) => Err(io::Error::from_raw_os_error(-completion.result())),
+        };
+        let mut hint = Hint::default();
+        let outcome = match &event {
+            Event::Connect(_) => {
+                Outcome::Accepted(result.and_then(|fd| accepted(fd as RawFd, address)))
+            }
+            Event::Send(_) => Outcome::Sent(result),
+            _ => {
+                let long = matches!(step, Try::Now(Hint { long: true, .. }));
+                let group =
+                    if long { &mut self.memory.long } else { &mut self.memory.short };
+                let flags = completion.flags();
+                let received = received(group, result, flags, buffers);
+                let len = received.as_ref().map_or(0, |bytes| bytes.len());
+                let full = len == group.size;
+                hint.more = full || cqueue::sock_nonempty(flags);
+                hint.long = full || len > SMALL;
+                Outcome::Received(received)
+            }
+        };
+        Completed { event, task, outcome, hint }
+    }
+
+    // ANCHOR: end
+    /// Cancels everything that is under way, and waits until it has completed, but not for long.
+    /// Whether nothing is left.
+    pub(super) fn end(&mut self, buffers: &mut Buffers) -> bool {
+        if self.under_way > 0 {
+            self.cancel_all(|_| true);
+        }
+        let start = Instant::now();
+        while self.under_way > 0 && start.elapsed() < PATIENCE {
+            if self.enter(Some(PATIENCE)).is_err() {
+                break;
+            }
+            while let Some(completed) = self.next(buffers) {
+                drop(completed);
+            }
+        }
+        self.under_way == 0
+    }
+    // ANCHOR_END: end
+}
+
+// ANCHOR: drop
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        let mut all_given_up = self.end(&mut Buffers::default());
+        for (group, ..) in [SHORT, LONG] {
+            all_given_up &= self.ring.submitter().unregister_buf_ring(group).is_ok();
+        }
+        if !all_given_up {
+            // The kernel may still write to this memory. It must never be used for anything
+            // else, so nobody gets it back.
+            return;
+        }
+        // SAFETY: It is taken once, here, and `self` is not used after that.
+        let Memory { slots, short, long } =
+            unsafe { ManuallyDrop::take(&mut self.memory) };
+        drop(slots);
+        for group in [short, long] {
+            // SAFETY: Nothing is under way, and both groups have just been unregistered.
+            unsafe { group.free() };
+        }
+    }
+}
+// ANCHOR_END: drop
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("under_way", &self.under_way)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client that the kernel has accepted.
+fn accepted(fd: RawFd, address: Option<Box<Address>>) -> io::Result<Socket> {
+    // SAFETY: The completion of an accept has brought this descriptor: it is open, and nobody
+    // else knows it.
+    let client = unsafe { OwnedFd::from_raw_fd(fd) };
+    let addr = address.and_then(|address| address.socket_addr());
+    let addr = addr.ok_or_else(|| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
+    Ok(Socket::accepted(client, addr))
+}
+
+/// What a receive has brought: the completion says in which block.
+fn received(
+    group: &mut Provided,
+    result: io::Result<usize>,
+    flags: u32,
+    buffers: &mut Buffers,
+) -> io::Result<Buffer> {
+    let Some(number) = cqueue::buffer_select(flags) else {
+        return result.map(|_| Buffer::default());
+    };
+    let len = *result.as_ref().unwrap_or(&0);
+    // SAFETY: The completion of a receive into this group has just said so.
+    let claimed = unsafe { group.claim(number, len, buffers) };
+    result.and(claimed)
+}
+
+// ANCHOR: set_up
+/// An `io_uring`, in the fastest way that this kernel knows.
+fn set_up() -> io::Result<IoUring> {
+    // One thread submits, and completions are worked on when it asks for them (Linux 6.1); or
+    // at least without interrupting it (5.19).
+    let deferred: fn(&mut Builder) -> &mut Builder =
+        |ring| ring.setup_single_issuer().setup_defer_taskrun();
+    let cooperative: fn(&mut Builder) -> &mut Builder = |ring| ring.setup_coop_taskrun();
+    let plain: fn(&mut Builder) -> &mut Builder = |ring| ring;
+    let mut refused = io::Error::from(io::ErrorKind::Unsupported);
+    for way in [deferred, cooperative, plain] {
+        match way(IoUring::builder().setup_cqsize(COMPLETIONS)).build(SUBMISSIONS) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => refused = error,
+            result => return result,
+        }
+    }
+    Err(refused)
+}
+// ANCHOR_END: set_up
+
+/// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
+/// memory for the moment, or of room for completions that we have not looked at.
+fn passing(error: io::Error) -> io::Result<()> {
+    match error.raw_os_error() {
+        Some(libc::EINTR | libc::ETIME) => Ok(()),
+        Some(libc::EAGAIN | libc::EBUSY) => {
+            thread::sleep(SHORTAGE_PAUSE); // nobody can go on, and asking at once is no use
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}
+
+/// Says what to do about a ring that cannot be set up.
+fn explained(error: io::Error) -> io::Error {
+    let hint = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            "this system does not permit it: `sysctl kernel.io_uring_disabled` is not 0, or the \
+             container that this runs in forbids it (Docker does, unless its seccomp profile \
+             is changed)"
+        }
+        Some(libc::ENOSYS) => "this kernel has none: it needs Linux 6.1 or later",
+        Some(libc::EINVAL) => "this kernel is too old: it needs Linux 6.1 or later",
+        Some(libc::EMFILE | libc::ENFILE) => {
+            "`ulimit -n` shows how many descriptors it may have; it needs about ten"
+        }
+        _ => "`ulimit -l` shows how much memory it may lock",
+    };
+    let why = format!(
+        "cannot use io_uring: {error}\n{hint}\n05_epoll is the same server, and needs none of it"
+    );
+    io::Error::new(error.kind(), why)
+}

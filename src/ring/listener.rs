@@ -1,0 +1,98 @@
+//! Accepting ahead of time: several accepts are under way for one task that waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::kernel::{Hint, Kernel};
+use crate::event::Event;
+use crate::net::Socket;
+use crate::ready::Submitted;
+use crate::trace::TaskId;
+
+/// How many accepts are under way at once.
+const ACCEPTS: usize = 16;
+
+// ANCHOR: listener
+/// A listening socket whose clients are accepted ahead of time.
+///
+/// Each accept brings one client. With only one under way, each client of a burst would cost a
+/// round of its own; with several, they all arrive with one system call. (The kernel wakes only
+/// one of them for each client.) The clients that nobody has asked for yet wait here, and are
+/// never more than [`ACCEPTS`].
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Who waits for a client.
+    pub waiting: Option<(Event, Submitted)>,
+    accepted: VecDeque<Socket>,
+    under_way: usize,
+}
+// ANCHOR_END: listener
+
+impl Listener {
+    /// Nothing is under way yet.
+    pub fn new(socket: Socket) -> Listener {
+        let (waiting, accepted) = (None, VecDeque::new());
+        Listener { socket, waiting, accepted, under_way: 0 }
+    }
+
+    /// The listening socket's descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// The task that waits for a client.
+    pub fn task(&self) -> Option<TaskId> {
+        self.waiting.as_ref().map(|(_, task)| task.id())
+    }
+
+    /// Starts as many accepts as are missing.
+    pub fn refill(&mut self, kernel: &mut Kernel) {
+        while self.under_way + self.accepted.len() < ACCEPTS {
+            kernel.start(self.socket.accept().into(), None, Hint::default());
+            self.under_way += 1;
+        }
+    }
+
+    // ANCHOR: accepted
+    /// One of the accepts has completed. If it concerns somebody who waits: who, and the result.
+    pub fn completed(
+        &mut self,
+        event: Event,
+        result: io::Result<Socket>,
+        kernel: &mut Kernel,
+    ) -> Option<(Event, Submitted, io::Result<Socket>)> {
+        self.under_way -= 1;
+        match result {
+            Ok(client) => self.accepted.push_back(client),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                kernel.start_later(event, None);
+                self.under_way += 1;
+            }
+            // If nobody waits, nobody is told: whoever asks next will meet the same error.
+            Err(error) => {
+                let (event, task) = self.waiting.take()?;
+                return Some((event, task, Err(error)));
+            }
+        }
+        self.next()
+    }
+
+    /// If somebody waits, and somebody has come: both.
+    pub fn next(&mut self) -> Option<(Event, Submitted, io::Result<Socket>)> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        let (event, task) = self.waiting.take()?;
+        let client = self.accepted.pop_front()?;
+        Some((event, task, Ok(client)))
+    }
+    // ANCHOR_END: accepted
+
+    /// Whether nobody can ask for a client any more: all who have the socket are the accepts
+    /// that are under way, and this.
+    pub fn is_forgotten(&self) -> bool {
+        self.waiting.is_none() && self.socket.owners() == self.under_way + 1
+    }
+}
