@@ -4,6 +4,7 @@
 //! It is a workspace member of its own, so that nobody who only wants to run a server compiles
 //! it. `cargo xtask bench` and `cargo xtask plots` are its doors. It needs Linux.
 
+pub mod count;
 pub mod load;
 pub mod pattern;
 pub mod peer;

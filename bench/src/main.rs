@@ -3,11 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::io::{Write, stderr, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::count::count_all;
 use bench::results::{Results, machine};
 use bench::run::{Plan, merge, run};
 use bench::scenario::{self, Scenario};
@@ -18,7 +19,10 @@ use lexopt::{Arg, Parser, ValueExt};
 const HELP: &str = "\
 Measures the book's servers beside their peers.
 
-Usage: cargo xtask bench [OPTIONS]
+Usage: cargo xtask bench [count] [OPTIONS]
+
+With `count`, system calls and instructions are counted and no time is measured; it
+needs strace and valgrind.
 
 Options:
       --quick              less of everything: done in under a minute
@@ -46,13 +50,20 @@ struct Options {
     rounds: usize,
     turns: usize,
     base: String,
-    output: PathBuf,
+    output: Option<PathBuf>,
     append: bool,
+}
+
+impl Options {
+    fn results(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new("target/bench/results.csv"))
+    }
 }
 
 enum Request {
     Measure(Options),
     Report(Options),
+    Count(Options),
     Say(String),
 }
 
@@ -60,10 +71,11 @@ fn main() -> ExitCode {
     let done = parse(Parser::from_env()).and_then(|request| match request {
         Request::Measure(options) => measure(&options),
         Request::Report(options) => {
-            let results = Results::read(&options.output)?;
+            let results = Results::read(options.results())?;
             print(&report::report(&results, &options.base));
             Ok(true)
         }
+        Request::Count(options) => count(&options),
         Request::Say(text) => {
             print(&text);
             Ok(true)
@@ -92,22 +104,31 @@ fn measure(options: &Options) -> Result<bool> {
     };
     let start = Instant::now();
     let (rows, left_out) = run(&plan)?;
-    let mut results = match options.append && options.output.exists() {
-        true => Results::read(&options.output)?,
+    let output = options.results();
+    let mut results = match options.append && output.exists() {
+        true => Results::read(output)?,
         false => Results::default(),
     };
     results.machine = machine();
     let measured = Results { rows: rows.clone(), ..Results::default() };
     merge(&mut results, rows);
-    results.write(&options.output)?;
+    results.write(output)?;
     print(&report::report(&measured, &options.base));
     for it in &left_out {
         let what = if it.is_wrong { "WRONG, and left out" } else { "left out" };
         print(&format!("\n{}: {what}: {}\n", it.server, it.why));
     }
-    let (took, file) = (start.elapsed(), options.output.display());
+    let (took, file) = (start.elapsed(), output.display());
     print(&format!("\n{took:.0?}; the results are in {file}\n"));
     Ok(left_out.iter().all(|it| !it.is_wrong))
+}
+
+fn count(options: &Options) -> Result<bool> {
+    let table = count_all(&options.servers, |line| print(&format!("{line}\n")))?;
+    if let Some(output) = &options.output {
+        table.write(output)?;
+    }
+    Ok(true)
 }
 
 fn parse(mut arguments: Parser) -> Result<Request> {
@@ -117,12 +138,14 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         rounds: 5,
         turns: 25,
         base: "tokio".to_string(),
-        output: "target/bench/results.csv".into(),
+        output: None,
         append: false,
     };
-    let (mut only_report, mut list, mut added) = (false, false, vec![]);
+    let (mut only_report, mut only_count, mut list, mut added) =
+        (false, false, false, vec![]);
     while let Some(argument) = arguments.next()? {
         match argument {
+            Arg::Value(chore) if chore == "count" => only_count = true,
             Arg::Long("quick") => {
                 options.scenarios.retain(|it| it.quick);
                 (options.rounds, options.turns) = (2, 8);
@@ -144,7 +167,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Arg::Long("turns") => options.turns = arguments.value()?.parse()?,
             Arg::Long("base") => options.base = arguments.value()?.parse()?,
-            Arg::Long("output") => options.output = arguments.value()?.into(),
+            Arg::Long("output") => options.output = Some(arguments.value()?.into()),
             Arg::Long("append") => options.append = true,
             Arg::Long("report") => only_report = true,
             Arg::Long("list") => list = true,
@@ -157,7 +180,11 @@ fn parse(mut arguments: Parser) -> Result<Request> {
     if list {
         return Ok(Request::Say(listed(&options)));
     }
-    Ok(if only_report { Request::Report(options) } else { Request::Measure(options) })
+    Ok(match (only_count, only_report) {
+        (true, _) => Request::Count(options),
+        (_, true) => Request::Report(options),
+        _ => Request::Measure(options),
+    })
 }
 
 /// Those of `all` that are named: by their whole name, or else by a part of it.

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -175,12 +175,6 @@ impl Running {
     fn wait_until_it_listens(&mut self) -> Result<SocketAddr> {
         let out = self.child.stdout.take().context("piped")?;
         let mut problems = self.child.stderr.take().context("piped")?;
-        let (said, lines) = mpsc::channel();
-        // Both are read to their end, or the server would wait for somebody to do it.
-        thread::spawn(move || {
-            let lines = BufReader::new(out).lines().map_while(Result::ok);
-            lines.for_each(|line| drop(said.send(line)));
-        });
         let (complained, complaints) = mpsc::channel();
         thread::spawn(move || {
             let mut text = String::new();
@@ -188,12 +182,8 @@ impl Running {
             let _ = complained.send(text);
             let _ = std::io::copy(&mut problems, &mut std::io::sink());
         });
-        while let Ok(line) = lines.recv_timeout(PATIENCE) {
-            if let Some(addr) = line.strip_prefix("listening on ") {
-                return addr
-                    .parse()
-                    .with_context(|| format!("what address is {addr:?}?"));
-            }
+        if let Some(addr) = listening_addr(out) {
+            return Ok(addr);
         }
         let _ = self.child.kill();
         let complaint =
@@ -243,6 +233,22 @@ impl Running {
         (usage.user, usage.system) = (fields[11].parse()?, fields[12].parse()?);
         Ok(usage)
     }
+}
+
+/// The address of a server that says `listening on` it; none if it does not.
+pub fn listening_addr(out: ChildStdout) -> Option<SocketAddr> {
+    let (said, lines) = mpsc::channel();
+    // It is read to its end, or the server would wait for somebody to do it.
+    thread::spawn(move || {
+        let lines = BufReader::new(out).lines().map_while(Result::ok);
+        lines.for_each(|line| drop(said.send(line)));
+    });
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
+        if let Some(addr) = line.strip_prefix("listening on ") {
+            return addr.parse().ok();
+        }
+    }
+    None
 }
 
 impl Drop for Running {
