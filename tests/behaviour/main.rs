@@ -105,6 +105,20 @@ suite! {
     }
 }
 
+// The server that asks all the time: right, if not good.
+suite! {
+    stages:
+        ask_all ASK_ALL;
+    behaviours: {
+        echo:
+            small empty all_byte_values large_both_ways partial_sends half_close;
+        fairness:
+            the_second_client;
+        closing:
+            resets_in_mid_transfer;
+    }
+}
+
 // What any echo server promises, also one that knows nothing of this book.
 suite! {
     stages:

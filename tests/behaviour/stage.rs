@@ -115,6 +115,10 @@ pub const BY_HAND: Stage = Stage {
     ..SCHEDULER
 };
 
+/// Chapter three begins with it. It does what an echo server does, at a price.
+pub const ASK_ALL: Stage =
+    Stage { name: "ask_all", program: Program::Example("ask_all"), ..SELECT };
+
 /// The original design, in Python. It keeps the promises that it makes; those that it does not
 /// make are in `original.rs`.
 pub const PYTHON: Stage = Stage {

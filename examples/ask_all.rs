@@ -1,0 +1,50 @@
+//! How not to serve many clients with one thread: ask each of them, all the time.
+//!
+//! Its answers are right. What it costs is in chapter three of the book, which begins with it:
+//! leave it alone for a while, and look at the processor time that it has used.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use bricks::buffer::{Buffer, Buffers};
+use bricks::cli::{Options, Program};
+use bricks::net::Socket;
+
+const PROGRAM: Program = Program {
+    name: env!("CARGO_CRATE_NAME"),
+    about: "An echo server that asks all its clients, all the time.",
+    lines: false,
+    trace: false,
+};
+
+fn main() -> ExitCode {
+    PROGRAM.run(echo_server)
+}
+
+// ANCHOR: echo_server
+fn echo_server(options: Options) -> io::Result<()> {
+    let sock = Socket::new(options.listen()?)?; // non-blocking
+    options.log.listening(sock.local_addr()?);
+    let mut buffers = Buffers::default();
+    let mut clients = Vec::new();
+    loop {
+        if let Ok((client, _)) = sock.try_accept() {
+            clients.push((client, Buffer::default()));
+        }
+        clients.retain_mut(|(client, unsent)| match ask(client, unsent, &mut buffers) {
+            Ok(going_on) => going_on,
+            Err(error) => error.kind() == ErrorKind::WouldBlock, // ask again
+        });
+    }
+}
+
+fn ask(client: &Socket, unsent: &mut Buffer, buffers: &mut Buffers) -> io::Result<bool> {
+    if unsent.is_empty() {
+        *unsent = client.try_recv(buffers)?;
+    }
+    unsent.take_front(client.try_send(unsent)?);
+    Ok(!client.ended())
+}
+// ANCHOR_END: echo_server
