@@ -298,7 +298,9 @@ impl Recording {
         let others =
             [("timer", &state.timer), ("kernel", &state.kernel), ("again", &state.again)];
         for (key, tasks) in others.into_iter().filter(|(_, tasks)| !tasks.is_empty()) {
-            line.tasks(key, tasks);
+            let mut tasks = tasks.clone();
+            tasks.sort_unstable();
+            line.tasks(key, &tasks);
         }
         line.end();
     }

@@ -148,11 +148,11 @@ pub struct State {
     pub read: Vec<(RawFd, TaskId)>,
     /// Those on the write-waiting table, by descriptor.
     pub write: Vec<(RawFd, TaskId)>,
-    /// Those that sleep, by the time of their waking.
+    /// Those that sleep, in any order.
     pub timer: Vec<TaskId>,
     /// Those whose operation the kernel has, in any order.
     pub kernel: Vec<TaskId>,
-    /// Those that have had their share, and go on in the next round, in this order.
+    /// Those that have had their share, and go on in the next round, in any order.
     pub again: Vec<TaskId>,
 }
 // ANCHOR_END: step
