@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
 
 fn print(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let text = fs::read_to_string(file)?;
-    print!("{}", text::table(&Recording::read(&text)?)?);
-    Ok(())
+    let table = text::table(&Recording::read(&text)?)?;
+    match io::stdout().write_all(table.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()), // `| head`
+        result => Ok(result?),
+    }
 }

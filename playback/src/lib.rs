@@ -16,6 +16,7 @@
 
 pub mod fold;
 pub mod perfetto;
+pub mod picture;
 pub mod read;
 pub mod strace;
 pub mod text;
