@@ -31,18 +31,26 @@ mod linux {
     const REPORTS: usize = 1024;
 
     // ANCHOR: interest
-    /// What we want to hear of, for every socket: that there is something to read (`IN`) or room
-    /// to write (`OUT`), that the peer has shut down its sending side (`RDHUP`); hang-ups and
-    /// errors are reported in any case. And only when it changes (`ET`).
-    const INTEREST: i32 =
-        libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
+    /// What says that a read need not wait: there is something (`IN`), the peer has shut down its
+    /// sending side (`RDHUP`), the connection is gone (`HUP`) or broken (`ERR`).
+    const READ: u32 = IN | END_OF_INPUT;
+    const IN: u32 = libc::EPOLLIN as u32;
+    const END_OF_INPUT: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as u32;
 
-    /// Nothing more will come after this: a read will never have to wait again.
-    const NO_MORE_INPUT: u32 =
-        (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as u32;
+    /// What says that a write need not wait: there is room (`OUT`), or nobody to write to.
+    const WRITE: u32 = OUT | END_OF_OUTPUT;
+    const OUT: u32 = libc::EPOLLOUT as u32;
+    const END_OF_OUTPUT: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
 
-    /// Nothing can be sent after this: a write will never have to wait again.
-    const NO_MORE_OUTPUT: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
+    /// What the kernel shall report, for every socket: all of that, and only when it changes.
+    const INTEREST: u32 = READ | WRITE | libc::EPOLLET as u32;
+
+    fn bits(direction: Direction) -> u32 {
+        match direction {
+            Direction::Read => READ,
+            Direction::Write => WRITE,
+        }
+    }
     // ANCHOR_END: interest
 
     // ANCHOR: epoll
@@ -64,43 +72,54 @@ mod linux {
         socket: Identity,
         /// Comes with each report, which may be older than the socket.
         number: u32,
-        read: State,
-        write: State,
-    }
-
-    /// What we know about one direction of a socket.
-    #[derive(Debug)]
-    struct State {
-        /// An operation may succeed, for all we know.
-        ready: bool,
-        /// The end of it, or an error, was reported: that stays true.
-        ended: bool,
-        /// Somebody waits for it.
-        watched: bool,
+        /// What has been reported, and has not been shown to be over since.
+        ready: u32,
+        /// What somebody waits for: `IN`, `OUT`, or both.
+        watched: u32,
     }
     // ANCHOR_END: epoll
 
-    impl State {
-        /// Nobody has tried yet.
-        const UNTRIED: State = State { ready: true, ended: false, watched: false };
-
+    impl Registered {
         // ANCHOR: report
-        /// The kernel says that something has changed. Whether somebody waits for it.
-        fn report(&mut self, ready: bool, ended: bool) -> bool {
-            self.ready |= ready;
-            self.ended |= ended;
-            self.watched && (ready || ended)
+        /// Somebody wants to operate.
+        #[inline(always)]
+        fn watch(&mut self, direction: Direction) -> Watch {
+            if self.ready & bits(direction) != 0 {
+                return Watch::TryNow;
+            }
+            self.watched |= bits(direction) & (IN | OUT);
+            Watch::Wait
+        }
+
+        /// An operation has shown that there is nothing more to read, or no more room to write.
+        ///
+        /// Data and the end of input may come in one report. A short read then says that the data
+        /// is gone; the end is still there to be read, and nothing will report it again. So only
+        /// an operation that would have to wait says that there is no end, either.
+        #[inline(always)]
+        fn dry(&mut self, direction: Direction, why: Dry) {
+            self.ready &= match why {
+                Dry::Short => !(bits(direction) & (IN | OUT)),
+                Dry::WouldBlock => !bits(direction),
+            };
+        }
+
+        /// The kernel says that something has changed. Returns what of it somebody has waited
+        /// for: `IN`, `OUT`, or both.
+        #[inline(always)]
+        fn report(&mut self, bits: u32) -> u32 {
+            self.ready |= bits;
+            let mut awaited = 0;
+            if bits & READ != 0 {
+                awaited |= self.watched & IN;
+            }
+            if bits & WRITE != 0 {
+                awaited |= self.watched & OUT;
+            }
+            self.watched &= !awaited;
+            awaited
         }
         // ANCHOR_END: report
-    }
-
-    impl Registered {
-        fn state(&mut self, direction: Direction) -> &mut State {
-            match direction {
-                Direction::Read => &mut self.read,
-                Direction::Write => &mut self.write,
-            }
-        }
     }
 
     impl Epoll {
@@ -119,38 +138,28 @@ mod linux {
         }
 
         // ANCHOR: register
-        /// What we know about `socket`, which is registered now if it was not.
-        #[inline(always)]
-        fn registered(&mut self, socket: &Socket) -> io::Result<&mut Registered> {
-            let fd = socket.as_raw_fd() as usize;
-            match self.registered.get(fd) {
-                Some(Some(known)) if known.socket.is(socket) => {}
-                _ => self.register(socket)?,
-            }
-            Ok(self.registered[fd].as_mut().expect("it has been registered"))
-        }
-
         /// Registers a socket, once in its life. The kernel forgets it when it is closed.
         #[cold]
         fn register(&mut self, socket: &Socket) -> io::Result<()> {
             let fd = socket.as_raw_fd();
             self.registrations = self.registrations.wrapping_add(1);
             let number = self.registrations;
-            add(&self.instance, fd, INTEREST as u32, key(fd, number))?;
+            add(&self.instance, fd, INTEREST, key(fd, number))?;
             if self.registered.len() <= fd as usize {
                 self.registered.resize_with(fd as usize + 1, || None);
             }
-            let (read, write) = (State::UNTRIED, State::UNTRIED);
             let socket = socket.identity();
+            // For all we know, everything may succeed.
+            let (ready, watched) = (IN | OUT, 0);
             self.registered[fd as usize] =
-                Some(Registered { socket, number, read, write });
+                Some(Registered { socket, number, ready, watched });
             Ok(())
         }
         // ANCHOR_END: register
 
-        fn state(&mut self, fd: RawFd, direction: Direction) -> Option<&mut State> {
-            let registered = self.registered.get_mut(fd as usize)?.as_mut()?;
-            Some(registered.state(direction))
+        #[inline(always)]
+        fn known(&mut self, fd: RawFd) -> Option<&mut Registered> {
+            self.registered.get_mut(fd as usize)?.as_mut()
         }
     }
 
@@ -160,31 +169,22 @@ mod linux {
 
         #[inline(always)]
         fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
-            let state = self.registered(socket)?.state(direction);
-            if state.ready || state.ended {
-                return Ok(Watch::TryNow);
+            match self.known(socket.as_raw_fd()) {
+                Some(known) if known.socket.is(socket) => Ok(known.watch(direction)),
+                _ => self.register(socket).map(|()| Watch::TryNow),
             }
-            state.watched = true;
-            Ok(Watch::Wait)
         }
 
         fn unwatch(&mut self, fd: RawFd, direction: Direction) {
-            if let Some(state) = self.state(fd, direction) {
-                state.watched = false;
+            if let Some(known) = self.known(fd) {
+                known.watched &= !(bits(direction) & (IN | OUT));
             }
         }
 
-        /// The kernel will report when this changes, so there is no need to try before.
         #[inline(always)]
         fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry) {
-            if let Some(state) = self.state(fd, direction) {
-                state.ready = false;
-                // Data and the end of input may come in one report. A short read then says that
-                // the data is gone; the end is still there to be read, and nothing will report
-                // it again.
-                if why == Dry::WouldBlock {
-                    state.ended = false;
-                }
+            if let Some(known) = self.known(fd) {
+                known.dry(direction, why);
             }
         }
 
@@ -196,19 +196,18 @@ mod linux {
         ) -> io::Result<()> {
             wait(&self.instance, timeout, &mut self.reports)?;
             for report in &self.reports {
-                let (bits, (fd, number)) = (report.events, fd_and_number(report.u64));
-                let Some(Some(registered)) = self.registered.get_mut(fd as usize) else {
+                let (fd, number) = fd_and_number(report.u64);
+                let Some(Some(known)) = self.registered.get_mut(fd as usize) else {
                     continue;
                 };
-                if registered.number != number {
+                if known.number != number {
                     continue; // about a socket that has been closed since
                 }
-                let (input, output) = (libc::EPOLLIN as u32, libc::EPOLLOUT as u32);
-                if registered.read.report(bits & input != 0, bits & NO_MORE_INPUT != 0) {
+                let awaited = known.report(report.events);
+                if awaited & IN != 0 {
                     ready.push((fd, Direction::Read));
                 }
-                if registered.write.report(bits & output != 0, bits & NO_MORE_OUTPUT != 0)
-                {
+                if awaited & OUT != 0 {
                     ready.push((fd, Direction::Write));
                 }
             }

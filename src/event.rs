@@ -178,13 +178,19 @@ pub enum Outcome {
 // ANCHOR_END: outcome
 
 // ANCHOR: schedule
-/// What an event asks of whoever drives tasks: the scheduler's waiting tables and ready queue.
+/// What an event asks of whoever drives tasks: the scheduler's waiting tables and timers.
+///
+/// Mostly that is to wait. If there is a result already, it comes back with the task.
 pub trait Schedule {
     /// A suspended task.
     type Task;
 
     /// Keep `event` and `task` until the event's socket can be read from.
-    fn waiting_for_read(&mut self, event: Event, task: Self::Task);
+    fn waiting_for_read(
+        &mut self,
+        event: Event,
+        task: Self::Task,
+    ) -> Option<(Self::Task, Data)>;
 
     /// The same, but no longer than until `deadline`: then the event has
     /// [failed](Event::failed).
@@ -193,30 +199,39 @@ pub trait Schedule {
         deadline: Instant,
         event: Event,
         task: Self::Task,
-    );
+    ) -> Option<(Self::Task, Data)>;
 
     /// Keep `event` and `task` until the event's socket can be written to.
-    fn waiting_for_write(&mut self, event: Event, task: Self::Task);
+    fn waiting_for_write(
+        &mut self,
+        event: Event,
+        task: Self::Task,
+    ) -> Option<(Self::Task, Data)>;
 
     /// Keep `task` until `instant`, then resume it with [`Data::Slept`].
     fn waiting_until(&mut self, instant: Instant, task: Self::Task);
-
-    /// Resume `task` with `data` when its turn comes.
-    fn add_ready(&mut self, task: Self::Task, data: Data);
 }
 // ANCHOR_END: schedule
 
 // ANCHOR: do_schedule
 impl Event {
     /// Puts itself and its task where they belong: onto the read-waiting or write-waiting table,
-    /// among the timers, or straight onto the ready queue.
+    /// or among the timers. Or it returns the task, with a result: it need not wait at all.
     #[inline(always)]
-    pub fn do_schedule<S: Schedule>(self, on: &mut S, task: S::Task) {
+    pub fn do_schedule<S: Schedule>(
+        self,
+        on: &mut S,
+        task: S::Task,
+    ) -> Option<(S::Task, Data)> {
         match self {
-            Event::Connect(_) | Event::Receive(_) => on.waiting_for_read(self, task),
-            Event::Send(_) => on.waiting_for_write(self, task),
-            Event::Sleep(sleep) => on.waiting_until(sleep.until, task),
-            Event::Close(close) if close.is_over() => on.add_ready(task, Data::Closed),
+            Event::Connect(event) => on.waiting_for_read(event.into(), task),
+            Event::Receive(event) => on.waiting_for_read(event.into(), task),
+            Event::Send(event) => on.waiting_for_write(event.into(), task),
+            Event::Sleep(sleep) => {
+                on.waiting_until(sleep.until, task);
+                None
+            }
+            Event::Close(close) if close.is_over() => Some((task, Data::Closed)),
             Event::Close(_) => {
                 on.waiting_for_read_until(later(CLOSE_PATIENCE), self, task)
             }

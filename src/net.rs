@@ -101,7 +101,7 @@ impl Socket {
 
     /// Something to recognise this socket by, which does not keep it open.
     pub fn identity(&self) -> Identity {
-        Identity(Rc::downgrade(&self.0))
+        Identity { place: Rc::downgrade(&self.0), address: Rc::as_ptr(&self.0) }
     }
 
     /// Whether the peer's end of input has been received: nothing more can come.
@@ -195,18 +195,22 @@ impl Socket {
 
 /// Which socket it was, even after it has been closed and its descriptor has become another's.
 #[derive(Clone, Debug)]
-pub struct Identity(Weak<Inner>);
+pub struct Identity {
+    /// Keeps the socket's place in memory from being used again.
+    place: Weak<Inner>,
+    /// That place.
+    address: *const Inner,
+}
 
 impl Identity {
-    /// Whether it was this one. (A closed socket's place in memory is not reused before the last
-    /// `Identity` of it is gone, so no other can be mistaken for it.)
+    /// Whether it was this one.
     pub fn is(&self, socket: &Socket) -> bool {
-        self.0.as_ptr() == Rc::as_ptr(&socket.0)
+        self.address == Rc::as_ptr(&socket.0)
     }
 
     /// Whether it has been closed.
     pub fn is_closed(&self) -> bool {
-        self.0.strong_count() == 0
+        self.place.strong_count() == 0
     }
 }
 // ANCHOR_END: shutdown

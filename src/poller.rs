@@ -52,14 +52,15 @@ pub trait Poller {
     /// The name of the system call behind [`wait`](Poller::wait), for traces.
     const CALL: &'static str;
 
-    /// From now on, watch `socket` for `direction`.
+    /// From now on, watch `socket` for `direction`. What is watched already is not
+    /// [`TryNow`](Watch::TryNow) before it has been reported: somebody else waits for it.
     ///
     /// # Errors
     ///
     /// If this poller cannot watch it, for example because its number is too large.
     fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch>;
 
-    /// Nobody waits for this any more.
+    /// Nobody waits for this any more, although it has not been reported.
     fn unwatch(&mut self, fd: RawFd, direction: Direction);
 
     /// The last operation on `fd` would have blocked, or came up short: the system's buffer is
@@ -73,7 +74,8 @@ pub trait Poller {
         None
     }
 
-    /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is.
+    /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is. What has
+    /// been reported is not watched any more.
     ///
     /// # Errors
     ///
@@ -139,9 +141,11 @@ impl Poller for Select {
         self.writable.copy_from(&self.write_waiting);
         select(&mut self.readable, &mut self.writable, timeout)?;
         for fd in self.readable.iter() {
+            self.read_waiting.remove(fd);
             ready.push((fd, Direction::Read));
         }
         for fd in self.writable.iter() {
+            self.write_waiting.remove(fd);
             ready.push((fd, Direction::Write));
         }
         Ok(())

@@ -20,15 +20,37 @@ use crate::trace::{Step, TaskId, Trace, Untraced};
 // ANCHOR: submitted
 /// A task that has been submitted. It has a number now, and counts as running until it is
 /// dropped, wherever that happens.
-pub struct Submitted(Box<Counted<dyn Task>>);
+pub struct Submitted(Box<dyn Numbered>);
 
-struct Counted<T: ?Sized> {
+struct Counted<T> {
     id: TaskId,
     running: Rc<Cell<usize>>,
     task: T,
 }
 
-impl<T: ?Sized> Drop for Counted<T> {
+/// A [`Counted`] task of any type.
+trait Numbered {
+    fn id(&self) -> TaskId;
+    fn send(&mut self, data: Data) -> Resumed;
+    fn name(&self) -> &'static str;
+}
+
+impl<T: Task> Numbered for Counted<T> {
+    fn id(&self) -> TaskId {
+        self.id
+    }
+
+    #[inline(always)]
+    fn send(&mut self, data: Data) -> Resumed {
+        self.task.send(data)
+    }
+
+    fn name(&self) -> &'static str {
+        self.task.name()
+    }
+}
+
+impl<T> Drop for Counted<T> {
     fn drop(&mut self) {
         self.running.set(self.running.get() - 1);
     }
@@ -39,13 +61,13 @@ impl<T: ?Sized> Drop for Counted<T> {
 impl Submitted {
     /// Its number.
     pub fn id(&self) -> TaskId {
-        self.0.id
+        self.0.id()
     }
 }
 
 impl fmt::Debug for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.0.id, self.0.task.name())
+        write!(f, "task {} ({})", self.id(), self.0.name())
     }
 }
 // ANCHOR_END: number
@@ -113,26 +135,30 @@ impl<T: Trace> Ready<T> {
     // ANCHOR: step
     /// Sends the next result into its task, which runs up to its next event. `None` if the
     /// queue is empty.
+    #[inline(always)]
+    pub fn step(&self) -> Option<Stepped> {
+        let (task, data) = self.pop()?;
+        Some(self.resume(task, data))
+    }
+
+    /// Sends `data` into `task`, which runs up to its next event.
     ///
     /// A task that panics ends there, with a message, and takes no other with it.
     #[inline(always)]
-    pub fn step(&self) -> Option<Stepped> {
-        let (mut task, data) = self.pop()?;
-        let id = task.id();
-        self.trace(|| Step::Resume { task: id, with: &data });
+    pub fn resume(&self, mut task: Submitted, data: Data) -> Stepped {
+        self.trace(|| Step::Resume { task: task.id(), with: &data });
         // The scheduler does not look into a task that has panicked, it only drops it: so it
         // cannot see what the panic left unfinished.
-        let panicked =
-            match panic::catch_unwind(AssertUnwindSafe(|| task.0.task.send(data))) {
-                Ok(Resumed::Yielded(event, at)) => {
-                    self.trace(|| Step::Yield { task: id, event: &event, at });
-                    return Some(Stepped::Yielded(task, event));
-                }
-                Ok(Resumed::Finished) => None,
-                Err(panic) => Some(panic),
-            };
+        let panicked = match panic::catch_unwind(AssertUnwindSafe(|| task.0.send(data))) {
+            Ok(Resumed::Yielded(event, at)) => {
+                self.trace(|| Step::Yield { task: task.id(), event: &event, at });
+                return Stepped::Yielded(task, event);
+            }
+            Ok(Resumed::Finished) => None,
+            Err(panic) => Some(panic),
+        };
         self.finish(task, panicked);
-        Some(Stepped::Finished)
+        Stepped::Finished
     }
     // ANCHOR_END: step
 

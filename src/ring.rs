@@ -175,10 +175,11 @@ impl<T: Trace + 'static> Ring<T> {
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
-            match self.ready.step() {
-                Some(Stepped::Yielded(task, event)) => event.do_schedule(self, task),
-                Some(Stepped::Finished) => {}
-                None => break,
+            let Some(stepped) = self.ready.step() else { break };
+            if let Stepped::Yielded(task, event) = stepped
+                && let Some((task, data)) = event.do_schedule(self, task)
+            {
+                self.ready.push(task, data);
             }
         }
         self.forget_listeners();
@@ -433,8 +434,13 @@ impl<T: Trace> Drop for Ring<T> {
 impl<T: Trace + 'static> Schedule for Ring<T> {
     type Task = Submitted;
 
-    fn waiting_for_read(&mut self, event: Event, task: Submitted) {
+    fn waiting_for_read(
+        &mut self,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
         self.submit(event, task);
+        None
     }
 
     fn waiting_for_read_until(
@@ -442,23 +448,25 @@ impl<T: Trace + 'static> Schedule for Ring<T> {
         deadline: Instant,
         event: Event,
         task: Submitted,
-    ) {
+    ) -> Option<(Submitted, Data)> {
         let (fd, _) = what(&event);
         self.timers.deadline(deadline, task.id(), fd);
         self.submit(event, task);
+        None
     }
 
-    fn waiting_for_write(&mut self, event: Event, task: Submitted) {
+    fn waiting_for_write(
+        &mut self,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
         self.submit(event, task);
+        None
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
         self.ready.trace(|| Step::Park { task: task.id(), on: On::Timer });
         self.timers.sleep(instant, task);
-    }
-
-    fn add_ready(&mut self, task: Submitted, data: Data) {
-        self.ready.push(task, data);
     }
 }
 // ANCHOR_END: schedule

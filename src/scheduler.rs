@@ -29,6 +29,10 @@ use crate::trace::{On, State, Step, TaskId, Trace, Untraced};
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep everybody else waiting.
 pub(crate) const BATCH: usize = 64;
+
+/// How often in a row a task goes on at once, because the result of what it yielded is there
+/// already. Then it queues up like everybody.
+const AT_ONCE: usize = 2;
 // ANCHOR_END: batch
 
 // ANCHOR: graces
@@ -131,8 +135,10 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             let readiness = std::mem::take(&mut self.readiness);
             for &(fd, direction) in &readiness {
                 // At this moment the event will happen without blocking.
-                if let Some((event, task)) = self.pop_waiting(fd, direction) {
-                    self.happen(direction, event, task);
+                if let Some((event, task)) = self.table(direction).remove(fd)
+                    && let Some((task, data)) = self.happen(direction, event, task)
+                {
+                    self.ready.push(task, data);
                 }
             }
             self.readiness = readiness;
@@ -147,17 +153,29 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     /// Moves each task that is ready on to its next event.
     #[inline(always)]
     fn run_ready(&mut self) {
-        for _ in 0..self.ready.len().max(BATCH) {
-            match self.ready.step() {
-                Some(Stepped::Yielded(task, event)) => event.do_schedule(self, task),
-                Some(Stepped::Finished) => {}
-                None => break,
+        let mut left = self.ready.len().max(BATCH);
+        while left > 0 {
+            let Some(mut stepped) = self.ready.step() else { break };
+            left -= 1;
+            let mut times = 0;
+            while let Stepped::Yielded(task, event) = stepped {
+                let Some((task, data)) = event.do_schedule(self, task) else { break };
+                if times == AT_ONCE || left == 0 {
+                    self.ready.push(task, data);
+                    break;
+                }
+                (times, left) = (times + 1, left - 1);
+                self.ready.trace(|| Step::Happened { task: task.id(), data: &data });
+                stepped = self.ready.resume(task, data);
             }
         }
         if !self.again.is_empty() {
             let mut again = std::mem::take(&mut self.again);
             for (event, task) in again.drain(..) {
-                self.wait_for(event.direction(), event, task);
+                if let Some((task, data)) = self.wait_for(event.direction(), event, task)
+                {
+                    self.ready.push(task, data);
+                }
             }
             again.append(&mut self.again);
             self.again = again; // with its memory: no round allocates
@@ -166,28 +184,34 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     // ANCHOR_END: run_ready
 
     // ANCHOR: happen
-    /// Lets an event happen, and puts its task and its result onto the ready queue.
+    /// Lets an event happen. Returns its task and its result, for the ready queue; or puts both
+    /// back among those that wait.
     #[inline(always)]
-    fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
+    fn happen(
+        &mut self,
+        direction: Direction,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
         let Some(fd) = event.fd() else { unreachable!("{NO_SOCKET}") };
         match event.happen(&mut self.buffers) {
             Happened::Done { data, short } => {
                 if short {
                     self.poller.dry(fd, direction, Dry::Short);
                 }
-                let id = task.id();
                 if let Data::Closed = data {
-                    self.timers.forget_deadline(id);
+                    self.timers.forget_deadline(task.id());
                 }
-                self.ready.push(task, data);
+                Some((task, data))
             }
             Happened::WouldBlock(event) => {
                 self.poller.dry(fd, direction, Dry::WouldBlock);
-                self.wait_again(direction, event, task);
+                self.wait_again(direction, event, task)
             }
             Happened::More(event) => {
                 self.ready.trace(|| Step::Park { task: task.id(), on: On::Again });
                 self.again.push((event, task));
+                None
             }
         }
     }
@@ -197,13 +221,23 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     // ANCHOR: park
     /// An event that needs its socket: onto the waiting table, unless it can happen at once.
     #[inline(always)]
-    fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
+    fn wait_for(
+        &mut self,
+        direction: Direction,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
         if let Some(since) = self.stopped
             && !matches!(event, Event::Send(_) | Event::Close(_))
         {
-            return self.happen_last(event, task, since);
+            return Some((task, self.happen_last(event, since)));
         }
         let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
+        match self.poller.watch(socket, direction) {
+            Ok(Watch::TryNow) => return self.happen(direction, event, task),
+            Ok(Watch::Wait) => {}
+            Err(error) => return Some(self.give_up(event, task, error)),
+        }
         let fd = socket.as_raw_fd();
         let slot = match direction {
             Direction::Read => self.read_waiting.slot(fd),
@@ -211,45 +245,50 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         };
         if slot.is_some() {
             // Two tasks want the same thing. The first goes on waiting.
-            return self.give_up(event, task, io::ErrorKind::ResourceBusy.into());
+            return Some(self.give_up(event, task, io::ErrorKind::ResourceBusy.into()));
         }
-        match self.poller.watch(socket, direction) {
-            Ok(Watch::Wait) => {
-                let on = On::from((fd, direction));
-                self.ready.trace(|| Step::Park { task: task.id(), on });
-                *slot = Some((event, task));
-            }
-            Ok(Watch::TryNow) => self.happen(direction, event, task),
-            Err(error) => self.give_up(event, task, error),
-        }
+        let on = On::from((fd, direction));
+        self.ready.trace(|| Step::Park { task: task.id(), on });
+        *slot = Some((event, task));
+        None
     }
     // ANCHOR_END: park
 
     // ANCHOR: wait_again
     /// An event that has been tried, in vain: now it must wait.
-    fn wait_again(&mut self, direction: Direction, event: Event, task: Submitted) {
+    fn wait_again(
+        &mut self,
+        direction: Direction,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
         let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
-        match self.poller.watch(socket, direction) {
-            Err(error) => self.give_up(event, task, error),
-            Ok(_) => {
-                let fd = socket.as_raw_fd();
-                let on = On::from((fd, direction));
-                self.ready.trace(|| Step::Park { task: task.id(), on });
-                *self.table(direction).slot(fd) = Some((event, task));
-            }
+        if let Err(error) = self.poller.watch(socket, direction) {
+            return Some(self.give_up(event, task, error));
         }
+        let fd = socket.as_raw_fd();
+        let on = On::from((fd, direction));
+        self.ready.trace(|| Step::Park { task: task.id(), on });
+        *self.table(direction).slot(fd) = Some((event, task));
+        None
     }
 
     /// The event cannot happen; its task is told why.
     #[cold]
-    fn give_up(&mut self, event: Event, task: Submitted, error: io::Error) {
+    fn give_up(
+        &mut self,
+        event: Event,
+        task: Submitted,
+        error: io::Error,
+    ) -> (Submitted, Data) {
         self.timers.forget_deadline(task.id());
-        self.ready.push(task, event.failed(error));
+        (task, event.failed(error))
     }
     // ANCHOR_END: wait_again
 
     // ANCHOR: pop_waiting
-    /// Off the waiting table: nobody needs to watch the socket any more.
+    /// Off the waiting table, although the poller has not reported it: nobody needs to watch the
+    /// socket any more.
     fn pop_waiting(
         &mut self,
         fd: RawFd,
@@ -350,17 +389,18 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
         self.stopped = Some(Instant::now());
         self.ready.trace(|| Step::Stop);
         for fd in self.read_waiting.descriptors() {
-            if let Some((event, task)) = self.pop_waiting(fd, Direction::Read) {
-                self.wait_for(Direction::Read, event, task);
+            if let Some((event, task)) = self.pop_waiting(fd, Direction::Read)
+                && let Some((task, data)) = self.wait_for(Direction::Read, event, task)
+            {
+                self.ready.push(task, data);
             }
         }
     }
 
     /// While stopping: no new client; of input, only what is there already, and then its end, so
     /// that every handler finishes by the way it knows. (Sending and closing go on as ever.)
-    fn happen_last(&mut self, event: Event, task: Submitted, since: Instant) {
-        let end = since.elapsed() >= INPUT_GRACE;
-        self.ready.push(task, event.happen_last(end, &mut self.buffers));
+    fn happen_last(&mut self, event: Event, since: Instant) -> Data {
+        event.happen_last(since.elapsed() >= INPUT_GRACE, &mut self.buffers)
     }
 
     fn stop_is_over(&self) -> bool {
@@ -400,8 +440,13 @@ impl<P, T: Trace> Drop for Scheduler<P, T> {
 impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
     type Task = Submitted;
 
-    fn waiting_for_read(&mut self, event: Event, task: Submitted) {
-        self.wait_for(Direction::Read, event, task);
+    #[inline(always)]
+    fn waiting_for_read(
+        &mut self,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
+        self.wait_for(Direction::Read, event, task)
     }
 
     fn waiting_for_read_until(
@@ -409,24 +454,25 @@ impl<P: Poller, T: Trace + 'static> Schedule for Scheduler<P, T> {
         deadline: Instant,
         event: Event,
         task: Submitted,
-    ) {
+    ) -> Option<(Submitted, Data)> {
         if let Some(fd) = event.fd() {
             self.timers.deadline(deadline, task.id(), fd);
         }
-        self.wait_for(Direction::Read, event, task);
+        self.wait_for(Direction::Read, event, task)
     }
 
-    fn waiting_for_write(&mut self, event: Event, task: Submitted) {
-        self.wait_for(Direction::Write, event, task);
+    #[inline(always)]
+    fn waiting_for_write(
+        &mut self,
+        event: Event,
+        task: Submitted,
+    ) -> Option<(Submitted, Data)> {
+        self.wait_for(Direction::Write, event, task)
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
         self.ready.trace(|| Step::Park { task: task.id(), on: On::Timer });
         self.timers.sleep(instant, task);
-    }
-
-    fn add_ready(&mut self, task: Submitted, data: Data) {
-        self.ready.push(task, data);
     }
 }
 // ANCHOR_END: schedule

@@ -49,7 +49,8 @@ impl Poller for Random {
 
     fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
         let key = (socket.as_raw_fd(), direction);
-        if self.try_first && !self.dry.contains(&key) {
+        let known_dry = self.dry.contains(&key) || self.watched.contains(&key);
+        if self.try_first && !known_dry {
             return Ok(Watch::TryNow);
         }
         self.watched.insert(key);
@@ -85,6 +86,7 @@ impl Poller for Random {
         }
         for key in ready.iter() {
             self.dry.remove(key);
+            self.watched.remove(key);
         }
         Ok(())
     }
