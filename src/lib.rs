@@ -23,6 +23,7 @@
 //! | [`limit`] | How many descriptors the process may have. |
 //! | [`signal`] | A signal as an event. |
 //! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
+//! | [`executor`] | The same server on `std`'s `Future`, `Context` and `Waker`. |
 
 // ANCHOR: modules
 #[cfg(not(unix))]
@@ -39,6 +40,7 @@ pub mod cli;
 )]
 pub mod epoll;
 pub mod event;
+pub mod executor;
 #[expect(unsafe_code, reason = "a thin wrapper around system calls")]
 pub mod limit;
 pub mod lines;

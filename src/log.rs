@@ -5,6 +5,7 @@
 //! log did, nor let its clients wait for it. So a line that cannot be written is dropped: there
 //! is nobody to tell.
 
+use std::any::Any;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -65,6 +66,13 @@ pub fn problem(line: impl Display) {
     }
 }
 // ANCHOR_END: say
+
+/// What somebody who panicked has said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}
 
 // ANCHOR: has_room
 /// Whether a line can be written without waiting.

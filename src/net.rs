@@ -169,6 +169,24 @@ impl Socket {
     }
     // ANCHOR_END: try_recv
 
+    // ANCHOR: try_read
+    /// Receives what is there into memory that the caller lends, and says how much that was; 0 is
+    /// the end of input.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_recv`](Socket::try_recv).
+    #[inline(always)]
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut socket = &self.0.socket;
+        let count = retry(|| socket.read(buffer))?;
+        if count == 0 && !buffer.is_empty() {
+            self.0.ended.set(true);
+        }
+        Ok(count)
+    }
+    // ANCHOR_END: try_read
+
     // ANCHOR: try_send
     /// Sends as much of `bytes` as the system has room for, and says how much that was.
     ///

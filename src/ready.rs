@@ -245,11 +245,7 @@ impl<T: Trace> Ready<T> {
 // ANCHOR: report
 #[cold]
 fn report(task: &Submitted, panic: &(dyn Any + Send)) {
-    let why = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
+    let why = log::panic_message(panic);
     log::problem(format_args!("{task:?} panicked and was ended: {why}"));
 }
 // ANCHOR_END: report

@@ -206,7 +206,7 @@ impl<E> fmt::Debug for Yielding<'_, E> {
 }
 
 /// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
-fn short_name(path: &'static str) -> &'static str {
+pub(crate) fn short_name(path: &'static str) -> &'static str {
     let path = path.split('<').next().unwrap_or(path);
     let named = path.rsplit("::").find(|part| !part.starts_with('{'));
     named.unwrap_or(path)

@@ -52,6 +52,7 @@ suite! {
         s03_select SELECT
         s04_scheduler SCHEDULER
         s05_epoll EPOLL
+        s06_async_await ASYNC_AWAIT
         s07_io_uring IO_URING
         by_hand BY_HAND;
     behaviours: {
@@ -149,6 +150,7 @@ mod linux {
             s03_select SELECT
             s04_scheduler SCHEDULER
             s05_epoll EPOLL
+            s06_async_await ASYNC_AWAIT
             s07_io_uring IO_URING
             by_hand BY_HAND;
         behaviours: {

@@ -99,6 +99,16 @@ pub const EPOLL: Stage = Stage {
     ..SCHEDULER
 };
 
+/// The same on `std`'s futures, where the system has what it needs for that.
+pub const ASYNC_AWAIT: Stage = Stage {
+    name: "06_async_await",
+    program: Program::Binary(env!("CARGO_BIN_EXE_06_async_await")),
+    descriptors: if cfg!(target_os = "linux") { None } else { Some(1024) },
+    thousands: cfg!(target_os = "linux"),
+    linux_only: false,
+    ..EPOLL
+};
+
 pub const IO_URING: Stage = Stage {
     name: "07_io_uring",
     program: Program::Binary(env!("CARGO_BIN_EXE_07_io_uring")),

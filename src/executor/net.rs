@@ -1,0 +1,393 @@
+//! Sockets whose operations are futures: the *leaf futures*, at which all waiting ends.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::reactor::{Side, Source, State};
+use super::{Handle, System};
+use crate::event::CLOSE_PATIENCE;
+use crate::net::Socket;
+use crate::poller::{Dry, Poller, Watch};
+
+/// A socket, and the executor whose reactor watches it.
+struct Io<P: Poller> {
+    source: Rc<Source>,
+    handle: Handle<P>,
+}
+
+impl<P: Poller> Io<P> {
+    fn new(socket: Socket, handle: &Handle<P>) -> Io<P> {
+        let read = if handle.stopping() { State::Last } else { State::Ask };
+        let source = Rc::new(Source::new(socket, read));
+        handle.reactor().add(Rc::clone(&source));
+        Io { source, handle: handle.clone() }
+    }
+
+    #[inline(always)]
+    fn to_read(&self) -> Interest<'_, P> {
+        Interest { io: self, side: &self.source.read, ticket: 0 }
+    }
+
+    #[inline(always)]
+    fn to_write(&self) -> Interest<'_, P> {
+        Interest { io: self, side: &self.source.write, ticket: 0 }
+    }
+}
+
+impl<P: Poller> Drop for Io<P> {
+    fn drop(&mut self) {
+        self.handle.reactor().remove(&self.source);
+    }
+}
+
+// ANCHOR: interest
+/// The wish to do something with a socket: what all leaf futures have in common.
+struct Interest<'a, P: Poller> {
+    io: &'a Io<P>,
+    side: &'a Side,
+    /// Its registration with the reactor; 0 if there is none.
+    ticket: u64,
+}
+
+/// What becomes of it when the executor stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtStop {
+    /// It fails.
+    Fail,
+    /// It may have what is there already.
+    TakeWhatIsThere,
+    GoOn,
+}
+
+/// What came of a system call: its result, and whether it did less than it could have.
+type Attempt<T> = io::Result<(T, bool)>;
+// ANCHOR_END: interest
+
+impl<P: Poller> Interest<'_, P> {
+    // ANCHOR: attempt
+    /// Makes the attempt, unless it is known that it would block. If there is nothing to be had,
+    /// the task will be woken when there is.
+    #[inline(always)]
+    fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        at_stop: AtStop,
+        attempt: impl FnOnce(&Socket) -> Attempt<T>,
+    ) -> Poll<io::Result<T>> {
+        let Interest { io: Io { source, handle }, side, .. } = *self;
+        if !handle.may_go_on() {
+            context.waker().wake_by_ref(); // it has had its share: go on after the others
+            return Poll::Pending;
+        }
+        match side.state.get() {
+            State::Try => {}
+            State::Short => ready!(self.register(Some(Dry::Short), context)?),
+            other => ready!(self.look_closer(other, at_stop, context)?),
+        }
+        match attempt(&source.socket) {
+            Ok((result, short)) => {
+                if side.state.get() != State::Last {
+                    side.state.set(if short { State::Short } else { State::Try });
+                }
+                handle.succeeded();
+                self.ticket = 0;
+                Poll::Ready(Ok(result))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.would_block(at_stop, context).map(Err)
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// The poller says whether it is worth an attempt.
+    #[inline(always)]
+    fn register(
+        &mut self,
+        dry: Option<Dry>,
+        context: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
+        let Interest { io: Io { source, handle }, side, ticket } = self;
+        let mut reactor = handle.reactor();
+        let watch =
+            reactor.register(&source.socket, side, dry, context.waker(), ticket)?;
+        Ok(if watch == Watch::Wait { Poll::Pending } else { Poll::Ready(()) })
+    }
+    // ANCHOR_END: attempt
+
+    // ANCHOR: look_closer
+    #[cold]
+    fn look_closer(
+        &mut self,
+        state: State,
+        at_stop: AtStop,
+        context: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
+        match state {
+            State::Try | State::Short | State::Ask => self.register(None, context),
+            // Polled for another reason.
+            State::Waiting if self.side.still_waits(self.ticket, context.waker()) => {
+                Ok(Poll::Pending)
+            }
+            // Two futures want the same thing. The first goes on waiting.
+            State::Waiting => Err(io::ErrorKind::ResourceBusy.into()),
+            State::Last => match at_stop {
+                AtStop::GoOn => Ok(Poll::Ready(())),
+                AtStop::TakeWhatIsThere if !self.io.handle.input_is_over() => {
+                    Ok(Poll::Ready(()))
+                }
+                _ => Err(io::ErrorKind::Interrupted.into()),
+            },
+        }
+    }
+
+    /// The attempt has shown that there is nothing to be had. Nothing can be missed between that
+    /// and the registration: what the kernel reports meanwhile, it keeps for the next wait, and
+    /// only this thread waits.
+    #[cold]
+    fn would_block(
+        &mut self,
+        at_stop: AtStop,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Error> {
+        if self.side.state.get() == State::Last && at_stop != AtStop::GoOn {
+            return Poll::Ready(io::ErrorKind::Interrupted.into());
+        }
+        match self.register(Some(Dry::WouldBlock), context) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(io::ErrorKind::WouldBlock.into()), // no poller
+            Err(error) => Poll::Ready(error),
+        }
+    }
+    // ANCHOR_END: look_closer
+}
+
+// ANCHOR: forget
+/// Whoever drops a future waits no more.
+impl<P: Poller> Drop for Interest<'_, P> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.ticket != 0 {
+            self.forget();
+        }
+    }
+}
+
+impl<P: Poller> Interest<'_, P> {
+    #[cold]
+    fn forget(&self) {
+        let Interest { io: Io { source, handle }, side, ticket } = self;
+        if side.forget(*ticket) {
+            handle.reactor().unwatch(&source.socket, side.direction);
+        }
+    }
+}
+// ANCHOR_END: forget
+
+// ANCHOR: listener
+/// A socket that listens for clients.
+pub struct Listener<P: Poller = System> {
+    io: Io<P>,
+}
+
+impl<P: Poller> Listener<P> {
+    /// A listening socket, watched by the executor of `handle`.
+    pub fn new(socket: Socket, handle: &Handle<P>) -> Listener<P> {
+        Listener { io: Io::new(socket, handle) }
+    }
+
+    /// The next client, and its address.
+    ///
+    /// # Errors
+    ///
+    /// Those of `accept(2)`, `ResourceBusy` if another future waits for this already, and
+    /// `Interrupted` when the executor stops.
+    pub fn accept(&self) -> Accept<'_, P> {
+        Accept { interest: self.io.to_read() }
+    }
+}
+
+/// Waits for a client. See [`Listener::accept`].
+#[must_use = "nobody is accepted unless you `.await` this"]
+pub struct Accept<'a, P: Poller> {
+    interest: Interest<'a, P>,
+}
+
+impl<P: Poller> Future for Accept<'_, P> {
+    type Output = io::Result<(Stream<P>, SocketAddr)>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let accepted = ready!(self.interest.poll(context, AtStop::Fail, |listener| {
+            let client = listener.try_accept()?;
+            Ok((client, false))
+        }));
+        let handle = &self.interest.io.handle;
+        Poll::Ready(accepted.map(|(client, addr)| (Stream::new(client, handle), addr)))
+    }
+}
+// ANCHOR_END: listener
+
+// ANCHOR: stream
+/// A connection.
+pub struct Stream<P: Poller = System> {
+    io: Io<P>,
+}
+
+impl<P: Poller> Stream<P> {
+    /// A connected socket, watched by the executor of `handle`.
+    pub fn new(socket: Socket, handle: &Handle<P>) -> Stream<P> {
+        Stream { io: Io::new(socket, handle) }
+    }
+
+    /// Waits for data, and puts it into `buffer`. The result says how much there is; 0 is the end
+    /// of input, and so is a stop of the executor. Dropped before it is ready, it has taken
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv(2)`, and `ResourceBusy` if another future waits to read already.
+    pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Read<'a, P> {
+        let interest = self.io.to_read();
+        Read { interest, buffer, at_stop: AtStop::TakeWhatIsThere }
+    }
+
+    /// Waits for room, and sends a part of `bytes`: the result says how much. Dropped before it is
+    /// ready, it has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send(2)`, and `ResourceBusy` if another future waits to write already.
+    pub fn write<'a>(&'a self, bytes: &'a [u8]) -> Write<'a, P> {
+        Write { interest: self.io.to_write(), bytes }
+    }
+
+    /// Sends all of `bytes`. Dropped before it is ready, it has sent a part of them, and nobody
+    /// knows which.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Stream::write).
+    pub fn write_all<'a>(&'a self, bytes: &'a [u8]) -> WriteAll<'a, P> {
+        WriteAll { write: self.write(bytes) }
+    }
+}
+// ANCHOR_END: stream
+
+// ANCHOR: read
+/// Waits for data. See [`Stream::read`].
+#[must_use = "nothing is read unless you `.await` this"]
+pub struct Read<'a, P: Poller> {
+    interest: Interest<'a, P>,
+    buffer: &'a mut [u8],
+    at_stop: AtStop,
+}
+
+impl<P: Poller> Future for Read<'_, P> {
+    type Output = io::Result<usize>;
+
+    #[inline(always)]
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Read { interest, buffer, at_stop } = &mut *self;
+        let read = ready!(interest.poll(context, *at_stop, |client| {
+            let count = client.try_read(buffer)?;
+            Ok((count, count < buffer.len()))
+        }));
+        Poll::Ready(match read {
+            // A stop looks like an end of input: handlers know what to do about that.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            read => read,
+        })
+    }
+}
+// ANCHOR_END: read
+
+// ANCHOR: write
+/// Waits for room. See [`Stream::write`].
+#[must_use = "nothing is sent unless you `.await` this"]
+pub struct Write<'a, P: Poller> {
+    interest: Interest<'a, P>,
+    bytes: &'a [u8],
+}
+
+impl<P: Poller> Future for Write<'_, P> {
+    type Output = io::Result<usize>;
+
+    #[inline(always)]
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Write { interest, bytes } = &mut *self;
+        interest.poll(context, AtStop::GoOn, |client| {
+            let count = client.try_send(bytes)?;
+            Ok((count, count < bytes.len()))
+        })
+    }
+}
+
+/// Sends everything. See [`Stream::write_all`].
+#[must_use = "nothing is sent unless you `.await` this"]
+pub struct WriteAll<'a, P: Poller> {
+    write: Write<'a, P>,
+}
+
+impl<P: Poller> Future for WriteAll<'_, P> {
+    type Output = io::Result<()>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let write = &mut self.write;
+        while !write.bytes.is_empty() {
+            let count = ready!(Pin::new(&mut *write).poll(context))?;
+            write.bytes = &write.bytes[count..];
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+// ANCHOR_END: write
+
+// ANCHOR: close
+impl<P: Poller> Stream<P> {
+    /// Closes the connection, so that nothing that was sent on it is lost: shuts down sending,
+    /// discards input until the peer has shut down as well (often it already has), and gives up
+    /// after [`CLOSE_PATIENCE`].
+    pub async fn close(self) {
+        let socket = &self.io.source.socket;
+        if !socket.ended() && socket.shutdown_send().is_ok() {
+            // In a box, or each connection would have room for this all of its life.
+            let _ =
+                Box::pin(self.io.handle.timeout(CLOSE_PATIENCE, self.discard())).await;
+        }
+    }
+
+    /// Reads to the end of input, even while the executor stops.
+    async fn discard(&self) {
+        let mut waste = vec![0; 16 * 1024];
+        loop {
+            let read = Read { at_stop: AtStop::GoOn, ..self.read(&mut waste) };
+            if !matches!(read.await, Ok(1..)) {
+                break;
+            }
+        }
+    }
+}
+// ANCHOR_END: close
+
+impl<P: Poller> fmt::Debug for Listener<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.io.source.socket).finish()
+    }
+}
+
+impl<P: Poller> fmt::Debug for Stream<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stream").field(&self.io.source.socket).finish()
+    }
+}

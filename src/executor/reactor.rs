@@ -1,0 +1,233 @@
+//! The reactor: which waker to call when a socket becomes ready.
+//!
+//! It owns the poller, the same as the scheduler's of stages 04 and 05. Where the scheduler's
+//! waiting tables keep an event and its task, the reactor's keeps a waker, and that is all it
+//! knows about who waits.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::queue::Queue;
+use crate::net::Socket;
+use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
+
+// ANCHOR: source
+/// A socket, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) socket: Socket,
+    pub(super) read: Side,
+    pub(super) write: Side,
+}
+
+/// One direction of a socket.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) direction: Direction,
+    pub(super) state: Cell<State>,
+    /// Who waits: the future that has this ticket. It is told by this waker.
+    waiting: RefCell<Option<(u64, Waker)>>,
+    /// How many have waited.
+    tickets: Cell<u64>,
+}
+
+/// What is known about one direction of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The next operation may succeed: the last one did, or the poller says so.
+    Try,
+    /// The last operation came up short, so the next one would block.
+    Short,
+    /// Ask the poller: nobody has tried yet.
+    Ask,
+    /// Somebody waits.
+    Waiting,
+    /// The executor stops: nobody waits for something new.
+    Last,
+}
+// ANCHOR_END: source
+
+impl Source {
+    pub(super) fn new(socket: Socket, read: State) -> Source {
+        let (read, write) =
+            (Side::new(Direction::Read, read), Side::new(Direction::Write, State::Ask));
+        Source { socket, read, write }
+    }
+}
+
+impl Side {
+    fn new(direction: Direction, state: State) -> Side {
+        let (state, tickets) = (Cell::new(state), Cell::new(0));
+        Side { direction, state, waiting: RefCell::new(None), tickets }
+    }
+
+    // ANCHOR: side
+    /// Keeps a waker, and returns the ticket for it.
+    #[inline(always)]
+    fn keep(&self, waker: &Waker) -> u64 {
+        let ticket = self.tickets.get() + 1;
+        self.tickets.set(ticket);
+        *self.waiting.borrow_mut() = Some((ticket, waker.clone()));
+        self.state.set(State::Waiting);
+        ticket
+    }
+
+    /// If the future with this ticket is the one that waits, its latest waker counts: it may have
+    /// been moved to another task.
+    pub(super) fn still_waits(&self, ticket: u64, waker: &Waker) -> bool {
+        match &mut *self.waiting.borrow_mut() {
+            Some((whose, kept)) if *whose == ticket => {
+                kept.clone_from(waker);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The future with this ticket waits no more. Whether it did.
+    pub(super) fn forget(&self, ticket: u64) -> bool {
+        let waiting = &mut *self.waiting.borrow_mut();
+        let waited = waiting.take_if(|(whose, _)| *whose == ticket).is_some();
+        if waited {
+            self.state.set(State::Ask);
+        }
+        waited
+    }
+
+    /// Whoever waits has something to do now.
+    #[inline(always)]
+    fn tell(&self, state: State) {
+        self.state.set(state);
+        if let Some((_, waker)) = self.waiting.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+    // ANCHOR_END: side
+}
+
+// ANCHOR: reactor
+/// The poller, and the sockets that it may speak of, found by descriptor.
+#[derive(Debug)]
+pub(super) struct Reactor<P> {
+    poller: P,
+    sources: Vec<Option<Rc<Source>>>,
+    /// What the poller said last; kept, so that no round allocates.
+    readiness: Vec<Readiness>,
+    /// Readable when the ready queue's bell has been rung.
+    bell: Socket,
+}
+// ANCHOR_END: reactor
+
+impl<P: Poller> Reactor<P> {
+    /// A reactor that also wakes up when `bell` becomes readable.
+    pub(super) fn new(poller: P, bell: UnixStream) -> io::Result<Reactor<P>> {
+        let bell = Socket::new(bell)?;
+        let mut reactor =
+            Reactor { poller, sources: Vec::new(), readiness: Vec::new(), bell };
+        reactor.listen_to_the_bell()?;
+        Ok(reactor)
+    }
+
+    /// From now on this socket may be waited for.
+    pub(super) fn add(&mut self, source: Rc<Source>) {
+        let fd = source.socket.as_raw_fd() as usize;
+        if fd >= self.sources.len() {
+            self.sources.resize_with(fd + 1, || None);
+        }
+        self.sources[fd] = Some(source);
+    }
+
+    /// Nobody has this socket any more.
+    pub(super) fn remove(&mut self, source: &Source) {
+        let fd = source.socket.as_raw_fd();
+        let known = self.sources.get_mut(fd as usize);
+        known.and_then(|it| it.take_if(|it| std::ptr::eq(&raw const **it, source)));
+    }
+
+    // ANCHOR: register
+    /// Whether an operation is worth a try, after the last one has shown it `dry`. If not, `waker`
+    /// is called when it is, and the future has a `ticket` for that.
+    #[inline(always)]
+    pub(super) fn register(
+        &mut self,
+        socket: &Socket,
+        side: &Side,
+        dry: Option<Dry>,
+        waker: &Waker,
+        ticket: &mut u64,
+    ) -> io::Result<Watch> {
+        if let Some(why) = dry {
+            self.poller.dry(socket.as_raw_fd(), side.direction, why);
+        }
+        let watch = self.poller.watch(socket, side.direction)?;
+        if watch == Watch::Wait {
+            *ticket = side.keep(waker);
+        }
+        Ok(watch)
+    }
+    // ANCHOR_END: register
+
+    /// Nobody waits for this any more.
+    pub(super) fn unwatch(&mut self, socket: &Socket, direction: Direction) {
+        self.poller.unwatch(socket.as_raw_fd(), direction);
+    }
+
+    // ANCHOR: wait
+    /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and wakes those who can
+    /// go on.
+    ///
+    /// A waker can do nothing to this reactor while it is called: it may be sent to another
+    /// thread, so it owns nothing of the executor but the ready queue.
+    #[inline(always)]
+    pub(super) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        queue: &Queue,
+    ) -> io::Result<()> {
+        self.readiness.clear();
+        self.poller.wait(timeout, &mut self.readiness)?;
+        queue.wake_up();
+        let mut rung = false;
+        for &(fd, direction) in &self.readiness {
+            let Some(Some(source)) = self.sources.get(fd as usize) else {
+                rung |= fd == self.bell.as_raw_fd();
+                continue;
+            };
+            let side = match direction {
+                Direction::Read => &source.read,
+                Direction::Write => &source.write,
+            };
+            if side.state.get() == State::Waiting {
+                self.poller.unwatch(fd, direction);
+                side.tell(State::Try);
+            }
+        }
+        if rung { self.listen_to_the_bell() } else { Ok(()) }
+    }
+    // ANCHOR_END: wait
+
+    /// Takes in what has been rung, and listens for the next.
+    fn listen_to_the_bell(&mut self) -> io::Result<()> {
+        let (fd, direction) = (self.bell.as_raw_fd(), Direction::Read);
+        while self.poller.watch(&self.bell, direction)? == Watch::TryNow {
+            while self.bell.try_read(&mut [0; 64]).is_ok() {}
+            self.poller.dry(fd, direction, Dry::WouldBlock);
+        }
+        Ok(())
+    }
+
+    // ANCHOR: stop
+    /// Nobody waits to read any more. Those who do are woken, to look for the last time.
+    pub(super) fn stop(&mut self) {
+        for source in self.sources.iter().flatten() {
+            self.poller.unwatch(source.socket.as_raw_fd(), Direction::Read);
+            source.read.tell(State::Last);
+        }
+    }
+    // ANCHOR_END: stop
+}

@@ -1,0 +1,403 @@
+//! The executor: it polls the tasks that are ready, lets the reactor wait, and wakes whoever can
+//! go on.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::fmt;
+use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::System;
+use super::queue::{Queue, TaskId, TaskWaker};
+use super::reactor::Reactor;
+use super::task::{JoinHandle, Spawned, Task, Tasks};
+use super::time::{Elapsed, Sleep, Timers, limited};
+use crate::log;
+use crate::poller::Poller;
+use crate::scheduler::{INPUT_GRACE, STOP_GRACE};
+
+/// How many tasks are polled before the executor looks at its sockets again, unless more of them
+/// were ready at once.
+const BATCH: usize = 64;
+
+/// How many operations of one task succeed in one turn. Then it has to let others go on, even if
+/// it never had to wait.
+const SHARE: u32 = 16;
+
+/// The place of the future that [`Executor::block_on`] runs, which is not among the tasks.
+const MAIN: TaskId = TaskId { place: usize::MAX, number: 0 };
+
+// ANCHOR: executor
+/// Runs futures, on the thread that calls it. Only wakers leave that thread.
+pub struct Executor<P: Poller = System> {
+    shared: Rc<Shared<P>>,
+    tasks: Tasks,
+    /// The tasks whose turn it is.
+    batch: Vec<TaskId>,
+    /// The future of `block_on` has been woken.
+    main_is_ready: bool,
+}
+
+/// What the executor, the handles and the leaf futures share.
+struct Shared<P> {
+    queue: Arc<Queue>,
+    /// Tasks that have no place yet: the executor may be in the middle of another one's turn.
+    spawned: RefCell<Vec<Spawned>>,
+    reactor: RefCell<Reactor<P>>,
+    timers: Rc<RefCell<Timers>>,
+    /// How much the running task may still do in this turn.
+    share: Cell<u32>,
+    /// When the stop began.
+    stopped: Cell<Option<Instant>>,
+    failure: Cell<Option<io::Error>>,
+    /// The executor is gone: nobody would run a new task.
+    closed: Cell<bool>,
+}
+
+/// What tasks know of their executor. It is passed to whoever needs it: there is no "current"
+/// executor somewhere in the background.
+pub struct Handle<P: Poller = System> {
+    shared: Rc<Shared<P>>,
+}
+// ANCHOR_END: executor
+
+impl<P: Poller> Handle<P> {
+    // ANCHOR: spawn
+    /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
+    /// for the first time, too.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let (task, handle) = Spawned::new(future);
+        if !self.shared.closed.get() {
+            self.shared.spawned.borrow_mut().push(task);
+        }
+        handle
+    }
+    // ANCHOR_END: spawn
+
+    /// Waits for `duration`.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(Rc::clone(&self.shared.timers), duration)
+    }
+
+    /// Waits for `work`, but no longer than `limit`; then it is dropped, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`], if the time was over first.
+    pub async fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        work: F,
+    ) -> Result<F::Output, Elapsed> {
+        limited(work, self.sleep(limit)).await
+    }
+
+    /// Asks for a graceful stop: no new clients, end of input for those who are there, and a few
+    /// seconds for everybody to finish.
+    pub fn stop(&self) {
+        let since = self.shared.stopped.get().unwrap_or_else(Instant::now);
+        self.shared.stopped.set(Some(since));
+        self.reactor().stop();
+    }
+
+    /// Stops as well, and [`Executor::run`] will return this error.
+    pub fn fail(&self, error: io::Error) {
+        self.shared.failure.set(Some(error));
+        self.stop();
+    }
+
+    /// The reactor. Nobody holds on to it while foreign code runs: a waker, or the drop of one.
+    #[inline(always)]
+    pub(super) fn reactor(&self) -> RefMut<'_, Reactor<P>> {
+        self.shared.reactor.borrow_mut()
+    }
+
+    // ANCHOR: share
+    /// Whether the running task has something left of its share.
+    #[inline(always)]
+    pub(super) fn may_go_on(&self) -> bool {
+        self.shared.share.get() > 0
+    }
+
+    /// An operation has succeeded, which takes one from what is left.
+    #[inline(always)]
+    pub(super) fn succeeded(&self) {
+        self.shared.share.update(|share| share.wrapping_sub(1));
+    }
+    // ANCHOR_END: share
+
+    /// Whether somebody has asked for a stop.
+    #[inline(always)]
+    pub(super) fn stopping(&self) -> bool {
+        self.shared.stopped.get().is_some()
+    }
+
+    /// Whether the stop began so long ago that no input is taken any more.
+    pub(super) fn input_is_over(&self) -> bool {
+        self.shared.stopped.get().is_some_and(|since| since.elapsed() >= INPUT_GRACE)
+    }
+}
+
+impl Executor {
+    /// An executor on the best poller of the system: `epoll(7)` on Linux, `select(2)` elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// If there are no descriptors left.
+    pub fn new() -> io::Result<Executor> {
+        #[cfg(target_os = "linux")]
+        let poller = System::new()?;
+        #[cfg(not(target_os = "linux"))]
+        let poller = System::default();
+        Executor::on(poller)
+    }
+}
+
+impl<P: Poller> Executor<P> {
+    /// An executor whose reactor asks `poller`.
+    ///
+    /// # Errors
+    ///
+    /// If there are no descriptors left.
+    pub fn on(poller: P) -> io::Result<Executor<P>> {
+        let (queue, bell) = Queue::new()?;
+        let shared = Rc::new(Shared {
+            queue,
+            spawned: RefCell::default(),
+            reactor: RefCell::new(Reactor::new(poller, bell)?),
+            timers: Rc::default(),
+            share: Cell::new(SHARE),
+            stopped: Cell::default(),
+            failure: Cell::default(),
+            closed: Cell::default(),
+        });
+        Ok(Executor {
+            shared,
+            tasks: Tasks::default(),
+            batch: vec![],
+            main_is_ready: false,
+        })
+    }
+
+    /// What tasks use to spawn others, to sleep, and to stop.
+    pub fn handle(&self) -> Handle<P> {
+        Handle { shared: Rc::clone(&self.shared) }
+    }
+
+    // ANCHOR: run
+    /// Runs until every task has finished, or, after a [stop](Handle::stop), until
+    /// [`STOP_GRACE`] is over.
+    ///
+    /// # Errors
+    ///
+    /// The error that a task gave to [`Handle::fail`], that of a poller that cannot go on, or
+    /// `Deadlock` if tasks are left that nobody can ever wake.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.tasks_left() > 0 && !self.stop_is_over() {
+            self.round(None)?;
+        }
+        self.abandon();
+        self.shared.failure.take().map_or(Ok(()), Err)
+    }
+    // ANCHOR_END: run
+
+    // ANCHOR: block_on
+    /// Runs `future` to its end, and the tasks beside it for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Executor::run), and `Interrupted` if a stop was over before.
+    pub fn block_on<F: Future>(&mut self, future: F) -> io::Result<F::Output> {
+        let mut future = pin!(future);
+        let inner = TaskWaker::new(MAIN, Arc::clone(&self.shared.queue));
+        let waker = Waker::from(Arc::clone(&inner));
+        self.main_is_ready = true;
+        while !self.stop_is_over() {
+            if mem::take(&mut self.main_is_ready) {
+                self.shared.share.set(SHARE);
+                inner.about_to_poll();
+                let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+                if let Poll::Ready(output) = poll {
+                    return Ok(output);
+                }
+            }
+            self.round(Some(&inner))?;
+        }
+        Err(io::ErrorKind::Interrupted.into())
+    }
+    // ANCHOR_END: block_on
+
+    // ANCHOR: round
+    /// One round: whoever is ready has a turn, then the reactor waits and wakes those whose sockets
+    /// are ready, and the timers wake those whose time has come.
+    fn round(&mut self, main: Option<&Arc<TaskWaker>>) -> io::Result<()> {
+        let mut timeout = Some(Duration::ZERO);
+        if self.run_ready()
+            && !self.main_is_ready
+            && (main.is_some() || self.tasks_left() > 0)
+        {
+            self.check_that_somebody_can_be_woken(main)?;
+            timeout = self.timeout();
+        }
+        self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
+        self.shared.timers.borrow_mut().wake_due();
+        Ok(())
+    }
+    // ANCHOR_END: round
+
+    // ANCHOR: run_ready
+    /// Polls each task that is ready, and those that become ready meanwhile; but not for ever,
+    /// because there may be something new on the sockets. Whether all of them wait now, and the
+    /// executor may sleep.
+    #[inline(always)]
+    fn run_ready(&mut self) -> bool {
+        let mut turns = 0;
+        while turns < BATCH && !self.main_is_ready {
+            self.give_places();
+            if !self.shared.queue.take_or_fall_asleep(&mut self.batch) {
+                return true;
+            }
+            turns += self.batch.len();
+            let mut batch = mem::take(&mut self.batch);
+            for id in batch.drain(..) {
+                self.turn(id);
+            }
+            self.batch = batch;
+        }
+        false
+    }
+
+    /// One task's turn. If it panics it ends there, with a message, and takes no other with it.
+    #[inline(always)]
+    fn turn(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(id) else {
+            self.main_is_ready |= id == MAIN;
+            return; // or it has finished, and the waker did not know
+        };
+        self.shared.share.set(SHARE);
+        // Nobody looks into a task that has panicked; it is only dropped.
+        match panic::catch_unwind(AssertUnwindSafe(|| task.poll())) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) => self.end(id.place),
+            Err(panic) => {
+                let why = log::panic_message(&*panic);
+                log::problem(format_args!("{task:?} panicked and was ended: {why}"));
+                self.end(id.place);
+            }
+        }
+    }
+    // ANCHOR_END: run_ready
+
+    /// The tasks that were spawned since the last time get their places.
+    #[inline(always)]
+    fn give_places(&mut self) {
+        let mut spawned = self.shared.spawned.borrow_mut();
+        for task in spawned.drain(..) {
+            self.tasks.add(task, &self.shared.queue);
+        }
+    }
+
+    /// A task will not be polled again. What it owns is closed.
+    fn end(&mut self, place: usize) {
+        let task = self.tasks.remove(place);
+        // What a task owns may panic when it is dropped.
+        if panic::catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
+            log::problem("a task panicked while it was dropped");
+        }
+    }
+
+    fn tasks_left(&self) -> usize {
+        self.tasks.count() + self.shared.spawned.borrow().len()
+    }
+
+    /// How long the reactor may wait; `None` is for ever.
+    fn timeout(&self) -> Option<Duration> {
+        let timer = self.shared.timers.borrow().next();
+        let stop = self.stopped().map(|since| since + STOP_GRACE);
+        let until = match (timer, stop) {
+            (Some(timer), Some(stop)) => timer.min(stop),
+            (one, other) => one.or(other)?,
+        };
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
+    // ANCHOR: deadlock
+    /// A task waits for ever if no waker of it is left but its own. If that is so for all of
+    /// them, the executor would, too.
+    #[inline(always)]
+    fn check_that_somebody_can_be_woken(
+        &self,
+        main: Option<&Arc<TaskWaker>>,
+    ) -> io::Result<()> {
+        let main = main.is_some_and(|inner| Arc::strong_count(inner) > 2);
+        if main || self.tasks.iter().any(Task::can_be_woken) {
+            return Ok(());
+        }
+        // Another thread has given up the last waker. Has it used it before?
+        fence(Ordering::Acquire);
+        if !self.shared.queue.is_empty() {
+            return Ok(()); // it has, and so it has rung the bell: the reactor will not sleep
+        }
+        let why =
+            format!("{} tasks wait for what nobody can wake them for", self.tasks_left());
+        Err(io::Error::new(io::ErrorKind::Deadlock, why))
+    }
+    // ANCHOR_END: deadlock
+
+    fn stopped(&self) -> Option<Instant> {
+        self.shared.stopped.get()
+    }
+
+    fn stop_is_over(&self) -> bool {
+        self.stopped().is_some_and(|since| since.elapsed() >= STOP_GRACE)
+    }
+}
+
+impl<P: Poller> Executor<P> {
+    /// Ends the tasks that are left. What they own is closed.
+    fn abandon(&mut self) {
+        while self.tasks_left() > 0 {
+            // A task that is dropped may use its handle: nothing must be borrowed then.
+            self.give_places();
+            (0..self.tasks.places()).for_each(|place| self.end(place));
+        }
+    }
+}
+
+impl<P: Poller> Drop for Executor<P> {
+    fn drop(&mut self) {
+        // Tasks own handles, a handle owns what is shared, and that owns the tasks: a circle that
+        // would keep itself alive.
+        self.shared.closed.set(true);
+        self.abandon();
+    }
+}
+
+impl<P: Poller> Clone for Handle<P> {
+    fn clone(&self) -> Handle<P> {
+        Handle { shared: Rc::clone(&self.shared) }
+    }
+}
+
+impl<P: Poller> fmt::Debug for Handle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl<P: Poller> fmt::Debug for Executor<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("tasks", &self.tasks.count())
+            .finish_non_exhaustive()
+    }
+}
