@@ -57,7 +57,7 @@ pub fn sleep(duration: Duration) -> SleepEvent {
 
 // ANCHOR: later
 /// So far from now; what the clock cannot express becomes a century.
-fn later(duration: Duration) -> Instant {
+pub(crate) fn later(duration: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let now = Instant::now();
     now.checked_add(duration).unwrap_or_else(|| now + CENTURY)

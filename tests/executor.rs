@@ -223,7 +223,7 @@ fn whoever_is_woken_twice_has_one_turn() {
 
 #[test]
 fn a_waker_outlives_its_task_and_wakes_nobody_else() {
-    [false, true].map(a_waker_that_is_too_old);
+    [false, true].into_iter().for_each(a_waker_that_is_too_old);
 }
 
 fn a_waker_that_is_too_old(woken_at_its_end: bool) {

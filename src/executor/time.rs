@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::both::{Either, race};
+use crate::event::later;
 
 // ANCHOR: timers
 /// Who is to be woken when: in the order of time, and then of numbers.
@@ -84,13 +85,6 @@ impl Drop for Sleep {
     }
 }
 // ANCHOR_END: sleep
-
-/// So far from now; what the clock cannot express becomes a century.
-fn later(duration: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    let now = Instant::now();
-    now.checked_add(duration).unwrap_or_else(|| now + CENTURY)
-}
 
 // ANCHOR: timeout
 /// The time was over first. What was under way has been dropped.

@@ -34,6 +34,10 @@ pub struct Stage {
     pub stops_gracefully: bool,
     /// It has the flag `--lines`.
     pub lines: bool,
+    /// The buffer that an idle connection keeps: after small messages, and after a line of 8,000
+    /// bytes.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "seen in /proc"))]
+    pub buffers: (usize, usize),
     /// System calls of an echo with one client, and at most with 64 in step.
     #[cfg_attr(
         not(target_os = "linux"),
@@ -61,6 +65,7 @@ pub const BLOCKING: Stage = Stage {
     linux_only: false,
     stops_gracefully: false,
     lines: false,
+    buffers: (0, 0),
     calls_of_an_echo: (2.0, 2.0),
 };
 
@@ -106,6 +111,7 @@ pub const ASYNC_AWAIT: Stage = Stage {
     descriptors: if cfg!(target_os = "linux") { None } else { Some(1024) },
     thousands: cfg!(target_os = "linux"),
     linux_only: false,
+    buffers: (1024, 16 * 1024),
     ..EPOLL
 };
 
