@@ -9,7 +9,7 @@
 //! descriptors: a client that gets a larger one is refused.
 //!
 //! What to try: two times `nc 127.0.0.1 8000`, and `ls /proc/$(pidof 03_select)/task | wc -l`.
-//! Then add a step to the protocol (greet each client first) and count the places to change.
+//! Then let it ask each client for its name first, and count the places to change.
 
 // ANCHOR: program
 #![forbid(unsafe_code)]
