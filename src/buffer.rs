@@ -21,9 +21,11 @@ pub const RECEIVE_SIZE: usize = 64 * 1024;
 /// away from others.
 pub(crate) const SMALL: usize = 1024;
 
-/// How many blocks of each size are kept for later (4 MiB in all): one for each result of a busy
-/// round.
-const SPARE_BLOCKS: usize = 64;
+/// How many large blocks are kept for later (4 MiB in all).
+const SPARE_LARGE: usize = 64;
+
+/// How many small ones (1 MiB in all): one for each result of a busy round.
+const SPARE_SMALL: usize = 1024;
 // ANCHOR_END: sizes
 
 // ANCHOR: buffer
@@ -211,12 +213,12 @@ impl Buffers {
     #[inline(always)]
     pub fn recycle(&mut self, buffer: Buffer) {
         let Some(block) = buffer.0 else { return };
-        let spare = match block.memory.len() {
-            SMALL => &mut self.small,
-            RECEIVE_SIZE => &mut self.large,
+        let (spare, most) = match block.memory.len() {
+            SMALL => (&mut self.small, SPARE_SMALL),
+            RECEIVE_SIZE => (&mut self.large, SPARE_LARGE),
             _ => return,
         };
-        if spare.len() < SPARE_BLOCKS {
+        if spare.len() < most {
             spare.push(block);
         }
     }
@@ -270,10 +272,14 @@ mod tests {
     #[test]
     fn only_so_many_blocks_are_kept() {
         let mut buffers = Buffers::default();
-        for _ in 0..SPARE_BLOCKS + 5 {
+        for _ in 0..SPARE_LARGE + 5 {
             buffers.recycle(Buffer::from(vec![0; RECEIVE_SIZE]));
         }
-        assert_eq!(buffers.large.len(), SPARE_BLOCKS);
+        for _ in 0..SPARE_SMALL + 5 {
+            buffers.recycle(Buffer::from(vec![0; SMALL]));
+        }
+        assert_eq!(buffers.large.len(), SPARE_LARGE);
+        assert_eq!(buffers.small.len(), SPARE_SMALL);
     }
 
     /// A receive would be lent too little, or too much memory would be kept.

@@ -131,11 +131,17 @@ impl Socket {
     }
     // ANCHOR_END: try_accept
 
+    /// Makes a listening socket one whose clients are accepted without Nagle's delay: on Linux
+    /// they inherit that (stage 07).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn undelay_clients(&self) {
+        let _ = self.0.socket.set_tcp_nodelay(true); // an optimisation, as above
+    }
+
     /// A client that the kernel has accepted on our behalf (stage 07): non-blocking already.
     #[cfg(target_os = "linux")]
     pub(crate) fn accepted(client: OwnedFd, addr: SocketAddr) -> Socket {
         let socket = socket2::Socket::from(client);
-        let _ = socket.set_tcp_nodelay(true); // as above
         Socket(Rc::new(Inner { socket, peer: Some(addr), ended: Cell::new(false) }))
     }
 

@@ -33,6 +33,7 @@ pub struct Listener {
 impl Listener {
     /// Nothing is under way yet.
     pub fn new(socket: Socket) -> Listener {
+        socket.undelay_clients();
         let (waiting, accepted) = (None, VecDeque::new());
         Listener { socket, waiting, accepted, under_way: 0 }
     }

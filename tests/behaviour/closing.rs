@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::client::{Pattern, assert_is_pattern};
-use crate::server::{Server, Setup};
+use crate::server::{Server, Setup, eventually};
 use crate::stage::Stage;
 
 pub fn resets_in_mid_transfer(stage: &Stage) {
@@ -55,7 +55,13 @@ pub fn restart_at_once(stage: &Stage) {
     server.wait();
     client.rest();
     drop(client);
-    let again = Setup::new(stage).listen(addr).start();
+    let again = if stage.kernel_acts {
+        // When a process is killed, the kernel first ends what it does on its behalf, and only
+        // then closes its sockets.
+        eventually("the port is free", || Setup::new(stage).listen(addr).try_start().ok())
+    } else {
+        Setup::new(stage).listen(addr).start()
+    };
     assert_eq!(again.addr, addr);
     let mut client = again.connect();
     client.echo(b"hello again");
