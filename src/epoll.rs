@@ -139,6 +139,8 @@ mod linux {
 
         // ANCHOR: register
         /// Registers a socket, once in its life. The kernel forgets it when it is closed.
+        ///
+        /// An error concerns this socket alone; that there are too many is the likely one.
         #[cold]
         fn register(&mut self, socket: &Socket) -> io::Result<()> {
             let fd = socket.as_raw_fd();
@@ -250,7 +252,15 @@ mod linux {
                 control(libc::EPOLL_CTL_MOD)
             }
             result => result,
-        }?;
+        }
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOSPC) => {
+                let why = "epoll watches as many descriptors as it may: \
+                           /proc/sys/fs/epoll/max_user_watches has the limit";
+                io::Error::new(error.kind(), why)
+            }
+            _ => error,
+        })?;
         Ok(())
     }
 

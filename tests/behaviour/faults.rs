@@ -39,8 +39,8 @@ fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {
     if !strace_works() {
         return None;
     }
-    let calls = "accept,accept4,recvfrom,sendto,select,pselect6,epoll_wait,io_uring_setup,\
-                 io_uring_enter";
+    let calls = "accept,accept4,recvfrom,sendto,select,pselect6,epoll_wait,epoll_ctl,\
+                 io_uring_setup,io_uring_enter";
     let mut strace = vec!["strace", "-f", "-o", "/dev/null", "-e"];
     let trace = format!("trace={calls}");
     strace.push(&trace);
@@ -96,6 +96,29 @@ pub fn calls_that_would_block(stage: &Stage) {
     };
     talk(&server);
     assert_eq!(server.problems.text(), "");
+}
+
+/// The kernel registers no more sockets: that client is refused, and the server goes on.
+pub fn epoll_watches_no_more(stage: &Stage) {
+    // The signals, the listening socket and the first client are registered before.
+    let Some(server) = start_with(stage, &["epoll_ctl:error=ENOSPC:when=4"]) else {
+        return;
+    };
+    let mut first = server.connect();
+    first.echo(b"it is in");
+    assert!(!server.connect().is_served(b"hello"));
+    server.problems.wait_for("max_user_watches");
+    first.echo(b"still in");
+    talk(&server);
+}
+
+/// A socket is registered once in its life, not for each wait.
+pub fn registered_once(stage: &Stage) {
+    if !strace_works() {
+        return;
+    }
+    let calls = |echoes| count(stage, 3, echoes).get("epoll_ctl").copied();
+    assert_eq!(calls(100), Some(5.0), "three clients, the listening socket, the signals");
 }
 
 pub fn accept_runs_out_of_descriptors(stage: &Stage) {

@@ -176,6 +176,15 @@ mod linux {
 
     suite! {
         stages:
+            s05_alone EPOLL;
+        behaviours: {
+            faults:
+                epoll_watches_no_more registered_once;
+        }
+    }
+
+    suite! {
+        stages:
             python PYTHON;
         behaviours: {
             resources:

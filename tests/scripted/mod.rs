@@ -17,10 +17,10 @@ use bricks::ready::Handle;
 use bricks::trace::{Step, Trace};
 
 /// Numbers without pattern, the same for the same seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % sides
@@ -108,7 +108,8 @@ impl Client {
         Client { stream, data, sent: 0, received: vec![] }
     }
 
-    fn move_a_little(&mut self, amount: usize) {
+    /// Sends and receives up to `amount` bytes, as far as that goes without waiting.
+    pub fn move_a_little(&mut self, amount: usize) {
         let to = self.data.len().min(self.sent + amount);
         if self.sent == self.data.len() {
             let _ = self.stream.shutdown(Shutdown::Write);
