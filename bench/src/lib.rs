@@ -4,10 +4,13 @@
 //! It is a workspace member of its own, so that nobody who only wants to run a server compiles
 //! it. `cargo xtask bench` and `cargo xtask plots` are its doors. It needs Linux.
 
+pub mod book;
 pub mod count;
+pub mod guard;
 pub mod load;
 pub mod pattern;
 pub mod peer;
+pub mod plots;
 pub mod report;
 pub mod results;
 pub mod run;

@@ -2,13 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::book::Measured;
 use bench::count::count_all;
+use bench::guard;
 use bench::results::{Results, machine};
 use bench::run::{Plan, merge, run};
 use bench::scenario::{self, Scenario};
@@ -19,10 +22,12 @@ use lexopt::{Arg, Parser, ValueExt};
 const HELP: &str = "\
 Measures the book's servers beside their peers.
 
-Usage: cargo xtask bench [count] [OPTIONS]
+Usage: cargo xtask bench [CHORE] [OPTIONS]
 
-With `count`, system calls and instructions are counted and no time is measured; it
-needs strace and valgrind.
+Chores, instead of measuring:
+  count  counts system calls and instructions; it needs strace and valgrind
+  guard  counts, and compares with the bounds in bench/bounds.csv
+  plots  draws the book's charts, and fills in its numbers, from chapters/measured/data
 
 Options:
       --quick              less of everything: done in under a minute
@@ -31,9 +36,10 @@ Options:
       --server NAME=COMMAND
                            one more server, started by COMMAND --listen ADDR:PORT --quiet
       --rounds N           how often each server has its turn [default: 5]
-      --turns N            of 20 ms, that each server has in a round [default: 25]
+      --milliseconds N     how long each has in a round, in turns of 20 [default: 500]
       --base NAME          the server that others are compared with [default: tokio]
       --output FILE        where to write the results [default: target/bench/results.csv]
+      --programs FOLDER    where the servers are [default: beside this program]
       --append             keep what FILE has of other servers and scenarios
       --report             measure nothing, print the tables of FILE
       --list               name the servers and scenarios
@@ -64,6 +70,8 @@ enum Request {
     Measure(Options),
     Report(Options),
     Count(Options),
+    Guard(Options),
+    Plots,
     Say(String),
 }
 
@@ -76,6 +84,8 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Request::Count(options) => count(&options),
+        Request::Guard(options) => guard::guard(&options.servers, print),
+        Request::Plots => plots().map(|()| true),
         Request::Say(text) => {
             print(&text);
             Ok(true)
@@ -131,6 +141,20 @@ fn count(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
+fn plots() -> Result<()> {
+    let root = server::root();
+    for (path, text) in Measured::read(root)?.files(root)? {
+        let file = root.join(&path);
+        if fs::read_to_string(&file).is_ok_and(|old| old == text) {
+            continue;
+        }
+        fs::create_dir_all(file.parent().context("a folder")?)?;
+        fs::write(file, text)?;
+        print(&format!("{}\n", path.display()));
+    }
+    Ok(())
+}
+
 fn parse(mut arguments: Parser) -> Result<Request> {
     let mut options = Options {
         servers: server::all()?,
@@ -141,11 +165,15 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         output: None,
         append: false,
     };
-    let (mut only_report, mut only_count, mut list, mut added) =
-        (false, false, false, vec![]);
+    let (mut chore, mut only_report, mut list, mut added) = (None, false, false, vec![]);
     while let Some(argument) = arguments.next()? {
         match argument {
-            Arg::Value(chore) if chore == "count" => only_count = true,
+            Arg::Value(value) if chore.is_none() => {
+                chore = Some(value.parse::<String>()?)
+            }
+            Arg::Long("programs") => {
+                options.servers = server::all_in(Path::new(&arguments.value()?))?;
+            }
             Arg::Long("quick") => {
                 options.scenarios.retain(|it| it.quick);
                 (options.rounds, options.turns) = (2, 8);
@@ -165,7 +193,10 @@ fn parse(mut arguments: Parser) -> Result<Request> {
                 added.push(Server::new(name, command));
             }
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
-            Arg::Long("turns") => options.turns = arguments.value()?.parse()?,
+            Arg::Long("milliseconds") => {
+                let time: u64 = arguments.value()?.parse()?;
+                options.turns = time.div_ceil(TURN.as_millis() as u64) as usize;
+            }
             Arg::Long("base") => options.base = arguments.value()?.parse()?,
             Arg::Long("output") => options.output = Some(arguments.value()?.into()),
             Arg::Long("append") => options.append = true,
@@ -176,14 +207,18 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         }
     }
     options.servers.extend(added);
-    ensure!(options.rounds > 0, "--rounds wants 1 or more");
+    let nothing = options.rounds == 0 || options.turns == 0;
+    ensure!(!nothing, "--rounds and --milliseconds want 1 or more");
     if list {
         return Ok(Request::Say(listed(&options)));
     }
-    Ok(match (only_count, only_report) {
-        (true, _) => Request::Count(options),
-        (_, true) => Request::Report(options),
-        _ => Request::Measure(options),
+    Ok(match chore.as_deref() {
+        Some("count") => Request::Count(options),
+        Some("guard") => Request::Guard(options),
+        Some("plots") => Request::Plots,
+        Some(other) => bail!("{other} is no chore\n\n{HELP}"),
+        None if only_report => Request::Report(options),
+        None => Request::Measure(options),
     })
 }
 

@@ -69,9 +69,17 @@ impl Server {
 ///
 /// If the folder cannot be read.
 pub fn all() -> Result<Vec<Server>> {
-    let folder = folder()?;
+    all_in(&folder()?)
+}
+
+/// The stages and peers whose programs lie in this folder.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn all_in(folder: &Path) -> Result<Vec<Server>> {
     let mut stages = vec![];
-    for entry in fs::read_dir(&folder)? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let is_program = entry.metadata()?.permissions().mode() & 0o111 != 0;
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -90,10 +98,14 @@ pub fn all() -> Result<Vec<Server>> {
     let stages = stages.iter().map(|name| beside(name, name));
     let peers = PEERS.iter().map(|(name, command)| beside(name, command));
     let mut servers: Vec<Server> = stages.chain(peers).collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
-    let python = root.join("chapters/python/echo_server.py");
+    let python = root().join("chapters/python/echo_server.py");
     servers.push(Server::new("python", &format!("python3 {}", python.display())));
     Ok(servers)
+}
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this lies in the repository")
 }
 
 fn folder() -> Result<PathBuf> {

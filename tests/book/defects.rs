@@ -148,6 +148,16 @@ mod includes {
             => ONE, 12, "include a file instead of {{#playground}}";
     }
 
+    #[test]
+    fn of_a_generated_table() {
+        let fixture = Fixture::new();
+        fixture.write("chapters/tables/run.txt", "| a |\n|---|\n| 1 |\n");
+        let (figure, table) =
+            ("{{#include figures/wait.svg}}", "{{#include tables/run.txt}}");
+        fixture.replace(ONE, figure, table);
+        assert_eq!(found(&fixture), Vec::<String>::new());
+    }
+
     in_order! {
         with_hidden_lines:
             replace(ONE, "#include ../src/net", "#rustdoc_include ../src/net");

@@ -131,10 +131,11 @@ fn check_other(book: &Book, page: &Page, line: usize, path: &Option<String>) -> 
     }
     let text = &page.text;
     let is_apart = |line| text.is_blank(line) || text.line(line).trim().starts_with('<');
-    if !is_a(path, "figures", ".svg") {
-        Err((line, format!("put this into a block: {path} is no figure")))
+    if !is_a(path, "figures", ".svg") && !is_a(path, "tables", ".txt") {
+        let message = format!("put this into a block: {path} is no figure and no table");
+        Err((line, message))
     } else if !is_apart(line - 1) || !is_apart(line + 1) {
-        Err((line, "leave a line empty above and below the figure".to_string()))
+        Err((line, "leave a line empty above and below this".to_string()))
     } else {
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! The project's own chores: `cargo xtask check` is what CI runs.
+//! The project's own chores: `cargo xtask check` and `cargo xtask check-bench` are what CI runs.
 //!
 //! Each chore is a list of commands that anybody can type; this only types them in the right
 //! order, says what it does, and stops at the first that fails.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod breaks;
 
 use std::env;
@@ -18,13 +19,17 @@ The project's chores.
 Usage: cargo xtask <CHORE>
 
 Chores:
-  check   everything that CI checks: format, lints, documentation, the build, the tests
+  check   what a change must pass: format, lints, documentation, the build, the tests
   record  runs the terminal sessions that the book shows, and records them and its diffs anew
   break   breaks the code in one of the ways of the book's page 'What goes wrong';
           without a name, lists them
   mend    takes that back
   breaks  proves that each of them makes its test fail (part of check)
   bench   measures the servers beside their peers (bench --help)
+  plots   draws the book's charts, and fills in its numbers, from what was measured
+  guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
+  check-bench
+          what a change to the measurement must pass (CI runs this, too)
   help    print this and exit
 ";
 
@@ -38,7 +43,10 @@ fn main() -> ExitCode {
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
         ["breaks"] => breaks::prove(),
-        ["bench", ref options @ ..] => bench(options),
+        ["bench", ref options @ ..] => bench::bench(options),
+        ["plots"] => bench::plots(),
+        ["guard"] => bench::guard(),
+        ["check-bench"] => bench::check(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -61,9 +69,12 @@ fn main() -> ExitCode {
 fn check() -> Result<(), String> {
     let start = Instant::now();
     run("cargo fmt --all --check", &[])?;
-    run("cargo clippy --workspace --all-targets -- --deny warnings", &[])?;
     run(
-        "cargo doc --workspace --no-deps --document-private-items",
+        "cargo clippy --workspace --exclude bench --all-targets -- --deny warnings",
+        &[],
+    )?;
+    run(
+        "cargo doc --workspace --exclude bench --no-deps --document-private-items",
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
     packages_of_a_cold_run(8)?;
@@ -80,18 +91,6 @@ fn check() -> Result<(), String> {
 fn record() -> Result<(), String> {
     run("cargo build --bins --examples", &[])?;
     run("cargo test --test sessions --test diffs", &[("RECORD_SESSIONS", "1")])
-}
-
-/// Servers and peers are built as they are released, and measured by a program of their own.
-fn bench(options: &[&str]) -> Result<(), String> {
-    run("cargo build --release --bins --package async-from-bricks --package bench", &[])?;
-    let program = "target/release/bench";
-    let status = Command::new(root().join(program))
-        .args(options)
-        .current_dir(root())
-        .status()
-        .map_err(|error| format!("{program}: {error}"))?;
-    status.success().then_some(()).ok_or(format!("failed: {program}"))
 }
 
 /// The command that the README gives for the tests: it is the one that must work.

@@ -26,8 +26,10 @@ fn main() -> ExitCode {
 
 /// The kernel chooses the buffers of a receive from this group.
 const GROUP: u16 = 0;
-/// How many of them there are: as many clients may be between a receive and the end of its send.
+/// As many clients may be between a receive and the end of its send, at most; of large buffers
+/// there are fewer, so that they stay in the processor's cache.
 const BUFFERS: u16 = 1024;
+const MEMORY: usize = 4 << 20;
 const ENTRIES: u32 = 1024;
 
 /// What an operation was: the upper half of its user data. The lower half is the descriptor.
@@ -221,7 +223,8 @@ struct Offers([[u64; 2]; BUFFERS as usize]);
 
 impl Buffers {
     fn new(ring: &IoUring, size: usize) -> io::Result<Buffers> {
-        let memory = Vec::leak(vec![0; size * BUFFERS as usize]).as_mut_ptr();
+        let count = (MEMORY / size).clamp(16, BUFFERS as usize);
+        let memory = Vec::leak(vec![0; size * count]).as_mut_ptr();
         let offers = Box::leak(Box::new(Offers([[0; 2]; BUFFERS as usize])));
         let array = ptr::from_mut(offers).cast::<BufRingEntry>();
         // SAFETY: the array is leaked, so it is valid for as long as the ring is; it has
@@ -235,7 +238,7 @@ impl Buffers {
             )?;
         }
         let mut buffers = Buffers { size, memory, ring: array, given: 0 };
-        (0..BUFFERS).for_each(|buffer| buffers.give(buffer));
+        (0..count as u16).for_each(|buffer| buffers.give(buffer));
         Ok(buffers)
     }
 
