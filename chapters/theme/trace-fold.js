@@ -1,6 +1,5 @@
-// What a recording says (chapters/appendix/trace_format.md): the state after each of its lines,
-// a sentence for each, and the questions that they answer. It is pure and needs no page:
-// tests/browser/fold.test.js runs it alone.
+// What a recording says (chapters/appendix/trace_format.md): the state after each line, a sentence
+// for it, and the questions that it answers. Pure functions: tests/browser/fold.test.js runs them.
 (() => {
 "use strict";
 
@@ -9,20 +8,20 @@ const MOST_LINES = 20_000;
 // Where a task can wait: it is in one of these lists at most.
 const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
 
-// The system calls that do something. All others ask what is ready.
+// The calls that do something. All others ask what is ready.
 const DIRECT = ["accept", "recv", "send"];
 
 // What lines of each kind must have, with an example of it.
 const NEEDS = {
   spawn: { task: 1, name: "echo" }, resume: { task: 1 }, yield: { task: 1, want: "read" },
   park: { task: 1, on: "read" }, happened: { task: 1, op: "read" }, finish: { task: 1 },
-  enter: { call: "select" }, leave: { call: "select" }, accept: { fd: 5 }, close: { fd: 5 },
+  enter: { call: "select" }, leave: { call: "select" },
 };
 
-// Reading ------------------------------------------------------------------------------------
+// ---- Reading ----
 
-// The header and the events of a recording, and by file the lines of source that they name. An
-// event's `step` is the number of its line. Throws an error that tells a reader what is wrong.
+// The header, the events (their `step` is the number of their line), and by file the lines of
+// source that they name. Throws an error that tells a reader what is wrong.
 function read(text) {
   const all = text.trim().split("\n");
   const notes = [];
@@ -37,7 +36,7 @@ function read(text) {
     } catch (error) {
       const isCutOff = at > 0 && at === all.length - 1 && error instanceof SyntaxError;
       if (!isCutOff) throw new Error(`Line ${at + 1}: ${error.message}`);
-      notes.push(`Its last line, ${at + 1}, is cut off and left out.`);
+      notes.push(`Its last line is cut off.`);
     }
   });
   const [header, ...steps] = events;
@@ -50,22 +49,21 @@ function read(text) {
 
 function parse(line, step) {
   const event = JSON.parse(line);
-  if (typeof event?.e !== "string") throw new Error('this is no step: it has no "e".');
-  if (step === 1 && event.e !== "trace") {
-    throw new Error('this is no recording: one begins with "e":"trace".');
-  }
-  if (step === 1 && event.v !== 1) {
-    throw new Error(`this player reads version 1 of the format, not ${event.v}.`);
-  }
+  const complain = (message) => {
+    throw new Error(message);
+  };
+  if (typeof event?.e !== "string") complain('this is no step: it has no "e".');
+  if (step === 1 && event.e !== "trace") complain('a recording begins with "e":"trace".');
+  if (step === 1 && event.v !== 1) complain(`this plays version 1 of the format, not ${event.v}.`);
   for (const [field, example] of Object.entries(NEEDS[event.e] ?? {})) {
     if (typeof event[field] !== typeof example) {
-      throw new Error(`"${event.e}" needs a "${field}", such as ${JSON.stringify(example)}.`);
+      complain(`"${event.e}" needs a "${field}", such as ${JSON.stringify(example)}.`);
     }
   }
   return { ...event, step, t: Number(event.t) || 0 };
 }
 
-// Folding ------------------------------------------------------------------------------------
+// ---- Folding ----
 
 const NOTHING = {
   tasks: new Map(), // those that have not finished: their names, and where they are suspended
@@ -76,13 +74,18 @@ const NOTHING = {
   polls: false, // it asks what is ready, so that no other call sleeps
   clients: new Map(), // by number: descriptor, bytes received and echoed
   echoed: 0,
+  says: "", // what has happened last, in words
   wrong: null, // what a checkpoint says otherwise
 };
 
 // The state after each event. What does not change is shared between them.
 function fold({ header, events }) {
   let state = begin(header.init ?? {});
-  return events.map((event) => (state = APPLY[event.e]?.(state, event) ?? state));
+  return events.map((event) => {
+    const says = sentence(event, state);
+    const wrong = event.e === "state" ? compare(state, event) : null;
+    return (state = { ...(APPLY[event.e]?.(state, event) ?? state), says, wrong });
+  });
 }
 
 function begin(init) {
@@ -126,14 +129,13 @@ const APPLY = {
   },
   accept: (state, { conn, fd }) => ({
     ...state,
-    clients: new Map(state.clients).set(conn, { fd, received: 0, echoed: 0, isOpen: true }),
+    clients: new Map(state.clients).set(conn, { client: conn, fd, received: 0, echoed: 0 }),
   }),
-  close: (state, { conn }) => client(state, conn, () => ({ isOpen: false })),
-  state: (state, event) => ({ ...state, wrong: compare(state, event) }),
+  close: (state, { conn }) => client(state, conn, () => ({ fd: "closed" })),
 };
 
 function without(state, task) {
-  const next = { ...state, wrong: null };
+  const next = { ...state };
   for (const list of LISTS) {
     const isIt = (it) => it.task === task;
     if (state[list].some(isIt)) next[list] = state[list].filter((it) => !isIt(it));
@@ -174,47 +176,36 @@ function compare(state, said) {
   const mine = { tasks: `${state.tasks.size}` };
   const theirs = { tasks: `${said.running}` };
   for (const list of LISTS) {
-    const tables = ["read", "write"].includes(list);
-    mine[list] = state[list].map(({ fd, task }) => (tables ? `${fd}:${task}` : task)).join(" ");
+    mine[list] = state[list].map(({ fd, task }) => (fd ? `${fd}:${task}` : task)).join(" ");
     theirs[list] = (said[list] ?? []).map((it) => [it].flat().join(":")).join(" ");
   }
   const wrong = Object.keys(mine).filter((it) => mine[it] !== theirs[it]);
   return wrong.map((it) => `${it}: [${mine[it]}], recorded [${theirs[it]}]`).join("; ") || null;
 }
 
-// Words --------------------------------------------------------------------------------------
+// ---- Words ----
 
-const CAN = {
-  accept: "can accept", read: "can receive", write: "can send", close: "can go on closing",
-};
-const WANTS = {
-  accept: ({ fd }) => `accept a client from ${fd}`,
-  read: ({ fd }) => `receive from ${fd}`,
-  write: ({ fd, len }) => `send ${len === undefined ? "" : `${bytes(len)} `}to ${fd}`,
-  close: ({ fd }) => `close ${fd}`,
-  sleep: () => "sleep",
+const DO = {
+  accept: ["accept", "from"], read: ["receive", "from"], write: ["send", "to"],
+  close: ["close", ""], sleep: ["sleep", ""],
 };
 const PARKED = {
-  read: (fd) => `onto the read-waiting table, under ${fd}`,
-  write: (fd) => `onto the write-waiting table, under ${fd}`,
-  timer: () => "among the timers",
-  kernel: () => "to the kernel, as an operation",
-  again: () => "aside until the next round: it has had its share of this one",
+  read: "onto the read-waiting table, under ",
+  write: "onto the write-waiting table, under ",
+  timer: "among the timers",
+  kernel: "to the kernel, as an operation",
+  again: "aside until the next round: it has had its share of this one",
 };
 const END = "the end of input";
 
-const bytes = (n) => (n === 1 ? "1 byte" : `${n.toLocaleString("en")} bytes`);
+const bytes = (n) => `${n} byte${n === 1 ? "" : "s"}`;
 const join = (words, and) =>
   words.length > 1 ? `${words.slice(0, -1).join(", ")} ${and} ${words.at(-1)}` : `${words}`;
 
-// Bytes as one writes them in a program: 2 bytes, “a\n”.
-function received({ len, data = "" }) {
+// What has moved: 2 bytes, "a\n".
+function moved({ len, data }) {
   if (!len) return END;
-  const escape = (c) =>
-    ({ "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" })[c] ??
-    `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  const text = data.replace(/[\\\x00-\x1f\x7f-\xff]/g, escape);
-  return `${bytes(len)}${data ? `, “${text}${len > data.length ? "…" : ""}”` : ""}`;
+  return bytes(len) + (data ? `, ${JSON.stringify(data)}${len > data.length ? " …" : ""}` : "");
 }
 
 // What is sent into a task.
@@ -231,10 +222,9 @@ function span(ns) {
   return `${Number((ns / size).toPrecision(3))} ${unit}`;
 }
 
-// An event in words, as it follows on the state before it.
 function sentence(event, before) {
   const thread = event.th === undefined ? "" : `Thread ${event.th}: `;
-  return `${thread}${SAYS[event.e]?.(event, before) ?? `something new, “${event.e}”.`}`;
+  return thread + (SAYS[event.e]?.(event, before) ?? `(${event.e})`);
 }
 
 const SAYS = {
@@ -246,20 +236,21 @@ const SAYS = {
   resume: ({ task, with: data }, { tasks }) => {
     const { want } = tasks.get(task) ?? {};
     if (!want) return `Task ${task} is primed: it runs to its first event.`;
-    if (want === "write" && data > 0) return `Task ${task} is resumed: its ${bytes(data)} are sent.`;
-    return `Task ${task} is resumed${data === null ? "" : ` with ${result(data)}`}.`;
+    const sent = want === "write" && data > 0 ? `: its ${bytes(data)} are sent` : null;
+    return `Task ${task} is resumed${sent ?? (data === null ? "" : ` with ${result(data)}`)}.`;
   },
-  yield: (event) => {
-    const { task, want, line } = event;
-    return `Task ${task} yields at line ${line}: it wants to ${WANTS[want]?.(event) ?? want}.`;
+  yield: ({ task, want, fd, len, line }) => {
+    const [verb, where] = DO[want] ?? [want, ""];
+    const words = [verb, len ? bytes(len) : "", where, fd].filter((it) => it);
+    return `Task ${task} yields at line ${line}: it wants to ${words.join(" ")}.`;
   },
-  park: ({ task, on, fd }) => `Task ${task} and its event go ${PARKED[on]?.(fd) ?? `to ${on}`}.`,
+  park: ({ task, on, fd }) => `Task ${task} and its event go ${PARKED[on] ?? on}${fd ?? ""}.`,
   happened: (event) => {
     const { task, op, fd, error, conn } = event;
     const what = {
       accept: `accept on ${fd} happens: client ${conn} is here.`,
-      read: `recv on ${fd} happens: ${received(event)}.`,
-      write: `send on ${fd} happens: ${received(event)}.`,
+      read: `recv on ${fd} happens: ${moved(event)}.`,
+      write: `send on ${fd} happens: ${moved(event)}.`,
       close: `The close of ${fd} is over.`,
       sleep: `The time has come.`,
     }[op];
@@ -267,17 +258,16 @@ const SAYS = {
     return `${error ? failed : what} Task ${task} and this result go onto the ready queue.`;
   },
   finish: ({ task, panicked }) =>
-    panicked ? `Task ${task} panics, and is ended. The others go on.` : `Task ${task} finishes.`,
+    panicked ? `Task ${task} panics. The others go on.` : `Task ${task} finishes.`,
   accept: ({ fd, peer, conn }) =>
     `Client ${conn} (${peer}) is connected: its descriptor is ${fd}.`,
   close: ({ fd }) => `Descriptor ${fd} is closed.`,
   stop: () => "A graceful stop begins: nobody waits for anything new.",
-  state: () => "A checkpoint: where all tasks are, as the scheduler itself sees it.",
-  enter: (event, { polls }) => {
+  enter: (event, { polls, kernel }) => {
     const { call, r, w = [], fd, timeout } = event;
     if (DIRECT.includes(call)) {
-      const until = { accept: "a client comes", recv: "something comes", send: "there is room" };
-      const what = call === "send" ? ` with ${received(event)}` : "";
+      const until = { accept: "a client comes", recv: "something comes", send: "there is room, if it must" };
+      const what = call === "send" ? ` with ${moved(event)}` : "";
       const sleeps = polls ? "" : ` The thread sleeps until ${until[call]}.`;
       return `${call} on ${fd} is called${what}.${sleeps}`;
     }
@@ -285,7 +275,7 @@ const SAYS = {
     const sleeps = timeout === 0
       ? "It does not sleep: there is work to go on with."
       : `The thread sleeps until something is${most}.`;
-    if (!r) return `${call} is asked what is ready. ${sleeps}`;
+    if (!r) return `${call} is asked what is ${kernel.length > 0 ? "done" : "ready"}. ${sleeps}`;
     const asked = [];
     if (r.length > 0) asked.push(`can ${join(r, "or")} be read`);
     if (w.length > 0) asked.push(`can ${join(w, "or")} be written`);
@@ -295,15 +285,17 @@ const SAYS = {
     const { call, r, w = [], fd, len, error } = event;
     const on = fd === undefined || r ? call : `${call} on ${fd}`;
     if (error) return `${on} fails: ${error}.`;
-    if (call === "recv") return `${on} returns ${received(event)}.`;
+    if (call === "recv") return `${on} returns ${moved(event)}.`;
     if (call === "send") return `${on} returns: ${bytes(len)} are on their way.`;
     if (!r) return `${on} returns.`;
     const said = [];
     const tasks = [];
+    const isDone = before.kernel.length > 0 && "done";
     for (const [fds, table, word] of [[r, "read", "readable"], [w, "write", "writable"]]) {
-      if (fds.length > 0) said.push(`${join(fds, "and")} ${fds.length > 1 ? "are" : "is"} ${word}`);
+      const are = fds.length > 1 ? "are" : "is";
+      if (fds.length > 0) said.push(`${join(fds, "and")} ${are} ${isDone || word}`);
       for (const { task } of before[table].filter((it) => fds.includes(it.fd))) {
-        tasks.push(`task ${task} ${CAN[before.tasks.get(task)?.want] ?? "can go on"}`);
+        tasks.push(`task ${task} can ${DO[before.tasks.get(task).want][0]}`);
       }
     }
     if (said.length === 0) return `${call} says that nothing is ready: the time is over.`;
@@ -311,48 +303,44 @@ const SAYS = {
   },
 };
 
-// Questions ----------------------------------------------------------------------------------
+// ---- Questions ----
 
 // What a reader may predict before this event, and which of the choices are right; null if
 // there is nothing to choose from.
 function question(event, before) {
   const choices = CHOICES[event.e]?.(event, before) ?? [];
-  if (choices.length < 2) return null;
   const text = event.e === "resume" ? "Which task runs next?" : `What will ${event.call} say?`;
-  return { text, choices };
+  return choices.length > 1 ? { text, choices } : null;
 }
 
 const CHOICES = {
   resume: ({ task }, { tasks }) =>
-    [...tasks.values()].map(({ id, name }) => ({ label: `task ${id}, ${name}`, isRight: id === task })),
+    [...tasks.values()].map((it) => (
+      { label: `task ${it.id}, ${it.name}`, isRight: it.id === task })),
   leave: ({ r, w = [], th = 1 }, before) => {
     const { asked } = before.calls.get(th) ?? {};
     if (!r || !asked) return null;
-    const choose = (table, given, said, word) =>
-      (given ?? before[table].map((it) => it.fd))
+    const choose = (fds, table, word, said) =>
+      (fds ?? before[table].map((it) => it.fd))
         .map((fd) => ({ label: `${fd} is ${word}`, isRight: said.includes(fd) }));
-    const choices = [
-      ...choose("read", asked.r, r, "readable"), ...choose("write", asked.w, w, "writable"),
+    const nothing = { label: "nothing is ready", isRight: r.length + w.length === 0 };
+    return [
+      ...choose(asked.r, "read", "readable", r), ...choose(asked.w, "write", "writable", w),
+      ...(asked.timeout === undefined ? [] : [nothing]),
     ];
-    if (asked.timeout !== undefined) {
-      choices.push({ label: "nothing is ready", isRight: r.length + w.length === 0 });
-    }
-    return choices;
   },
 };
 
-// Two recordings -----------------------------------------------------------------------------
+// ---- Two recordings ----
 
 // Pairs of places in two lists of states, such that both have echoed the same number of bytes
 // wherever they can.
 function align(a, b) {
   const pairs = [];
   let from = [0, 0];
-  for (const level of [...new Set([...a, ...b].map((it) => it.echoed))].sort((x, y) => x - y)) {
-    const to = [a, b].map((states) => {
-      const past = states.findIndex((it) => it.echoed > level);
-      return past < 0 ? states.length : past;
-    });
+  const levels = [...a, ...b].map((it) => it.echoed).sort((x, y) => x - y);
+  for (const level of new Set(levels)) {
+    const to = [a, b].map((states) => states.findLastIndex((it) => it.echoed <= level) + 1);
     const steps = Math.max(to[0] - from[0], to[1] - from[1]);
     for (let step = 0; step < steps; step += 1) {
       pairs.push([0, 1].map((i) => Math.max(0, Math.min(from[i] + step, to[i] - 1))));
@@ -362,18 +350,19 @@ function align(a, b) {
   return pairs;
 }
 
-// Where two recordings part: the first step of each that is not as in the other, whenever it
-// came, and from which address; null if they do not. A recording that is at its end has none.
+// Where two recordings part: their first states that nothing of the same kind has led to,
+// whenever it came, and from whom; null if they do not. One that is at its end has none.
 function difference(a, b) {
   const shape = ({ t, step, peer, sha, ...rest }) => JSON.stringify(rest);
-  const [x, y] = [a, b].map(({ events }) => events.filter((it) => it.e !== "state"));
-  for (let at = 0; at < Math.max(x.length, y.length); at += 1) {
-    if (!x[at] || !y[at] || shape(x[at]) !== shape(y[at])) return [x[at], y[at]];
-  }
-  return null;
+  const shapes = ({ events }) =>
+    events.flatMap((event, at) => (event.e === "state" ? [] : [{ at, shape: shape(event) }]));
+  const [x, y] = [shapes(a), shapes(b)];
+  const longer = x.length > y.length ? x : y;
+  const parted = longer.findIndex((_, at) => x[at]?.shape !== y[at]?.shape);
+  return parted < 0 ? null : [x[parted]?.at, y[parted]?.at];
 }
 
-const api = { read, fold, sentence, question, align, difference, result, span };
+const api = { read, fold, question, align, difference, result, span };
 if (typeof module === "object") module.exports = api;
 else globalThis.TraceFold = api;
 })();

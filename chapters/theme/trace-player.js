@@ -1,65 +1,45 @@
 // <trace-player>: plays a recording of a server step by step. What the steps mean is in
-// trace-fold.js; this shows it. Recordings and sources stand in the page, in scripts of types
-// that no browser runs, because a page that is opened from a file may not fetch other files.
+// trace-fold.js. Recordings and sources stand in the page, in scripts that no
+// browser runs: a page that is opened from a file may not fetch others.
 (() => {
 "use strict";
 
 const Fold = globalThis.TraceFold;
 const MOST_ROWS = 40;
+const NOBODY = [];
 const MS_A_STEP = 1600;
 const SLEPT = 1e6; // a gap of so many nanoseconds is worth a mark
 
-// An element with its properties and what is in it.
-function h(tag, properties = {}, ...inside) {
+// An element with its class or its properties, and what is in it.
+function h(tag, about, ...inside) {
+  const properties = typeof about === "string" ? { className: about } : about;
   const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside.flat().filter((it) => it !== null));
+  element.append(...inside.flat());
   return element;
 }
 
-const ICONS = {
-  first: "M3 3h2v10H3zM13 3v10L6 8z", back: "M11 3v10L4 8z",
-  play: "M4 2l10 6-10 6z", pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  forward: "M5 3l7 5-7 5z", last: "M3 3l7 5-7 5zM11 3h2v10h-2z",
-  full: "M2 2h5v2H4v3H2zM9 2h5v5h-2V4H9zM2 9h2v3h3v2H2zM12 9h2v5H9v-2h3z",
-};
+const button = (label, onclick, title = "") =>
+  h("button", { type: "button", onclick, title, ariaLabel: title || null }, label);
 
-function iconButton(icon, label, onclick) {
-  return setIcon(h("button", { type: "button", className: "tp-icon", onclick }), icon, label);
-}
-
-function setIcon(button, icon, label) {
-  button.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
-  button.ariaLabel = button.title = label;
-  return button;
-}
-
-// A task or a thread, wherever it is shown: always its number, and a colour of its own.
+// A task or a thread: its number, and a colour of its own.
 function mark(kind, id, isActive, title = "") {
   const className = isActive ? "tp-mark tp-active" : "tp-mark";
-  const it = h("span", { className, title }, h("span", { className: "tp-unseen" }, `${kind} `), `${id}`);
+  const it = h("span", { className, title }, h("span", "tp-unseen", `${kind} `), id);
   it.style.setProperty("--hue", (id * 137 + 40) % 360);
   it.dataset.id = id;
   return it;
 }
 
-const row = (...cells) => h("tr", {}, cells.map((it) => h("td", {}, it)));
+const active = (state) => state.running ?? state.held;
+const task = (id, state) => mark("task", id, id === active(state), state.tasks.get(id)?.name);
 
-// The listing --------------------------------------------------------------------------------
+// ---- The listing ----
 
 // The lines near those that a recording names, and the first lines of their functions.
 function excerpt(lines, named) {
-  const chosen = new Set();
-  for (const line of named) {
-    [line - 1, line, line + 1].forEach((it) => chosen.add(it));
-    const isHead = (it) => /^\s*(pub )?(async )?fn /.test(it);
-    chosen.add(lines.slice(0, line).findLastIndex(isHead) + 1);
-  }
-  const sorted = [...chosen].sort((a, b) => a - b);
-  sorted.forEach((line, at) => {
-    const gap = sorted[at + 1] - line; // two lines left out are not worth a sign
-    for (let near = 1; near < gap && gap <= 3; near += 1) chosen.add(line + near);
-  });
-  return chosen;
+  const isHead = (it) => /^\s*(pub )?(async )?fn /.test(it);
+  const head = (line) => lines.slice(0, line).findLastIndex(isHead) + 1;
+  return new Set([...named].flatMap((it) => [head(it), it - 2, it - 1, it, it + 1, it + 2]));
 }
 
 class Listing {
@@ -68,26 +48,24 @@ class Listing {
     this.rows = new Map();
     this.heads = new Map();
     this.used = [];
-    this.list = h("ol", { className: "tp-lines", tabIndex: 0, role: "list", ariaLabel: path });
-    const lines = text.replace(/^\n/, "").trimEnd().split("\n");
+    this.list = h("ol", { className: "tp-lines hljs", tabIndex: 0, role: "list", ariaLabel: path });
+    const lines = text.replace(/^\n/, "").split("\n");
     const chosen = excerpt(lines, named);
+    let last = 0;
     lines.forEach((line, at) => {
       const number = at + 1;
+      if (!chosen.has(number) || /^\s*\/\//.test(line)) return;
       const name = /\bfn (\w+)/.exec(line)?.[1];
       if (name) this.heads.set(name, number);
-      if (/^\s*\/\/ ANCHOR/.test(line)) return;
-      const marks = h("span", { className: "tp-marks" });
-      const code = h("code", {}, line);
+      const marks = h("span", "tp-marks");
+      const code = h("code", "", line);
       if (window.hljs) code.innerHTML = hljs.highlight("rust", line).value;
-      const row = h("li", {}, marks, h("span", { className: "tp-number" }, `${number}`), code);
-      if (!chosen.has(number)) row.className = "tp-far";
-      else if (!chosen.has(at)) row.className = "tp-after-gap";
+      const row = h("li", last === at ? "" : "tp-gap", marks, h("span", "tp-number", number), code);
+      last = number;
       this.rows.set(number, { row, marks });
       this.list.append(row);
     });
-    const onchange = () => this.list.classList.toggle("tp-whole");
-    this.element = h("figure", {}, h("figcaption", {}, h("em", {}, path),
-      h("label", {}, h("input", { type: "checkbox", onchange }), " whole file")), this.list);
+    this.element = h("figure", "", h("figcaption", "", h("em", "", path)), this.list);
   }
 
   // Shows who is at which line. The line of the one that is active is lit.
@@ -113,7 +91,7 @@ class Listing {
   }
 }
 
-// One recording ------------------------------------------------------------------------------
+// ---- One recording ----
 
 const TABLES = {
   ready: ["Ready queue", "task", "result"],
@@ -124,7 +102,16 @@ const TABLES = {
   again: ["In the next round", "task"],
   clients: ["Clients", "client", "descriptor", "received", "echoed"],
 };
-const EVENTS = { accept: "Connect", read: "Receive", write: "Send", close: "Close", sleep: "Sleep" };
+const EVENTS = { accept: "Connect", read: "Receive", write: "Send", close: "Close" };
+const CELLS = {
+  client: (it) => it.client,
+  descriptor: (it) => it.fd,
+  received: (it) => it.received,
+  echoed: (it) => it.echoed,
+  task: (it, state) => task(it.task, state),
+  event: (it, { tasks }) => `${EVENTS[tasks.get(it.task)?.want] ?? "Sleep"}Event`,
+  result: (it) => Fold.result(it.with),
+};
 
 class View {
   constructor(recording, sources) {
@@ -134,123 +121,115 @@ class View {
     this.hasTasks = recording.events.some((it) => it.e === "spawn");
     // Checkpoints are no steps of the server, so they are passed over.
     this.steps = recording.events.flatMap(({ e }, at) => (e === "state" ? [] : [at]));
-    this.says = h("p", { className: "tp-says" });
-    this.status = h("div", {}, this.heading(), this.says);
-    this.threads = h("div", { className: "tp-threads" });
-    this.bodies = new Map();
+    this.says = h("p", "tp-says");
+    this.status = h("div", "", this.heading(), this.says);
+    this.threads = h("div", "tp-threads");
+    this.tables = new Map();
     const tables = Object.entries(TABLES).map(([key, about]) => this.table(key, about));
-    this.places = h("div", { className: "tp-places" }, this.threads, tables);
+    this.places = h("div", "tp-places", this.threads, tables);
     this.listings = [...recording.lines]
       .filter(([path]) => sources.has(path))
       .map(([path, lines]) => new Listing(path, sources.get(path), lines));
-    const listings = h("div", { className: "tp-code" }, this.listings.map((it) => it.element));
-    this.element = h("div", { className: "tp-view" }, listings, this.places);
+    const listings = h("div", "tp-code", this.listings.map((it) => it.element));
+    this.element = h("div", "tp-view", listings, this.places);
   }
 
-  // The name of the recording, and whether its checkpoints agree with what is shown.
+  // The name, and whether the checkpoints agree with what is shown.
   heading() {
     const { events, header } = this.recording;
-    const checks = events.length - this.steps.length;
-    const bad = this.states.findIndex((it) => it.wrong);
-    const wrong = bad < 0 ? "" : `step ${events[bad].step}: ${this.states[bad].wrong}`;
-    const title = `All ${checks} checkpoints of the recording agree with what is shown.`;
-    const check = wrong ? h("strong", {}, `✗ not as at the checkpoint, ${wrong}`) : "✓ verified";
-    return h("p", { title }, h("b", {}, header.stage ?? ""), " ", checks > 0 ? check : "");
+    const at = this.states.findIndex((it) => it.wrong);
+    const wrong = () => h("strong", "", `✗ ${this.states[at].wrong} at step ${events[at].step}`);
+    const hasChecks = events.length > this.steps.length;
+    const check = at < 0 ? "✓ verified" : wrong();
+    return h("p", "", h("b", "", header.stage ?? ""), " ", hasChecks ? check : "");
   }
 
-  // A table that is always as high as when it is fullest; none if it is always empty.
+  // A table, as high as when it is fullest; none if it is always empty.
   table(key, [title, ...columns]) {
-    const most = Math.max(0, ...this.states.map((it) => this.entries(key, it).length));
-    if (most === 0 && !(key === "ready" && this.hasTasks)) return null;
-    const shown = this.hasTasks || key === "clients" ? columns : columns.slice(0, 1);
-    const head = shown.map((it) => h("th", { scope: "col" }, it));
-    this.bodies.set(key, h("tbody"));
-    const box = h("div", { className: `tp-table tp-${key}` }, h("table", {},
-      h("caption", {}, title), h("thead", {}, h("tr", {}, head)), this.bodies.get(key)));
+    const size = (it) => [...this.entries(key, it).values()].length;
+    const most = Math.max(...this.states.map(size));
+    if (most === 0 && !(key === "ready" && this.hasTasks)) return [];
+    if (!this.hasTasks && key !== "clients") columns.length = 1;
+    const head = columns.map((it) => h("th", { scope: "col" }, it));
+    const body = h("tbody", "");
+    this.tables.set(key, { body, columns });
+    const box = h("div", `tp-table tp-${key}`, h("table", "",
+      h("caption", "", title), h("thead", "", h("tr", "", head)), body));
     box.style.setProperty("--rows", Math.min(most || 1, MOST_ROWS));
     return box;
   }
 
   // Without tasks, the sets that the server asks about are its tables.
   entries(key, state) {
-    if (key === "clients") return [...state.clients];
+    if (this.hasTasks || key === "clients") return state[key];
     const { asked } = state.calls.get(1) ?? {};
-    const sets = { read: asked?.r, write: asked?.w };
-    return this.hasTasks ? state[key] : (sets[key] ?? []).map((fd) => ({ fd }));
+    return { read: asked?.r, write: asked?.w }[key] ?? NOBODY;
   }
 
-  row(key, it, state) {
-    if (key === "clients") {
-      const [number, { fd, received, echoed, isOpen }] = it;
-      return row(`${number}`, isOpen ? `${fd}` : "closed", `${received}`, `${echoed}`);
-    }
-    if (!this.hasTasks) return row(`${it.fd}`);
-    const task = this.task(it.task, state);
-    if (key === "ready") return row(task, Fold.result(it.with));
-    const event = `${EVENTS[state.tasks.get(it.task)?.want] ?? ""}Event`;
-    if (key === "kernel") return row(event, task);
-    return TABLES[key].length === 2 ? row(task) : row(`${it.fd}`, event, task);
-  }
-
-  task(id, state) {
-    return mark("task", id, id === (state.running ?? state.held), state.tasks.get(id)?.name);
-  }
-
-  sentence(at) {
-    return Fold.sentence(this.recording.events[at], this.states[Math.max(0, at - 1)]);
-  }
-
-  show(at) {
+  show(at, isNear) {
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const before = isNear && !isCalm ? this.marks() : null;
     const state = this.states[at];
-    this.says.textContent = this.sentence(at);
+    this.says.textContent = state.says;
     this.threads.replaceChildren(...this.whereThreadsAre(state));
-    for (const [key, body] of this.bodies) {
-      const all = this.entries(key, state);
-      const rows = all.slice(0, MOST_ROWS).map((it) => this.row(key, it, state));
-      if (all.length > MOST_ROWS) rows.push(row(`and ${all.length - MOST_ROWS} more`));
-      body.replaceChildren(...rows);
+    for (const [key, table] of this.tables) {
+      const entries = this.entries(key, state);
+      if (entries === table.entries) continue;
+      table.entries = entries;
+      const all = [...entries.values()].map((it) => (typeof it === "number" ? { fd: it } : it));
+      const rows = all.slice(0, MOST_ROWS).map((it) =>
+        h("tr", "", table.columns.map((column) => h("td", "", CELLS[column](it, state)))));
+      const rest = all.length - rows.length;
+      table.body.replaceChildren(...rows, rest > 0 ? `and ${rest} more` : "");
     }
     const { th = 1 } = this.recording.events[at];
-    for (const listing of this.listings) {
-      listing.show(this.hasTasks ? this.tasksAt(listing, state) : this.threadsAt(state, th));
+    for (const listing of this.listings) listing.show(this.at(listing, state, th));
+    for (const [id, { it, x, y }] of before ? this.marks() : []) {
+      const was = before.get(id) ?? { x, y };
+      const transform = [`translate(${was.x - x}px, ${was.y - y}px)`, "none"];
+      if (was.x !== x || was.y !== y) it.animate({ transform }, { duration: 350, easing: "ease" });
     }
+  }
+
+  // Where each task is: one that is moved is seen to move.
+  marks() {
+    const place = (it) => [it.dataset.id, { it, ...it.getBoundingClientRect().toJSON() }];
+    return new Map([...this.places.querySelectorAll(".tp-mark")].map(place));
   }
 
   whereThreadsAre(state) {
-    const line = (name, ...where) => h("p", {}, h("em", {}, `${name} `), ...where);
-    const active = state.running ?? state.held;
-    if (active !== null) {
+    const line = (name, ...where) => h("p", "", h("em", "", `${name} `), ...where);
+    const id = active(state);
+    if (id !== null) {
       const does = state.running === null ? "has yielded its event" : "runs";
-      const name = state.tasks.get(active)?.name;
-      return [line("The thread:", this.task(active, state), ` ${name} ${does}`)];
+      return [line("The thread:", task(id, state), ` ${state.tasks.get(id).name} ${does}`)];
     }
     if (state.calls.size === 0) return [line("The thread", "runs")];
-    return [...state.calls].map(([thread, { asked, isAsleep }]) => {
-      const { call, fd, r, w = [] } = asked;
-      const on = `${call}${fd === undefined ? "" : ` on ${fd}`}`;
-      const sets = r ? `: ${r.join(", ") || "none"} to read, ${w.join(", ") || "none"} to write` : "";
-      const isQuick = state.polls && fd !== undefined;
-      const where = isAsleep ? `${isQuick ? "is" : "sleeps"} in ${on}${sets}` : `runs, back from ${on}`;
-      return line(state.calls.size > 1 ? `Thread ${thread}` : "The thread", where);
+    return [...state.calls].map(([id, { asked: { call, fd, r, w = [] }, isAsleep }]) => {
+      const on = fd === undefined ? call : `${call} on ${fd}`;
+      const fds = (list) => list.join(", ") || "none";
+      const sets = r ? `: ${fds(r)} to read, ${fds(w)} to write` : "";
+      const is = state.polls && fd !== undefined ? "is" : "sleeps";
+      const where = isAsleep ? `${is} in ${on}${sets}` : `runs, back from ${on}`;
+      return line(state.calls.size > 1 ? `Thread ${id}` : "The thread", where);
     });
   }
 
-  tasksAt({ path, heads }, state) {
-    return [...state.tasks.values()]
-      .filter(({ file = this.src }) => file === path)
-      .map(({ id, name, line }) => {
-        const isActive = id === (state.running ?? state.held);
-        return { line: line ?? (isActive && heads.get(name)), isActive, mark: this.task(id, state) };
-      });
-  }
-
-  threadsAt(state, thread) {
-    return [...state.calls].map(([id, { asked, isAsleep }]) =>
-      ({ line: asked.line, isActive: id === thread, mark: mark("thread", id, !isAsleep) }));
+  // Who is at which line of a listing. A new task is at the first line of its function.
+  at({ path, heads }, state, thread) {
+    if (!this.hasTasks) {
+      return [...state.calls].map(([id, { asked, isAsleep }]) =>
+        ({ line: asked.line, isActive: id === thread, mark: mark("thread", id, !isAsleep) }));
+    }
+    const tasks = [...state.tasks.values()].filter(({ file = this.src }) => file === path);
+    return tasks.map(({ id, name, line }) => {
+      const isActive = id === active(state);
+      return { line: line ?? (isActive && heads.get(name)), isActive, mark: task(id, state) };
+    });
   }
 }
 
-// The player ---------------------------------------------------------------------------------
+// ---- The player ----
 
 class TracePlayer extends HTMLElement {
   connectedCallback() {
@@ -258,19 +237,32 @@ class TracePlayer extends HTMLElement {
     const scripts = [...this.querySelectorAll('script[type="application/x-jsonlines"]')];
     const sources = [...document.querySelectorAll('script[type="text/x-rust"]')];
     this.sources = new Map(sources.map((it) => [it.dataset.file, it.textContent]));
-    const ariaLabel = this.getAttribute("label") ?? "A recording, step by step";
-    this.root = h("section", { className: "tp", tabIndex: -1, ariaLabel });
+    this.root = h("section", {
+      className: "tp",
+      tabIndex: -1,
+      ariaLabel: this.getAttribute("label"),
+      onkeydown: (event) => this.key(event),
+      ondragover: (event) => event.preventDefault(),
+      ondrop: (event) => {
+        event.preventDefault();
+        this.open(event.dataTransfer.files[0]);
+      },
+    });
     try {
       this.book = scripts.map((it) => Fold.read(it.textContent));
       this.build(this.book);
     } catch (error) {
-      this.prepend(h("p", { role: "alert" }, `This recording cannot be played. ${error.message}`));
+      this.prepend(h("p", { role: "alert" }, `This cannot be played. ${error.message}`));
       return;
     }
     this.append(this.root);
     this.dataset.on = "";
-    this.listen();
+    window.addEventListener("hashchange", () => this.follow());
     this.follow();
+    // The book's column is narrow; there may be room beside it.
+    const page = this.closest(".content") ?? document.body;
+    const measure = () => this.style.setProperty("--room", `${page.clientWidth}px`);
+    new ResizeObserver(measure).observe(page);
   }
 
   build(recordings) {
@@ -284,60 +276,57 @@ class TracePlayer extends HTMLElement {
       : a.steps.map((at) => [at]);
     this.at = -1;
     this.tally = [0, 0];
-    this.status = h("div", { className: "tp-status", role: "status" }, this.views.map((it) => it.status));
-    this.ask = h("div", { className: "tp-ask" });
-    this.note = h("p", { className: "tp-note", role: "status", hidden: true });
-    const views = h("div", { className: "tp-views" }, this.views.map((it) => it.element));
+    const status = this.views.map((it) => it.status);
+    this.status = h("div", { className: "tp-status", role: "status" }, status);
+    this.ask = h("div", "tp-ask");
+    this.note = h("p", { className: "tp-note", role: "status" });
     this.root.classList.toggle("tp-two", b !== undefined);
-    this.root.replaceChildren(
-      this.tools(), this.status, this.ask, this.controls(), this.note, views);
-    const notes = recordings.flatMap((it) => it.notes);
-    if (notes.length > 0) this.tell(...notes);
+    this.root.replaceChildren(this.tools(), this.status, this.ask, this.controls(), this.note,
+      h("div", "tp-views", this.views.map((it) => it.element)));
+    this.tell(...recordings.flatMap((it) => it.notes));
     this.go(0);
   }
 
   tools() {
     this.predict = h("input", { type: "checkbox", onchange: () => this.question() });
-    this.score = h("span");
+    this.score = h("span", "");
     const file = h("input", { type: "file", className: "tp-unseen" });
     file.onchange = () => this.open(file.files[0]);
-    const fill = iconButton("full", "Fill the screen", () => this.root.requestFullscreen());
-    return h("div", { className: "tp-tools" },
-      this.views[1] ? null : h("label", {}, this.predict, " Predict ", this.score),
-      h("label", { className: "tp-button" }, file, "Open a recording …"),
-      document.fullscreenEnabled ? fill : null);
+    return h("div", "tp-tools",
+      this.views[1] ? [] : h("label", "", this.predict, " Predict ", this.score),
+      h("label", "tp-button", file, "Open a recording …"),
+      button("Full screen", () => this.root.requestFullscreen()));
   }
 
   controls() {
     const max = this.places.length - 1;
-    this.play = iconButton("play", "Play", () => this.toggle(!this.timer));
+    this.play = button("Play", () => this.toggle(!this.timer));
     this.slider = h("input", { type: "range", min: 0, max, value: 0, ariaLabel: "Step" });
     this.slider.oninput = () => this.go(Number(this.slider.value));
     this.speed = h("select", { ariaLabel: "Speed", onchange: () => this.toggle(this.timer) },
       [0.5, 1, 2, 4].map((value) => h("option", { value }, `${value}×`)));
     this.speed.value = 1;
-    this.link = h("a", { title: "A link to this step" });
-    this.time = h("span");
-    // The times in which the server slept, as marks below the slider.
-    const slept = this.places.map((_, at) => (this.gap(at) < SLEPT ? "" : `M${at} 0V1`)).join("");
-    const marks = h("div", { className: "tp-slept", title: "Marks: before these, the server slept" });
-    marks.innerHTML = `<svg viewBox="0 0 ${max || 1} 1" preserveAspectRatio="none" aria-hidden="true">
-      <path d="${slept}" vector-effect="non-scaling-stroke"/></svg>`;
-    return h("div", { className: "tp-controls" },
-      h("div", { className: "tp-buttons" },
-        iconButton("first", "To the first step", () => this.go(0)),
-        iconButton("back", "Step back", () => this.go(this.at - 1)),
+    this.link = h("a", "");
+    this.time = h("span", "");
+    // The slider has marks where the server slept.
+    const id = `${this.id}-slept`;
+    const slept = [...this.places.keys()].filter((at) => this.gap(at) >= SLEPT);
+    const marks = h("datalist", { id }, slept.map((value) => h("option", { value })));
+    this.slider.setAttribute("list", id);
+    return h("div", "tp-controls",
+      h("div", "tp-buttons",
+        button("«", () => this.go(0), "First step"),
+        button("‹", () => this.go(this.at - 1), "Step back"),
         this.play,
-        iconButton("forward", "Step forward", () => this.go(this.at + 1)),
-        iconButton("last", "To the last step", () => this.go(max)),
+        button("›", () => this.go(this.at + 1), "Step forward"),
+        button("»", () => this.go(max), "Last step"),
         this.speed),
-      h("div", { className: "tp-scrub" }, this.slider, marks),
-      h("div", { className: "tp-where" }, this.link, this.time));
+      this.slider, marks,
+      h("div", "tp-where", this.link, this.time));
   }
 
   event(at) {
-    const [view] = this.views;
-    return view.recording.events[this.places[at][0]];
+    return this.views[0].recording.events[this.places[at][0]];
   }
 
   // The time between this step and the one before.
@@ -345,25 +334,22 @@ class TracePlayer extends HTMLElement {
     return at === 0 || this.views[1] ? 0 : this.event(at).t - this.event(at - 1).t;
   }
 
-  // The number of a step is that of its line; of two recordings, they are counted.
+  // A step has the number of its line; those of two recordings are counted.
   number(at) {
     return this.views[1] ? at + 1 : this.event(at).step;
   }
 
-  // Stepping -----------------------------------------------------------------------------------
+  // ---- Stepping ----
 
   go(to, verdict = "") {
     const last = this.places.length - 1;
     const at = Math.min(Math.max(to, 0), last);
     if (at === this.at) return;
     const isNear = Math.abs(at - this.at) === 1;
-    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const before = isNear && !isCalm ? this.marks() : new Map();
     this.at = at;
     this.status.ariaLive = this.timer ? "off" : "polite";
-    this.views.forEach((view, i) => view.show(this.places[at][i]));
-    const { says } = this.views[0];
-    if (verdict) says.prepend(h("strong", {}, verdict), " ");
+    this.views.forEach((view, i) => view.show(this.places[at][i], isNear));
+    if (verdict) this.views[0].says.prepend(h("strong", "", verdict), " ");
     const number = this.number(at);
     const said = this.views.map((it) => it.says.textContent).join(" ");
     this.slider.value = at;
@@ -371,23 +357,20 @@ class TracePlayer extends HTMLElement {
     this.link.href = `#${this.id}@${number}`;
     this.link.textContent = `Step ${number} of ${this.number(last)}`;
     const gap = this.gap(at);
-    const { t } = this.event(at);
-    this.time.textContent = this.views[1] ? "" : `, ${Fold.span(t)}: ${Fold.span(gap)} later`;
+    this.time.textContent = this.views[1] ? "" : `, ${Fold.span(gap)} later`;
     this.time.className = gap < SLEPT ? "" : "tp-long";
     this.question();
-    this.move(before);
   }
 
   goTo(number) {
-    const past = this.places.findIndex((_, at) => this.number(at) > number);
-    this.go(past < 0 ? this.places.length - 1 : past - 1);
+    this.go(this.places.findLastIndex((_, at) => this.number(at) <= number));
   }
 
   toggle(isOn) {
     clearInterval(this.timer);
     this.timer = null;
     if (!this.play) return;
-    setIcon(this.play, isOn ? "pause" : "play", isOn ? "Pause" : "Play");
+    this.play.textContent = isOn ? "Pause" : "Play";
     if (!isOn) return;
     const isAtEnd = () => this.at === this.places.length - 1;
     if (isAtEnd()) this.go(0);
@@ -397,37 +380,19 @@ class TracePlayer extends HTMLElement {
     }, MS_A_STEP / this.speed.value);
   }
 
-  // Where each task is, so that one that has been moved is seen to move.
-  marks() {
-    const marks = [...this.root.querySelectorAll(".tp-places .tp-mark")];
-    return new Map(marks.map((it) => {
-      const view = this.views.findIndex(({ places }) => places.contains(it));
-      return [`${view} ${it.dataset.id}`, { it, box: it.getBoundingClientRect() }];
-    }));
-  }
-
-  move(before) {
-    if (before.size === 0) return;
-    for (const [key, { it, box }] of this.marks()) {
-      const was = before.get(key)?.box ?? box;
-      const [x, y] = [was.x - box.x, was.y - box.y];
-      if (Math.hypot(x, y) < 2) continue;
-      it.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, { duration: 350, easing: "ease" });
-    }
-  }
-
-  // Predicting ---------------------------------------------------------------------------------
+  // ---- Predicting ----
 
   question() {
-    const [view, other] = this.views;
+    const [{ recording, states }] = this.views;
     const next = this.places[this.at + 1]?.[0];
-    const isWanted = this.predict.checked && !other && next !== undefined;
-    this.root.classList.toggle("tp-asks", this.predict.checked);
-    this.asked = isWanted ? Fold.question(view.recording.events[next], view.states[next - 1]) : null;
-    const buttons = this.asked?.choices.map((choice) =>
-      h("button", { type: "button", onclick: () => this.answer(choice) }, choice.label));
-    const legend = h("legend", {}, this.asked?.text ?? "");
-    this.ask.replaceChildren(...(buttons ? [h("fieldset", {}, legend, buttons)] : []));
+    const isOn = this.predict.checked;
+    this.root.classList.toggle("tp-asks", isOn);
+    this.ask.replaceChildren();
+    this.asked = isOn && next && Fold.question(recording.events[next], states[next - 1]);
+    if (!this.asked) return;
+    const { text, choices } = this.asked;
+    this.ask.append(h("fieldset", "", h("legend", "", text),
+      choices.map((choice) => button(choice.label, () => this.answer(choice)))));
   }
 
   answer({ isRight }) {
@@ -438,7 +403,7 @@ class TracePlayer extends HTMLElement {
     this.go(this.at + 1, isRight ? "Right." : `No: ${right.join(" and ")}.`);
   }
 
-  // Recordings of one's own --------------------------------------------------------------------
+  // ---- Recordings of one's own ----
 
   async open(file) {
     if (!file) return;
@@ -446,52 +411,33 @@ class TracePlayer extends HTMLElement {
     try {
       const mine = Fold.read(await file.text());
       const compared = this.compared(mine, book);
-      const show = (label, ...recordings) =>
-        h("button", { type: "button", onclick: () => this.build(recordings) }, label);
+      const show = (label, ...recordings) => button(label, () => this.build(recordings));
       this.build([mine]);
-      this.tell(h("b", {}, file.name), ...mine.notes, ...compared,
+      this.tell(h("b", "", file.name), ...mine.notes, ...compared,
         show("Side by side", mine, book), show("Back to the book’s recording", ...this.book));
     } catch (error) {
-      this.tell(h("b", {}, file.name), "cannot be played.", error.message);
+      this.tell(h("b", "", file.name), "cannot be played.", error.message);
     }
   }
 
   compared(mine, book) {
     const [{ stage, sha }, other] = [mine.header, book.header];
-    if (stage !== other.stage) return [`is of ${stage}, the book’s recording of ${other.stage}.`];
-    const moved = sha === other.sha ? "" : "Its source has changed: the lit lines may be wrong.";
+    if (stage !== other.stage) return [`is of ${stage}, the book’s is of ${other.stage}.`];
+    const moved = sha === other.sha ? "" : "has another source, so lit lines may be wrong. It";
     const parted = Fold.difference(mine, book);
     if (!parted) return [moved, "takes the same steps as the book’s recording."];
-    const [a, b] = [mine, book].map((recording, i) => {
-      if (!parted[i]) return "it ends.";
-      const at = recording.events.indexOf(parted[i]);
-      return Fold.sentence(parted[i], Fold.fold(recording)[Math.max(0, at - 1)]);
-    });
-    const { step } = parted[0] ?? mine.events.at(-1);
+    const [a, b] = [mine, book].map((it, i) => Fold.fold(it)[parted[i]]?.says ?? "it is over.");
+    const { step } = mine.events[parted[0] ?? mine.events.length - 1];
     return [moved, "differs from the book’s recording at",
       h("a", { href: `#${this.id}@${step}` }, `step ${step}.`), `Yours: ${a} The book’s: ${b}`];
   }
 
   tell(...words) {
-    this.note.hidden = false;
+    this.note.hidden = words.length === 0;
     this.note.replaceChildren(...words.flatMap((it) => [it, " "]));
   }
 
-  // The outside --------------------------------------------------------------------------------
-
-  listen() {
-    const on = (name, act) => this.root.addEventListener(name, act);
-    on("keydown", (event) => this.key(event));
-    on("dragover", (event) => event.preventDefault());
-    on("drop", (event) => {
-      event.preventDefault();
-      this.open(event.dataTransfer.files[0]);
-    });
-    window.addEventListener("hashchange", () => this.follow());
-    // The book's column is narrow for a listing and tables; use the room beside it.
-    const page = this.closest(".content") ?? document.body;
-    new ResizeObserver(() => this.style.setProperty("--room", `${page.clientWidth}px`)).observe(page);
-  }
+  // ---- Keys and links ----
 
   key(event) {
     const { key, target } = event;
@@ -514,8 +460,8 @@ class TracePlayer extends HTMLElement {
 
   // A link to a step: #id@12.
   follow() {
-    const [, id, number] = /^#(.+)@(\d+)$/.exec(decodeURIComponent(location.hash)) ?? [];
-    if (id !== this.id || !id) return;
+    const [, id, number] = /^#(.+)@(\d+)$/.exec(location.hash.replace("%40", "@")) ?? [];
+    if (!id || id !== this.id) return;
     this.goTo(Number(number));
     this.scrollIntoView();
   }

@@ -1,0 +1,456 @@
+// The player in headless Chromium, on the pages of the built book (`mdbook build`), from file://.
+// Where the book's recordings do not have what is to be tested, a copy of a page has another one.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+import { jsonLines, recording } from "./fixture.js";
+
+const book = fileURLToPath(new URL("../../book/", import.meta.url));
+const folder = join(book, "04_scheduler");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const themes = ["light", "rust", "coal", "navy", "ayu"];
+const oneRound = join(folder, "one_round.html");
+const SCRIPT = /(<script type="application\/x-jsonlines">)[^]*?(<\/script>)/;
+
+let browser;
+let page;
+let errors;
+
+before(async () => {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+});
+
+after(async () => {
+  await browser?.close();
+  readdirSync(folder).filter((it) => it.startsWith("test-")).forEach((it) => rmSync(join(folder, it)));
+});
+
+beforeEach(async () => {
+  await page?.context().close();
+  page = await open();
+});
+
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  errors = [];
+  page.on("pageerror", (error) => errors.push(`${error}`));
+  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
+  page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  return page;
+}
+
+// A copy of the page, with these recordings in its player.
+function variant(name, ...recordings) {
+  const path = join(folder, `test-${name}.html`);
+  const scripts = recordings.map((it) =>
+    `<script type="application/x-jsonlines">\n${typeof it === "string" ? it : jsonLines(it)}</script>`);
+  const text = readFileSync(oneRound, "utf8");
+  writeFileSync(path, text.replace(SCRIPT, () => scripts.join("\n")));
+  return path;
+}
+
+const address = (path, hash = "") => pathToFileURL(path).href + hash;
+const go = (path, hash) => page.goto(address(path, hash));
+const said = (at = 0) => page.locator(".tp-says").nth(at).innerText();
+const step = async () => Number(/Step (\d+)/.exec(await page.locator(".tp-where a").innerText())[1]);
+const press = (...keys) => keys.reduce((all, key) => all.then(() => page.keyboard.press(key)), Promise.resolve());
+const click = (name) => page.getByRole("button", { name, exact: true }).click();
+const focus = () => page.locator(".tp").focus();
+const table = (name) => page.locator("table", { has: page.locator("caption", { hasText: name }) })
+  .locator("tbody tr").allInnerTexts();
+const clean = () => assert.deepEqual(errors, []);
+
+test("steps forward and back, to the ends, and by the slider", async () => {
+  await go(oneRound);
+  assert.equal(await step(), 1);
+  await click("Step forward");
+  assert.equal(await said(), "Task 1, echo_server, is submitted: onto the ready queue.");
+  await click("Step forward");
+  await click("Step back");
+  assert.equal(await step(), 2);
+  await click("Last step");
+  const last = await step();
+  assert.ok(last > 40);
+  await click("Step forward");
+  assert.equal(await step(), last, "there is nothing behind the last step");
+  const slider = page.getByRole("slider");
+  await slider.fill("10");
+  assert.equal(await slider.getAttribute("aria-valuetext"), `Step ${await step()}: ${await said()}`);
+  await click("First step");
+  assert.equal(await step(), 1);
+  clean();
+});
+
+test("where everybody is", async () => {
+  await go(variant("places", recording({ clients: 3 })));
+  const waits = page.locator(".tp-says", { hasText: "send 6 bytes to 5" });
+  await focus();
+  for (let at = 0; at < 80 && !(await waits.isVisible()); at += 1) await press("ArrowRight");
+  const mark = (it) => it.replace(/\s+/g, " ").trim();
+  assert.deepEqual((await table("Waiting to read")).map(mark), [
+    "3 ConnectEvent task 1", "4 ReceiveEvent task 2", "6 ReceiveEvent task 4", "7 ReceiveEvent task 5",
+  ]);
+  assert.deepEqual((await table("Clients")).map(mark), ["1 5 6 0", "2 6 0 0", "3 7 0 0"]);
+  assert.match(await page.locator(".tp-threads").innerText(), /task\s*3\s*client_handler has yielded/);
+  await press("ArrowRight");
+  assert.deepEqual((await table("Waiting to write")).map(mark), ["5 SendEvent task 3"]);
+  clean();
+});
+
+test("the listing has each task's cursor, and the line of the running one is lit", async () => {
+  await go(oneRound, "#round@24");
+  const source = readFileSync(new URL("../../src/bin/04_scheduler.rs", import.meta.url), "utf8").split("\n");
+  const line = (text) => 1 + source.findIndex((it) => it.includes(text));
+  const places = () => page.$$eval(".tp-lines li", (rows) => rows
+    .filter((it) => it.querySelector(".tp-mark"))
+    .map((it) => [
+      Number(it.querySelector(".tp-number").innerText),
+      [...it.querySelectorAll(".tp-mark")].map((mark) => Number(mark.dataset.id)),
+      it.classList.contains("tp-lit"),
+    ]));
+  const [accept, recv, send, signal] =
+    ["yield_(sock.accept", "yield_(client.recv", "yield_(client.send(bytes)", "yield_(signals.recv"].map(line);
+  assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], false], [signal, [2], false]]);
+  await focus();
+  await press("ArrowRight", "ArrowRight");
+  assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], true], [signal, [2], false]]);
+  await press("ArrowRight");
+  assert.deepEqual(await places(), [[accept, [1], false], [send, [3], true], [signal, [2], false]]);
+  const shown = await page.locator(".tp-lines code").allInnerTexts();
+  assert.ok(shown.every((it) => !it.includes("ANCHOR")));
+  for (const text of shown.filter((it) => it.trim())) assert.ok(source.includes(text), text);
+  clean();
+});
+
+test("keys step while focus is inside, and then the page does not turn", async () => {
+  await go(oneRound);
+  const start = page.url();
+  await page.locator(".tp-places").click({ position: { x: 5, y: 5 } });
+  await press("ArrowRight", "ArrowRight", "ArrowLeft");
+  assert.equal(await step(), 2);
+  await press("End");
+  const last = await step();
+  await press("Home");
+  assert.deepEqual([await step(), last > 40], [1, true]);
+  await page.getByRole("slider").focus();
+  await press("ArrowRight");
+  assert.equal(await step(), 2, "one step, not two, where the slider has keys of its own");
+  await page.locator(".tp-lines").focus();
+  await press("ArrowRight");
+  assert.equal(await step(), 3);
+  await page.locator(".tp select").focus();
+  await press("ArrowLeft", "ArrowRight");
+  assert.equal(await step(), 3, "the menu has a use for the keys");
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+  assert.equal(page.url(), start);
+  await page.evaluate(() => document.activeElement.blur());
+  await Promise.all([page.waitForURL((it) => it.href !== start), press("ArrowRight")]);
+  clean();
+});
+
+test("space plays and pauses, and nothing plays by itself", async () => {
+  await go(oneRound);
+  const isPlaying = () => page.getByRole("button", { name: "Pause" }).isVisible();
+  assert.equal(await isPlaying(), false);
+  await page.locator(".tp select").selectOption("4");
+  await focus();
+  await press("Space");
+  assert.equal(await isPlaying(), true);
+  assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "polite");
+  await page.locator(".tp-where a", { hasText: "Step 3 " }).waitFor();
+  assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "off");
+  await press("ArrowLeft");
+  assert.equal(await isPlaying(), false);
+  assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "polite");
+  await press("End", "ArrowLeft", "Space");
+  await page.getByRole("button", { name: "Play" }).waitFor(); // it is at the end
+  clean();
+});
+
+test("a link leads to a step, also to that of a line that is none", async () => {
+  await go(oneRound, "#round@24");
+  assert.equal(await step(), 24);
+  assert.ok(await page.locator(".tp-says").evaluate((it) => {
+    const box = it.getBoundingClientRect();
+    return box.top > 0 && box.bottom < window.innerHeight;
+  }), "it is in sight");
+  await press("ArrowLeft"); // not inside: the page turns
+  await page.waitForURL((it) => !it.href.includes("one_round"));
+  await go(oneRound, "#round@24");
+  await page.evaluate(() => { location.hash = "#round@12"; });
+  await page.locator(".tp-where a", { hasText: "Step 12 " }).waitFor();
+  await page.evaluate(() => { location.hash = "#round@10"; }); // a checkpoint
+  await page.locator(".tp-where a", { hasText: "Step 9 " }).waitFor();
+  await page.evaluate(() => { location.hash = "#round@99999"; });
+  await page.locator(".tp-where a", { hasText: "Step 47 " }).waitFor();
+  assert.equal(await page.locator(".tp-where a").getAttribute("href"), "#round@47");
+  for (const other of ["#round@x", "#other@3", "#%", "#round"]) {
+    await page.evaluate((hash) => { location.hash = hash; }, other);
+  }
+  assert.equal(await step(), 47);
+  clean();
+});
+
+test("who checks the recording says verified, or where it differs", async () => {
+  await go(oneRound);
+  assert.match(await page.locator(".tp-status").innerText(), /✓ verified/);
+  const events = recording();
+  const wrong = events.findIndex((it) => it.e === "state");
+  events[wrong].ready = [9];
+  await go(variant("wrong", events));
+  const status = await page.locator(".tp-status").innerText();
+  assert.match(status, new RegExp(`✗ ready: \\[\\], recorded \\[9\\] at step ${wrong + 1}`));
+  assert.doesNotMatch(status, /verified/);
+  clean();
+});
+
+test("predictions are graded by the recording", async () => {
+  await go(variant("predict", recording()));
+  const choice = (name) => page.locator(".tp-ask").getByRole("button", { name }).click();
+  await page.getByLabel("Predict").check();
+  assert.equal(await page.locator(".tp-ask button").count(), 0, "nothing to ask before a spawn");
+  await focus();
+  await press("ArrowRight", "ArrowRight");
+  assert.match(await page.locator(".tp-ask").innerText(), /Which task runs next\?/);
+  await choice("task 2, stop_on_signal");
+  assert.equal(await said(), "No: task 1, echo_server. Task 1 is primed: it runs to its first event.");
+  await press("ArrowRight", "ArrowRight");
+  await choice("task 2, stop_on_signal");
+  assert.match(await said(), /^Right\. Task 2 is primed/);
+  assert.match(await page.locator(".tp-tools").innerText(), /1 of 2 right/);
+  await press("ArrowRight", "ArrowRight", "ArrowRight");
+  assert.match(await page.locator(".tp-ask").innerText(), /What will select say\?/);
+  await choice("3 is readable");
+  assert.match(await said(), /^Right\. select says 3 is readable/);
+  assert.match(await page.locator(".tp-tools").innerText(), /2 of 3 right/);
+  await press("ArrowRight", "ArrowRight");
+  await press("ArrowRight"); // who does not answer goes on
+  assert.doesNotMatch(await said(), /Right|No/);
+  await press("Home", "ArrowRight", "ArrowRight", "Space");
+  await page.getByRole("button", { name: "Play" }).waitFor(); // it waits for the answer
+  assert.equal(await step(), 3);
+  clean();
+});
+
+test("two recordings side by side, aligned on the bytes echoed", async () => {
+  await go(variant("two", recording({ rounds: 3 }), recording({ clients: 3 })));
+  assert.equal(await page.locator(".tp-view").count(), 2);
+  await focus();
+  const sum = async (view) => {
+    const rows = page.locator(".tp-view").nth(view).locator(".tp-clients tbody tr");
+    const all = await rows.evaluateAll((it) => it.map((row) => Number(row.cells[3].innerText)));
+    return all.reduce((a, b) => a + b, 0);
+  };
+  const slider = page.getByRole("slider");
+  const last = Number(await slider.getAttribute("max"));
+  const levels = new Set();
+  for (let at = 0; at <= last; at += 3) {
+    await slider.fill(`${at}`);
+    const [a, b] = [await sum(0), await sum(1)];
+    assert.equal(a, b);
+    levels.add(a);
+  }
+  assert.deepEqual([...levels], [0, 6, 12, 18]);
+  await press("Home", "ArrowRight");
+  assert.deepEqual([await said(0), await said(1)], Array(2).fill("Task 1, echo_server, is submitted: onto the ready queue."));
+  await go(join(folder, "test-two.html"), "#round@20");
+  assert.equal(await step(), 20);
+  clean();
+});
+
+// Drops a file, as a hand with a mouse would.
+async function drop(name, text) {
+  const data = await page.evaluateHandle(([name, text]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], name));
+    return data;
+  }, [name, text]);
+  await page.dispatchEvent(".tp", "dragover", { dataTransfer: data });
+  await page.dispatchEvent(".tp", "drop", { dataTransfer: data });
+  await page.locator(".tp-note", { hasText: name }).waitFor();
+  return page.locator(".tp-note").innerText();
+}
+
+test("a recording of one's own is played, and compared with the book's", async () => {
+  const events = recording({ clients: 2 });
+  await go(variant("own", events));
+  const slower = events.map((it) => ({ ...it, t: it.t * 2 }));
+  assert.match(await drop("same.jsonl", jsonLines(slower)), /takes the same steps as the book’s/);
+  await drop("one.jsonl", jsonLines(recording()));
+  const note = await page.locator(".tp-note").innerText();
+  assert.match(note, /differs from the book’s recording at step 24\. Yours: select says 5 is readable/);
+  assert.match(note, /The book’s: select says 3 is readable: task 1 can accept\./);
+  await page.locator(".tp-note a").click();
+  await page.locator(".tp-where a", { hasText: "Step 24 " }).waitFor();
+  await click("Side by side");
+  assert.equal(await page.locator(".tp-view").count(), 2);
+  await drop("one.jsonl", jsonLines(recording()));
+  await click("Back to the book’s recording");
+  assert.equal(await page.locator(".tp-view").count(), 1);
+  assert.equal(await page.locator(".tp-note").isVisible(), false);
+  const moved = recording({ clients: 2 });
+  moved[0].sha = "f".repeat(40);
+  assert.match(await drop("moved.jsonl", jsonLines(moved)), /has another source/);
+  const other = recording();
+  other[0].stage = "05_epoll";
+  assert.match(await drop("other.jsonl", jsonLines(other)), /is of 05_epoll, the book’s is of 04_scheduler/);
+  await page.locator(".tp input[type=file]").setInputFiles({
+    name: "chosen.jsonl", mimeType: "text/plain", buffer: Buffer.from(jsonLines(events)),
+  });
+  await page.locator(".tp-note", { hasText: "chosen.jsonl" }).waitFor();
+  clean();
+});
+
+test("what is no recording is refused, and the one that was there stays", async () => {
+  await go(oneRound, "#round@24");
+  const text = jsonLines(recording()).replace('"want":"read"', '"want":7');
+  assert.match(await drop("broken.jsonl", text), /cannot be played\. Line \d+: "yield" needs a "want", such as "read"/);
+  assert.match(await drop("picture.png", "\x89PNG\r\n"), /cannot be played\. Line 1: /);
+  assert.equal(await step(), 24);
+  clean();
+});
+
+test("a page with a recording that is broken says so, and shows the steps as text", async () => {
+  await go(variant("broken", "not a recording\n"));
+  assert.match(await page.getByRole("alert").innerText(), /cannot be played\. Line 1: /);
+  assert.equal(await page.locator("trace-player pre").isVisible(), true);
+  assert.equal(await page.locator(".tp-views").count(), 0);
+  clean();
+});
+
+test("bytes that mean something in a page are shown as what they are", async () => {
+  const text = "</script><b>x</b>{{#include y}}&lt;\n";
+  await go(variant("bytes", recording({ text })));
+  await focus();
+  const sends = page.locator(".tp-says", { hasText: "recv on 5" });
+  for (let at = 0; at < 80 && !(await sends.isVisible()); at += 1) await press("ArrowRight");
+  assert.ok((await said()).includes(JSON.stringify(text)), await said());
+  assert.equal(await page.locator("trace-player b", { hasText: /^x$/ }).count(), 0);
+  clean();
+});
+
+test("without JavaScript, the steps stand there as text", async () => {
+  await page.context().close();
+  page = await open({ javaScriptEnabled: false });
+  for (const path of pagesWithPlayers()) {
+    await go(path);
+    for (const player of await page.locator("trace-player").all()) {
+      const text = await player.innerText();
+      assert.match(text, /select|recv|accept/, path);
+      assert.doesNotMatch(text, /"e":|fn echo/, `${path}: neither the recording nor the source`);
+    }
+  }
+  clean();
+});
+
+test("in print, the steps stand there as text", async () => {
+  await go(oneRound);
+  const pre = page.locator("trace-player pre").first();
+  assert.equal(await pre.isVisible(), false);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await pre.isVisible(), true);
+  assert.equal(await page.locator(".tp").isVisible(), false);
+  clean();
+});
+
+function pagesWithPlayers() {
+  const all = readdirSync(book, { recursive: true }).filter((it) => it.endsWith(".html"));
+  return all.filter((it) => !/print\.html|test-/.test(it)).map((it) => join(book, it))
+    .filter((it) => readFileSync(it, "utf8").includes("<trace-player"));
+}
+
+test("no barriers, in any theme, at rest, while asking, and side by side", async () => {
+  const two = variant("barriers", recording({ clients: 3 }), recording());
+  for (const path of [...pagesWithPlayers(), two]) {
+    await go(path);
+    for (const theme of themes) {
+      await page.evaluate((it) => localStorage.setItem("mdbook-theme", it), theme);
+      await page.reload();
+      for (const player of await page.locator(".tp").all()) {
+        const predict = player.getByLabel("Predict");
+        if (await predict.count()) await predict.check();
+        await player.focus();
+        await press(...Array(12).fill("ArrowRight"));
+      }
+      await page.evaluate(() => Promise.all(document.getAnimations().map((it) => it.finished)));
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => axe.run(".tp", { preload: false }));
+      const found = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.target).join(" ")}`);
+      assert.deepEqual(found, [], `${theme}, ${path}`);
+    }
+  }
+  clean();
+});
+
+test("usable at 360 pixels", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const path of [...pagesWithPlayers(), variant("narrow", recording(), recording({ clients: 3 }))]) {
+    await go(path);
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wider <= 0, `${path} is ${wider} pixels wider`);
+    for (const control of await page.locator(".tp :is(button, select, input[type=range], table)").all()) {
+      const box = await control.boundingBox();
+      if (box) assert.ok(box.x >= 0 && box.x + box.width <= 360, `${path}: ${await control.innerText()}`);
+    }
+  }
+  clean();
+});
+
+test("nothing moves for who has asked for less", async () => {
+  const moves = () => page.evaluate(() => document.getAnimations().length);
+  await go(oneRound, "#round@24");
+  await focus();
+  await press("ArrowRight");
+  assert.ok((await moves()) > 0, "the task is seen to move to the ready queue");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await go(variant("calm", recording()), "#round@24");
+  await focus();
+  await press("ArrowRight", "ArrowRight");
+  assert.equal(await moves(), 0);
+  clean();
+});
+
+test("a recording of 5,000 steps is played step by step", async (t) => {
+  const events = recording({ clients: 8, rounds: 45 });
+  assert.ok(events.length > 5000);
+  await go(variant("long", events));
+  const times = await page.evaluate(() => {
+    const player = document.querySelector("trace-player");
+    const times = [];
+    for (let at = 1; at < 1000; at += 1) {
+      const start = performance.now();
+      player.go(at * 4);
+      player.go(at * 4 + 1);
+      player.offsetHeight; // with its layout
+      times.push((performance.now() - start) / 2);
+    }
+    return times.sort((a, b) => a - b);
+  });
+  const [median, most] = [times[500], times.at(-1)];
+  t.diagnostic(`a step takes ${median.toFixed(2)} ms, at most ${most.toFixed(1)} ms`);
+  // It should be below 5; a machine that has other things to do is no defect.
+  assert.ok(median < 25, `${median} ms`);
+  clean();
+});
+
+test("a page may have several players, which do not meddle with each other", async () => {
+  const text = readFileSync(oneRound, "utf8");
+  const player = /<trace-player[^]*<\/trace-player>/.exec(text)[0];
+  const path = join(folder, "test-several.html");
+  writeFileSync(path, text.replace("</trace-player>", () => `</trace-player>${player.replace('"round"', '"other"')}`));
+  await go(path, "#other@12");
+  const steps = () => page.locator(".tp-where a").allInnerTexts();
+  assert.deepEqual((await steps()).map((it) => it.slice(0, 7)), ["Step 1 ", "Step 12"]);
+  await page.locator(".tp").first().focus();
+  await press("ArrowRight");
+  assert.deepEqual((await steps()).map((it) => it.slice(0, 7)), ["Step 2 ", "Step 12"]);
+  clean();
+});
