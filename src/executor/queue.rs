@@ -24,16 +24,12 @@ pub struct TaskId {
 /// The tasks that can go on, in the order in which they were woken.
 #[derive(Debug)]
 pub struct Queue {
-    state: Mutex<State>,
+    ready: Mutex<Vec<TaskId>>,
+    /// The executor has looked, found nothing, and sleeps or is about to. It becomes true only
+    /// while the lock is held.
+    asleep: AtomicBool,
     /// What is written here ends the executor's sleep.
     bell: UnixStream,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    ready: Vec<TaskId>,
-    /// The executor has looked, found nothing, and sleeps or is about to.
-    asleep: bool,
 }
 
 impl Queue {
@@ -45,17 +41,16 @@ impl Queue {
     pub fn new() -> io::Result<(Arc<Queue>, UnixStream)> {
         let (bell, other_end) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
-        Ok((Arc::new(Queue { state: Mutex::default(), bell }), other_end))
+        let (ready, asleep) = (Mutex::default(), AtomicBool::new(false));
+        Ok((Arc::new(Queue { ready, asleep, bell }), other_end))
     }
 
     /// Adds a task, from any thread, and sees to it that the executor finds it.
     #[inline(always)]
     pub fn push(&self, task: TaskId) {
-        let mut state = self.state();
-        state.ready.push(task);
-        let asleep = mem::take(&mut state.asleep);
-        drop(state);
-        if asleep {
+        self.ready().push(task);
+        // If the executor took the lock before this thread, and found nothing, this is true.
+        if self.asleep.load(Ordering::Relaxed) {
             self.ring();
         }
     }
@@ -63,33 +58,41 @@ impl Queue {
     /// Moves all tasks to `batch`, which is empty, and returns true. If there are none, it returns
     /// false, and from now on whoever adds one rings the bell. Looking and lying down are one
     /// step: nobody can come between.
+    #[inline(always)]
     pub fn take_or_fall_asleep(&self, batch: &mut Vec<TaskId>) -> bool {
-        let mut state = self.state();
-        mem::swap(&mut state.ready, batch);
-        state.asleep = batch.is_empty();
-        !state.asleep
+        let mut ready = self.ready();
+        if ready.is_empty() {
+            self.asleep.store(true, Ordering::Relaxed);
+            return false;
+        }
+        mem::swap(&mut *ready, batch);
+        true
+    }
+
+    /// The executor looks at the queue again by itself.
+    #[inline(always)]
+    pub fn wake_up(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// Whether no task is ready.
     pub fn is_empty(&self) -> bool {
-        self.state().ready.is_empty()
-    }
-
-    /// The executor looks at the queue again by itself.
-    pub fn wake_up(&self) {
-        self.state().asleep = false;
+        self.ready().is_empty()
     }
 
     #[cold]
     fn ring(&self) {
+        if !self.asleep.swap(false, Ordering::Relaxed) {
+            return; // somebody else was faster
+        }
         // If there is no room, the bell has been rung before, and that is as good.
         let _ = (&self.bell).write(&[1]);
     }
 
     #[inline(always)]
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing here panics half-way, so the state is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ready(&self) -> MutexGuard<'_, Vec<TaskId>> {
+        // Nothing here panics half-way, so what is behind the lock is whole.
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 // ANCHOR_END: queue

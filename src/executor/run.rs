@@ -2,6 +2,7 @@
 //! go on.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -48,7 +49,7 @@ pub struct Executor<P: Poller = System> {
 struct Shared<P> {
     queue: Arc<Queue>,
     /// Tasks that have no place yet: the executor may be in the middle of another one's turn.
-    spawned: RefCell<Vec<Spawned>>,
+    spawned: RefCell<VecDeque<Spawned>>,
     reactor: RefCell<Reactor<P>>,
     timers: Rc<RefCell<Timers>>,
     /// How much the running task may still do in this turn.
@@ -58,6 +59,12 @@ struct Shared<P> {
     failure: Cell<Option<io::Error>>,
     /// The executor is gone: nobody would run a new task.
     closed: Cell<bool>,
+}
+
+impl<P> Shared<P> {
+    fn next_spawned(&self) -> Option<Spawned> {
+        self.spawned.borrow_mut().pop_front()
+    }
 }
 
 /// What tasks know of their executor. It is passed to whoever needs it: there is no "current"
@@ -77,7 +84,7 @@ impl<P: Poller> Handle<P> {
     {
         let (task, handle) = Spawned::new(future);
         if !self.shared.closed.get() {
-            self.shared.spawned.borrow_mut().push(task);
+            self.shared.spawned.borrow_mut().push_back(task);
         }
         handle
     }
@@ -300,8 +307,7 @@ impl<P: Poller> Executor<P> {
     /// The tasks that were spawned since the last time get their places.
     #[inline(always)]
     fn give_places(&mut self) {
-        let mut spawned = self.shared.spawned.borrow_mut();
-        for task in spawned.drain(..) {
+        while let Some(task) = self.shared.next_spawned() {
             self.tasks.add(task, &self.shared.queue);
         }
     }
