@@ -23,6 +23,8 @@ mod stage;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
+mod memcheck;
+#[cfg(target_os = "linux")]
 mod proc;
 #[cfg(target_os = "linux")]
 mod resources;
@@ -180,6 +182,16 @@ mod linux {
         behaviours: {
             faults:
                 epoll_watches_no_more registered_once;
+        }
+    }
+
+    suite! {
+        stages:
+            s05_memcheck EPOLL
+            s06_memcheck ASYNC_AWAIT;
+        behaviours: {
+            memcheck:
+                memory_is_used_properly;
         }
     }
 
