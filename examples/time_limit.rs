@@ -28,10 +28,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
-        options.log.listening(sock.local_addr()?);
-
         let mut executor = Executor::new()?;
         let handle = executor.handle();
+        options.log.listening(sock.local_addr()?);
+
         executor.block_on(serve(Listener::new(sock, &handle), handle))?
     })
 }

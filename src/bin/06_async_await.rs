@@ -37,10 +37,10 @@ fn main() -> ExitCode {
         raise_descriptor_limit()?;
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
-        options.log.listening(sock.local_addr()?);
-
         let mut executor = Executor::new()?;
         let handle = executor.handle();
+        options.log.listening(sock.local_addr()?);
+
         let listener = Listener::new(sock, &handle);
         let signals = Stream::new(signals, &handle);
         handle.spawn(echo_server(listener, executor.handle(), options));
