@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::count::{self, Table, calls};
 use crate::plots::{About, Line, Lines, Rows, Value, number};
-use crate::results::Results;
+use crate::results::{Results, quartiles};
 use crate::scenario;
 
 /// A file of the book, by its path from the repository's root, and what is to be in it.
@@ -143,6 +143,19 @@ impl Measured {
             ["ratio", scenario, server, base] => {
                 let ratio = self.results.ratio(scenario, server, base, "cpu_ns");
                 format!("{:.2}", ratio.context("they were not measured together")?[1])
+            }
+            // How far apart the quartiles of the rounds are, in percent of the median.
+            ["spread", field, scenario, server] => {
+                let rows = self.results.of(scenario, server);
+                percent_apart(quartiles(rows.map(|row| row.get(field)).collect()))?
+            }
+            ["spread-ratio", scenario, server, base] => {
+                percent_apart(self.results.ratio(scenario, server, base, "cpu_ns"))?
+            }
+            ["machine", ..] => {
+                let (_, key) = query.split_once(' ').context("which key?")?;
+                let value = self.results.machine.get(key);
+                value.context("the machine has no such line")?.clone()
             }
             ["slower", a, b, server] => {
                 let [a, b] = [median(a, server, "cpu_ns")?, median(b, server, "cpu_ns")?];
@@ -302,15 +315,16 @@ impl Measured {
         };
         let chart = finish(chart);
         let mut table = format!("| {} |", chart.x_title);
-        for Line { label, .. } in &chart.lines {
-            write!(table, " {label} |")?;
+        let all =
+            scenarios.iter().map(|it| connections(it)).collect::<Result<Vec<_>>>()?;
+        for x in &all {
+            write!(table, " {} |", number(*x))?;
         }
-        write!(table, "\n|---:|{}\n", "---:|".repeat(chart.lines.len()))?;
-        for x in scenarios.iter().map(|it| connections(it)) {
-            let x = x?;
-            write!(table, "| {} |", number(x))?;
-            for Line { points, .. } in &chart.lines {
-                match points.iter().find(|point| point.0 == x) {
+        write!(table, "\n|---|{}\n", "---:|".repeat(all.len()))?;
+        for Line { label, points, .. } in &chart.lines {
+            write!(table, "| {label} |")?;
+            for x in &all {
+                match points.iter().find(|point| point.0 == *x) {
                     Some((_, value)) => write!(table, " {} |", micros(*value))?,
                     None => table.push_str(" |"),
                 }
@@ -484,6 +498,12 @@ fn thin(ticks: Vec<f64>) -> Vec<f64> {
         }
     }
     kept
+}
+
+fn percent_apart(quartiles: Option<[f64; 3]>) -> Result<String> {
+    let [low, median, high] = quartiles.context("it was not measured")?;
+    let percent = 100.0 * (high - low) / median;
+    Ok(if percent < 10.0 { format!("{percent:.1}") } else { format!("{percent:.0}") })
 }
 
 fn table_of(chart: &Rows, number: impl Fn(f64) -> String) -> Result<String> {

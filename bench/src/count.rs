@@ -71,8 +71,8 @@ pub fn count(server: &Server, clients: usize, tool: Tool) -> Result<Counts> {
         let before = less.get(&name).copied().unwrap_or(0);
         (name, (count as f64 - before as f64) / echoes)
     };
-    // What is done once a run, or now and then, is no part of an echo.
-    Ok(more.into_iter().map(each).filter(|(_, each)| *each > 0.005).collect())
+    // What is done once a connection, or now and then, is no part of an echo.
+    Ok(more.into_iter().map(each).filter(|(_, each)| *each > 0.015).collect())
 }
 
 /// What a whole run costs.

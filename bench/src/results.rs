@@ -200,7 +200,7 @@ pub fn median(values: Vec<f64>) -> Option<f64> {
 }
 
 /// The values at a quarter, a half and three quarters of the way from the least to the most.
-fn quartiles(mut values: Vec<f64>) -> Option<[f64; 3]> {
+pub fn quartiles(mut values: Vec<f64>) -> Option<[f64; 3]> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
     Some([0.25, 0.5, 0.75].map(|part| {
@@ -235,7 +235,7 @@ pub fn machine() -> BTreeMap<String, String> {
     note("kernel", format!("Linux {}", release.split('-').next().unwrap_or("?")));
     note("compiler", said_by("rustc", &["--version"]));
     note("date", said_by("date", &["-u", "+%Y-%m-%d"]));
-    note("commit", said_by("git", &["describe", "--always", "--dirty"]));
+    note("commit", said_by("git", &["describe", "--always"]));
     machine
 }
 
