@@ -123,6 +123,7 @@ mod linux {
     }
 
     impl Epoll {
+        // ANCHOR: new
         /// An epoll instance that watches nothing yet.
         ///
         /// # Errors
@@ -136,6 +137,8 @@ mod linux {
                 reports: Vec::with_capacity(REPORTS),
             })
         }
+
+        // ANCHOR_END: new
 
         // ANCHOR: register
         /// Registers a socket, once in its life. The kernel forgets it when it is closed.
@@ -217,6 +220,9 @@ mod linux {
         }
     }
 
+    // ANCHOR_END: poller
+
+    // ANCHOR: key
     /// What the kernel keeps for us, and sends back with each report about a socket.
     fn key(fd: RawFd, number: u32) -> u64 {
         u64::from(number) << 32 | u64::from(fd as u32)
@@ -225,7 +231,7 @@ mod linux {
     fn fd_and_number(key: u64) -> (RawFd, u32) {
         (key as u32 as RawFd, (key >> 32) as u32)
     }
-    // ANCHOR_END: poller
+    // ANCHOR_END: key
 
     // ANCHOR: calls
     fn create() -> io::Result<OwnedFd> {

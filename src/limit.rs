@@ -6,6 +6,7 @@
 
 use std::io;
 
+// ANCHOR: limit
 /// Raises the soft limit on descriptors to the hard one, and returns the limit that then holds.
 ///
 /// # Errors
@@ -28,3 +29,4 @@ fn descriptor_limit() -> io::Result<libc::rlimit> {
     }
     Ok(limit)
 }
+// ANCHOR_END: limit

@@ -137,6 +137,10 @@ fn swarm() -> Command {
     Command::new(example("swarm"))
 }
 
+fn crowd() -> Command {
+    Command::new(example("crowd"))
+}
+
 trait Run {
     fn to(&mut self, addr: SocketAddr) -> &mut Self;
     /// Adds flags that are separated by spaces, and runs it.
@@ -496,4 +500,46 @@ fn too_few_descriptors_are_explained() {
         .says("100, ")
         .complains("Too many open files")
         .complains("ulimit -n 150");
+}
+
+// crowd
+
+#[test]
+fn a_crowd_is_answered() {
+    let server = server(SCHEDULER, &[]);
+    let crowd = crowd().to(server.addr).flags("--clients 50").expect(0);
+    assert_eq!(crowd.out, "50 clients are connected\n50 of them have been answered\n");
+    assert_eq!(crowd.err, "");
+}
+
+#[test]
+fn a_crowd_counts_who_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = background(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        drop(listener.accept().unwrap());
+        let mut word = [0; 5];
+        first.read_exact(&mut word).unwrap();
+        first.write_all(&word).unwrap();
+    });
+    crowd()
+        .to(addr)
+        .flags("--clients 2")
+        .expect(1)
+        .says("1 of them have been answered")
+        .complains("1 have been refused");
+    outcome(server);
+}
+
+#[test]
+fn a_crowd_without_a_server_or_with_the_wrong_one() {
+    crowd().to(nobody()).flags("--clients 2").expect(1).complains("start a server first");
+    let addr = one_client(|mut client| {
+        client.read_exact(&mut [0; 5]).unwrap();
+        client.write_all(b"HELLO").unwrap();
+    });
+    crowd().to(addr).flags("--clients 1").expect(1).complains("is this an echo server?");
+    crowd().flags("--clients x").expect(2).complains("crowd --help");
+    crowd().flags("--help").expect(0).says("Usage: crowd ");
 }

@@ -9,7 +9,7 @@
 //! remember what the kernel told it once. There is still a system call for each operation.
 //!
 //! What to try: compare this file with `04_scheduler.rs`. Then ten thousand clients:
-//! `cargo run --release --example swarm -- --idle 10000`.
+//! `cargo run --example crowd`.
 
 #![forbid(unsafe_code)]
 

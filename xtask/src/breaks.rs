@@ -1,5 +1,5 @@
 //! The ways in which the book breaks the code, to see what happens: one patch each, in
-//! `chapters/04_scheduler/breaks/`.
+//! `chapters/*/breaks/`.
 //!
 //! A patch opens with three lines: `Breaks:` what it does to the code, `Test:` the command that
 //! fails then, and `Fails:` the name of the test.
@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::root;
-
-const FOLDER: &str = "chapters/04_scheduler/breaks";
 
 /// Where the breaks are proved: the code that you work on stays as it is.
 const COPY: &str = "target/breaks/copy";
@@ -56,10 +54,13 @@ impl Break {
 }
 
 fn all() -> Result<Vec<Break>, String> {
+    let chapters = root().join("chapters");
     let entries =
-        fs::read_dir(root().join(FOLDER)).map_err(|e| format!("{FOLDER}: {e}"))?;
+        fs::read_dir(&chapters).map_err(|e| format!("{}: {e}", chapters.display()))?;
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path().join("breaks")));
+    let patches = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let mut files: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        patches.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "patch"));
     files.sort();
     files.into_iter().map(Break::read).collect()
