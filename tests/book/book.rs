@@ -23,7 +23,8 @@ pub struct Book {
 pub struct Page {
     pub path: String,
     pub text: Markdown,
-    /// An appendix is looked things up in, not read from its first line to its last.
+    /// An appendix is looked things up in, not read from its first line to its last. So
+    /// are the pages for teachers.
     pub is_appendix: bool,
 }
 
@@ -89,10 +90,12 @@ impl Book {
     }
 }
 
-/// `# Appendices` says where they start; else it is the last line across.
+/// `# For teachers` or `# Appendices` says where they start; else it is the last line
+/// across.
 fn first_line_of_appendices(summary: &Markdown) -> usize {
     let last = |text| summary.lines().filter(|(_, line)| line.trim() == text).last();
-    last("# Appendices").or(last("---")).map_or(usize::MAX, |(number, _)| number)
+    let titles = ["# For teachers", "# Appendices"].into_iter().filter_map(last);
+    titles.min().or(last("---")).map_or(usize::MAX, |(number, _)| number)
 }
 
 /// The path that `link` means in the file `from`; none if it leads out of the repository.

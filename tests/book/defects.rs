@@ -78,6 +78,8 @@ mod summary {
     in_order! {
         appendices_below_a_title:
             replace(SUMMARY, "---\n\n[Words]", "# Appendices\n\n- [Words]");
+        pages_for_teachers_below_a_title:
+            replace(SUMMARY, "---\n\n[Words]", "# For teachers\n\n- [Words]");
         a_line_between_parts:
             replace(SUMMARY, "- [Two]", "\n---\n\n- [Two]");
     }
@@ -530,6 +532,93 @@ mod answers {
             replace(ONE, "<details>\n<summary>Who", "<details><summary><b>Who</b>");
         in_an_answer:
             insert(ONE, "says.\n", "<details>\n<summary>`x`</summary>\n\n</details>\n");
+    }
+}
+
+mod notes {
+    use super::*;
+
+    defects! {
+        not_closed:
+            replace(ONE, "</aside>\n", "")
+            => ONE, 66, "close this <aside>";
+        not_opened:
+            insert(ONE, "</aside>\n", "\n</aside>\n")
+            => ONE, 72, "drop this: no <aside> is open";
+        in_another:
+            insert(ONE, "for the answers.\n", "\n<aside class=\"teacher\">\n\nAnd wait.\n")
+            => ONE, 70, "close the <aside> above first";
+        for_nobody:
+            replace(ONE, "<aside class=\"teacher\">", "<aside>")
+            => ONE, 66, "say whom this is for: <aside class=\"teacher\">";
+        that_are_not_rendered:
+            replace(ONE, "\"teacher\">\n\n", "\"teacher\">\n")
+            => ONE, 66, "leave a line empty above and below this";
+        whose_end_is_not_seen:
+            replace(ONE, "answers.\n\n</aside>", "answers.\n</aside>")
+            => ONE, 69, "leave a line empty above this";
+        with_a_heading:
+            insert(ONE, "for the answers.\n", "\n## The answers\n")
+            => ONE, 70, "write no heading into a note for the teacher";
+        of_nothing:
+            replace(ONE, "Wait for the answers.", "—")
+            => ONE, 66, "write something into this note";
+        too_long:
+            insert(ONE, "for the answers.\n", &format!("{}\n", "more ".repeat(117)))
+            => ONE, 66, "121 words are no note: 120 at most";
+    }
+
+    in_order! {
+        with_code:
+            insert(ONE, "for the answers.\n", "\n```sh\ncargo run\n```\n");
+        are_not_read_by_readers:
+            replace(TWO, ".*\n", &format!(".*\n{}", "\n<aside class=\"teacher\">\n\nword \
+                word word\n\n</aside>\n".repeat(400)));
+    }
+}
+
+mod timetables {
+    use super::*;
+
+    defects! {
+        with_the_minutes_of_another_page:
+            replace(ONE, "| 5 | [Words](words.md)", "| 6 | [Two](two/index.md)")
+            => ONE, 74, "what is linked to takes 5 minutes, not 6";
+        with_the_minutes_of_one_of_two_pages:
+            replace(ONE, "[Words](words.md) |", "[Two](two/index.md#the-end), [one](one.md) |")
+            => ONE, 74, "what is linked to takes 10 minutes, not 5";
+        with_a_wrong_beginning:
+            replace(ONE, "| 0:05 | 10 |", "| 0:06 | 10 |")
+            => ONE, 75, "this begins at 0:05, not 0:06";
+        with_a_wrong_end:
+            replace(ONE, "| 0:15 | **15** |", "| 0:20 | **15** |")
+            => ONE, 76, "this begins at 0:15, not 0:20";
+        with_a_wrong_sum:
+            replace(ONE, "**15**", "**20**")
+            => ONE, 76, "the sum is **15**, not **20**";
+        without_minutes:
+            replace(ONE, "| 0:15 | **15** |", "| 0:15 | some | More |\n| 0:15 | **15** |")
+            => ONE, 76, "say how many minutes this takes, not some";
+    }
+
+    #[test]
+    fn of_a_page_that_takes_longer() {
+        let fixture = Fixture::new();
+        fixture.replace(ONE, "[Words](words.md) |", "[Two](two/index.md) |");
+        assert_eq!(found(&fixture), Vec::<String>::new());
+        fixture.replace(TWO, "*5 minutes", "*7 minutes");
+        let expected = "chapters/one.md:74: what is linked to takes 7 minutes, not 5: write\n\
+            | 0:00 | 7 | [Two](two/index.md) |\n\
+            | 0:07 | 10 | A break |\n\
+            | 0:17 | **17** | The end |";
+        assert_eq!(found(&fixture), [expected]);
+    }
+
+    in_order! {
+        with_another_below:
+            insert(ONE, "| The end |\n", "\n| At | Minutes |\n|---|---|\n| 0:00 | **0** |\n");
+        elsewhere:
+            insert(WORDS, "go on\n", "\n| At | noon |\n|---|---|\n| 0:07 | now |\n");
     }
 }
 

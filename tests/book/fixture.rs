@@ -113,6 +113,18 @@ PROSE
 </script>
 
 </trace-player>
+
+<aside class="teacher">
+
+Wait for the answers.
+
+</aside>
+
+| At | Minutes | What |
+|---|---|---|
+| 0:00 | 5 | [Words](words.md) |
+| 0:05 | 10 | A break |
+| 0:15 | **15** | The end |
 "#;
 
 const SVG: &str = r##"<svg role="img" aria-labelledby="wait-title wait-desc" fill="none">

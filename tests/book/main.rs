@@ -16,8 +16,10 @@ mod includes;
 mod links;
 mod listings;
 mod markdown;
+mod notes;
 mod pages;
 mod players;
+mod timetables;
 
 use std::fmt;
 use std::path::Path;
@@ -41,6 +43,8 @@ fn check(root: &Path) -> Vec<Defect> {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);
         pages::check(page, &mut defects);
+        notes::check(page, &mut defects);
+        timetables::check(&book, page, &mut defects);
     }
     defects.0.sort();
     defects.0

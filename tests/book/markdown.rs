@@ -1,6 +1,7 @@
 //! What the rules need to know of a page's Markdown, read as mdBook reads it.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::html::{self, Tag};
 use crate::links::{self, Links};
@@ -116,9 +117,28 @@ impl Markdown {
         terms
     }
 
-    /// How many words there are to read, code and tags left out.
+    /// The lines of the notes for the teacher, from `<aside …>` to `</aside>`.
+    pub fn notes(&self) -> Vec<RangeInclusive<usize>> {
+        let tags = self.tags();
+        let notes = tags.iter().enumerate().filter(|(_, tag)| tag.name == "aside");
+        let notes = notes.map(|(at, tag)| {
+            let end = tags[at..].iter().find(|tag| tag.name == "/aside");
+            tag.line..=end.map_or(usize::MAX, |end| end.line)
+        });
+        notes.collect()
+    }
+
+    /// How many words a reader reads, code, tags and notes for the teacher left out.
     pub fn count_words(&self) -> usize {
-        let text = html::without_tags(&self.prose);
+        let notes = self.notes();
+        self.count_words_of(|line| !notes.iter().any(|note| note.contains(&line)))
+    }
+
+    /// How many words there are in these lines, code and tags left out.
+    pub fn count_words_of(&self, is_counted: impl Fn(usize) -> bool) -> usize {
+        let lines = self.prose_lines().filter(|(line, _)| is_counted(*line));
+        let lines: Vec<&str> = lines.map(|(_, line)| line).collect();
+        let text = html::without_tags(&lines.join("\n"));
         let lines = text.lines().filter(|line| !line.starts_with("{{#"));
         let words = lines.flat_map(str::split_whitespace);
         words.filter(|word| word.contains(char::is_alphanumeric)).count()

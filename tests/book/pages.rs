@@ -93,17 +93,11 @@ fn check_tone(page: &Page, complain: &mut impl FnMut(usize, String)) {
 }
 
 fn check_reading_time(page: &Page, complain: &mut impl FnMut(usize, String)) {
-    let below_title = page.text.lines().skip_while(|(_, line)| !line.starts_with("# "));
-    let mut below_title =
-        below_title.skip(1).skip_while(|(_, line)| line.trim().is_empty());
-    let (line, first) = below_title.next().unwrap_or((1, ""));
-    let others =
-        below_title.map(|(_, line)| line).take_while(|line| !line.trim().is_empty());
-    let paragraph: Vec<&str> = [first].into_iter().chain(others).map(str::trim).collect();
+    let (line, paragraph) = below_title(page);
     let words = page.text.count_words();
     // 100 words a minute: pages are read slowly, and there is code between the words.
     let expected = (words + 50) / 100;
-    match stated_minutes(&paragraph.join(" ")) {
+    match stated_minutes(&paragraph) {
         None => complain(line, FORM.to_string()),
         Some(minutes) if !(5..=15).contains(&minutes) => {
             complain(line, format!("make this a page of 5 to 15 minutes, not {minutes}"));
@@ -119,6 +113,23 @@ fn check_reading_time(page: &Page, complain: &mut impl FnMut(usize, String)) {
         }
         Some(_) => {}
     }
+}
+
+/// How long the page says that it takes.
+pub fn minutes(page: &Page) -> Option<usize> {
+    stated_minutes(&below_title(page).1)
+}
+
+/// The first paragraph below the title, as one line, and where it begins.
+fn below_title(page: &Page) -> (usize, String) {
+    let below_title = page.text.lines().skip_while(|(_, line)| !line.starts_with("# "));
+    let mut below_title =
+        below_title.skip(1).skip_while(|(_, line)| line.trim().is_empty());
+    let (line, first) = below_title.next().unwrap_or((1, ""));
+    let others =
+        below_title.map(|(_, line)| line).take_while(|line| !line.trim().is_empty());
+    let paragraph: Vec<&str> = [first].into_iter().chain(others).map(str::trim).collect();
+    (line, paragraph.join(" "))
 }
 
 /// `N`, from `*N minutes. Before: …*`.

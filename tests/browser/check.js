@@ -106,9 +106,12 @@ async function checkKeys() {
 }
 
 async function checkBarriers(theme) {
-  await page.evaluate((theme) => localStorage.setItem("mdbook-theme", theme), theme);
+  await page.evaluate((theme) => {
+    localStorage.setItem("mdbook-theme", theme);
+    localStorage.setItem("bricks-notes", "shown");
+  }, theme);
   await page.reload();
-  // Folded answers are text, too.
+  // Folded answers are text, too, and so are the notes for the teacher.
   await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
   await page.evaluate(axe);
   await runAxe(theme);

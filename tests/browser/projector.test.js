@@ -1,0 +1,217 @@
+// The projector view in headless Chromium, on the pages of the built book (`mdbook build`), from
+// file://, in a window of 1280 × 720.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const book = fileURLToPath(new URL("../../book/", import.meta.url));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const themes = ["light", "rust", "coal", "navy", "ayu"];
+const blocking = join(book, "01_blocking/index.html");
+const viewport = { width: 1280, height: 720 };
+
+let browser;
+let page;
+let errors = [];
+
+before(async () => {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  page = await (await browser.newContext({ viewport })).newPage();
+  page.setDefaultTimeout(10_000);
+  page.on("pageerror", (error) => errors.push(`${error}`));
+  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
+  page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+});
+
+after(() => browser?.close());
+
+async function goto(path, query = "") {
+  errors = [];
+  await page.goto(pathToFileURL(path).href + query, { waitUntil: "load" });
+}
+
+const press = async (...keys) => {
+  for (const key of keys) await page.keyboard.press(key);
+};
+const isOpen = () => page.locator(".projector").evaluate((it) => it.open);
+const count = () => page.locator(".pj-count").textContent();
+const lit = () => page.locator(".pj-lit").allTextContents();
+
+test("a key starts it, and another leaves", async () => {
+  await goto(blocking);
+  assert.equal(await isOpen(), false);
+  await press("p");
+  assert.equal(await isOpen(), true);
+  assert.match(await page.locator(".pj-stage h1").textContent(), /One client at a time/);
+  await press("Escape");
+  assert.equal(await isOpen(), false);
+  assert.deepEqual(errors, []);
+});
+
+test("so do a button, and the address", async () => {
+  await page.click("#bricks-projector-start");
+  assert.equal(await isOpen(), true);
+  await page.click(".projector >> text=Leave");
+  assert.equal(await isOpen(), false);
+  await goto(blocking, "?projector");
+  await page.waitForFunction(() => document.querySelector(".projector").open);
+});
+
+test("who types is left alone, and so is who zooms", async () => {
+  await goto(blocking);
+  await page.click("#mdbook-search-toggle");
+  await page.locator("#mdbook-searchbar").pressSequentially("poll");
+  assert.equal(await isOpen(), false);
+  await goto(blocking);
+  await press("Control+p");
+  assert.equal(await isOpen(), false);
+});
+
+test("a listing is stepped through, part by part", async () => {
+  await goto(blocking);
+  await press("p", "ArrowDown", "ArrowDown", "ArrowDown");
+  assert.equal(await page.locator(".pj-path").textContent(), "src/bin/01_blocking.rs");
+  const total = await page.locator(".pj-line").count();
+  assert.deepEqual(await lit(), [], "first as a whole");
+  const seen = [];
+  for (;;) {
+    await press("ArrowRight");
+    if (!/part/.test(await count())) break;
+    seen.push(await lit());
+  }
+  assert.ok(seen.length >= 3, `${seen.length} parts`);
+  assert.ok(seen.every((part) => part.length > 0 && part.length < total));
+  assert.match(seen[0][0], /fn echo_server/);
+  assert.equal(seen.flat().length, total, "each line is in one part");
+  // And the same way back, which ends where it began.
+  await press("ArrowLeft");
+  assert.deepEqual(await lit(), seen.at(-1));
+  await press("PageUp", "Shift+Space");
+  assert.deepEqual(await lit(), seen.at(-3));
+  await press("PageDown", "Space");
+  assert.deepEqual(await lit(), seen.at(-1));
+});
+
+test("an answer comes after its question", async () => {
+  await goto(blocking);
+  await press("p", "ArrowDown", "ArrowDown");
+  const answer = page.locator(".pj-answer");
+  assert.match(await page.locator(".pj-asked").textContent(), /What does the second client see/);
+  assert.equal(await answer.isVisible(), false);
+  await press("ArrowRight");
+  assert.match(await answer.textContent(), /^The second is right/m);
+  assert.equal(await answer.isVisible(), true);
+});
+
+test("what is folded stays away until it is unfolded", async () => {
+  await goto(blocking);
+  const screens = async () => {
+    await press("p");
+    const [, all] = /of (\d+)/.exec(await count());
+    await press("Escape");
+    return Number(all);
+  };
+  const before = await screens();
+  await page.locator("summary", { hasText: "The top of the file" }).click();
+  assert.equal(await screens(), before + 1);
+});
+
+test("no key turns the page, at no end of it", async () => {
+  await goto(blocking);
+  const address = page.url();
+  await press("p", "Home", "ArrowLeft", "ArrowLeft", "ArrowUp", "s", "?", "End");
+  assert.match(await page.locator(".pj-stage").textContent(), /The end of this page/);
+  await press("ArrowRight", "ArrowDown", "PageDown", "Space");
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+  assert.equal(page.url(), address);
+  assert.equal(await isOpen(), true);
+  // Enter does, because the link to the next page has the focus.
+  await press("End", "Enter");
+  await page.waitForURL(/02_threads\/index\.html\?projector/);
+  await page.waitForFunction(() => document.querySelector(".projector").open);
+  assert.deepEqual(errors, []);
+});
+
+test("a figure comes back to its page", async () => {
+  await goto(blocking);
+  const figures = () => page.locator("main .figure svg").count();
+  const all = await figures();
+  await press("p");
+  while ((await page.locator(".pj-figure").count()) === 0) await press("ArrowDown");
+  assert.equal(await figures(), all - 1);
+  assert.equal(await page.locator(".pj-stage svg").isVisible(), true);
+  await press("Escape");
+  assert.equal(await figures(), all);
+});
+
+test("a listing that is too long is scrolled to the part that is spoken of", async () => {
+  await page.setViewportSize({ width: 1280, height: 400 });
+  await goto(blocking);
+  await press("p", "ArrowDown", "ArrowDown", "ArrowDown");
+  while (!/part/.test(await count())) await press("ArrowRight");
+  const [, last] = /of (\d+)$/.exec(await count());
+  for (let at = 1; at < Number(last); at += 1) await press("ArrowRight");
+  const [stage, part] = await page.evaluate(() =>
+    [".pj-stage", ".pj-lit"].map((it) => document.querySelector(it).getBoundingClientRect().toJSON()));
+  assert.ok(part.top >= stage.top - 1 && part.bottom <= stage.bottom + 1, `${part.top} in ${stage.top}`);
+  await page.setViewportSize(viewport);
+});
+
+const pages = readdirSync(book, { recursive: true, withFileTypes: true })
+  .filter((it) => it.name.endsWith(".html") && !/^(404|print|toc)\.html$/.test(it.name))
+  .map((it) => join(it.parentPath ?? it.path, it.name));
+
+test("every screen of every page fits", async () => {
+  assert.ok(pages.length > 0);
+  for (const path of pages) {
+    await goto(path);
+    await press("p");
+    // All keys at once: a real keyboard takes minutes for this.
+    const found = await page.evaluate(() => {
+      const stage = document.querySelector(".pj-stage");
+      const text = () => document.querySelector(".pj-count").textContent;
+      const found = [];
+      for (let steps = 0, before = ""; steps < 2000; steps += 1) {
+        const dialog = document.querySelector(".projector").getBoundingClientRect();
+        const wide = stage.scrollWidth - stage.clientWidth;
+        const size = parseFloat(getComputedStyle(stage).fontSize);
+        if (wide > 0) found.push(`${text()}: ${wide} pixels too wide`);
+        if (dialog.width !== innerWidth || dialog.height !== innerHeight) found.push(`${text()}: cut off`);
+        if (size < 18) found.push(`${text()}: its type has ${size} pixels`);
+        if (stage.textContent.trim() === "") found.push(`${text()}: empty`);
+        const now = `${text()} ${stage.scrollTop}`;
+        if (now === before) return found;
+        before = now;
+        stage.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+      }
+      return [...found, "never comes to its end"];
+    });
+    assert.deepEqual(found, [], path);
+    assert.match(await page.locator(".pj-stage").textContent(), /The end of this page/, path);
+    assert.deepEqual(errors, [], path);
+  }
+});
+
+for (const theme of themes) {
+  test(`it can be read in the theme ${theme}`, async () => {
+    await goto(blocking);
+    await page.evaluate((theme) => localStorage.setItem("mdbook-theme", theme), theme);
+    await page.reload();
+    await press("p");
+    await page.evaluate(axe);
+    const screens = [[], ["ArrowDown"], ["ArrowDown", "ArrowRight"], ["ArrowDown", "ArrowRight"], ["End"]];
+    for (const keys of screens) {
+      await press(...keys);
+      const { violations } = await page.evaluate(() =>
+        axe.run(".projector", { resultTypes: ["violations"] }));
+      const said = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).slice(0, 3)}`);
+      assert.deepEqual(said, [], await count());
+    }
+  });
+}
