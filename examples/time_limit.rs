@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bricks::cli::Program;
 use bricks::executor::{Elapsed, Executor, Handle, Listener, ReadBuffer, Stream};
-use bricks::log;
+use bricks::log::{self, Log};
 use bricks::net::Socket;
 
 const PROGRAM: Program = Program {
@@ -32,24 +32,26 @@ fn main() -> ExitCode {
         let handle = executor.handle();
         options.log.listening(sock.local_addr()?);
 
-        executor.block_on(serve(Listener::new(sock, &handle), handle))?
+        executor.block_on(serve(Listener::new(sock, &handle), handle, options.log))?
     })
 }
 
-async fn serve(listener: Listener, executor: Handle) -> io::Result<()> {
+async fn serve(listener: Listener, executor: Handle, log: Log) -> io::Result<()> {
     loop {
         let (client, addr) = listener.accept().await?;
-        executor.spawn(client_handler(client, addr, executor.clone()));
+        log.connection(addr);
+        executor.spawn(client_handler(client, addr, executor.clone(), log));
     }
 }
 
-async fn client_handler(client: Stream, addr: SocketAddr, executor: Handle) {
+async fn client_handler(client: Stream, addr: SocketAddr, executor: Handle, log: Log) {
     match echo(&client, &executor).await {
         Ok(End::Input) => {}
         Ok(End::Silence) => log::problem(format_args!("{addr}: silent for {LIMIT:?}")),
         Err(error) => log::problem(format_args!("{addr}: {error}")),
     }
     client.close().await;
+    log.disconnected(addr);
 }
 
 /// Why there is nothing more to echo.

@@ -183,9 +183,11 @@ impl Session {
         let (program, address) = match kind {
             "--bin" => (target.join(name), ["--listen", "127.0.0.1:0"]),
             "--example" => {
+                // The first one is the server, unless there is one.
                 let server = self.server.as_deref();
-                let server = server.unwrap_or_else(|| panic!("{place}: no server yet"));
-                (target.join("examples").join(name), ["--connect", server])
+                let address =
+                    server.map_or(["--listen", "127.0.0.1:0"], |it| ["--connect", it]);
+                (target.join("examples").join(name), address)
             }
             other => panic!("{place}: what is {other}?"),
         };
