@@ -223,7 +223,8 @@ pub fn machine() -> BTreeMap<String, String> {
         line.and_then(|line| line.split_once(':')).map_or("?", |(_, value)| value)
     };
     note("processor", field("model name").to_string());
-    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+    // Not what this process may use: it is pinned to one of them.
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     note("cores", cores.to_string());
     let is_virtual = field("flags").split(' ').any(|flag| flag == "hypervisor");
     note("virtual machine", if is_virtual { "yes" } else { "no" }.to_string());
@@ -235,7 +236,6 @@ pub fn machine() -> BTreeMap<String, String> {
     note("kernel", format!("Linux {}", release.split('-').next().unwrap_or("?")));
     note("compiler", said_by("rustc", &["--version"]));
     note("date", said_by("date", &["-u", "+%Y-%m-%d"]));
-    note("commit", said_by("git", &["describe", "--always"]));
     machine
 }
 

@@ -1,9 +1,10 @@
 //! The chores around the measurement, which is a workspace member of its own (`bench/`), with
 //! dependencies that nobody else should have to compile.
 
+use std::process::Command;
 use std::time::Instant;
 
-use crate::run;
+use crate::{root, run};
 
 /// The commands of the peers, as the behaviour suite starts them.
 const PEERS: [&str; 7] = [
@@ -19,7 +20,13 @@ const PEERS: [&str; 7] = [
 /// Servers and peers are built as they are released, and measured by a program of their own.
 pub fn bench(options: &[&str]) -> Result<(), String> {
     run("cargo build --release --bins --package async-from-bricks --package bench", &[])?;
-    run(&format!("target/release/bench {}", options.join(" ")), &[])
+    let program = "target/release/bench";
+    let status = Command::new(root().join(program))
+        .args(options)
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
+    status.success().then_some(()).ok_or(format!("failed: {program}"))
 }
 
 /// The book's charts and numbers, made anew from what was measured.
