@@ -1,0 +1,90 @@
+//! The check of the exercise: clients that stay until they are told to go.
+
+#[allow(unused, reason = "it is not finished yet")]
+mod exercise;
+
+use std::io;
+use std::sync::mpsc::{self, Sender};
+use std::time::Instant;
+
+use exercise::{Limit, start};
+use exercises::{PATIENCE, in_time};
+
+/// A client that is served until the sender is dropped.
+fn client(limit: &Limit) -> io::Result<Sender<()>> {
+    let (stay, gone) = mpsc::channel::<()>();
+    let (started, is_started) = mpsc::channel();
+    let serve = move || {
+        let _ = started.send(());
+        let _ = gone.recv();
+    };
+    let limit = limit.clone();
+    in_time(
+        "`start` did not return while the places were taken: it should refuse, not wait",
+        move || start(&limit, serve),
+    )?;
+    is_started
+        .recv_timeout(PATIENCE)
+        .expect("`start` returned Ok, and `serve` never ran");
+    Ok(stay)
+}
+
+/// Somebody has gone: the place is free again in a moment.
+fn eventually(limit: &Limit, otherwise: &str) -> Sender<()> {
+    let start = Instant::now();
+    loop {
+        match client(limit) {
+            Ok(client) => return client,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{otherwise}: {error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn everybody_up_to_the_limit_is_served() {
+    let limit = Limit::new(3);
+    for number in 1..=3 {
+        let served = client(&limit);
+        assert!(served.is_ok(), "client {number} of 3 was refused: {served:?}");
+        std::mem::forget(served); // it stays
+    }
+}
+
+#[test]
+fn one_more_is_refused() {
+    let limit = Limit::new(2);
+    let _first = client(&limit).expect("client 1 of 2");
+    let _second = client(&limit).expect("client 2 of 2");
+    let Err(error) = client(&limit) else {
+        panic!(
+            "the third client was served, where there are two places. How long does each \
+             thread keep its place?"
+        );
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy, "the kind of the error");
+}
+
+#[test]
+fn a_place_comes_back() {
+    let limit = Limit::new(1);
+    for _ in 0..3 {
+        drop(eventually(
+            &limit,
+            "the only client has gone, and its place did not come back",
+        ));
+    }
+}
+
+#[test]
+fn a_place_comes_back_after_a_panic() {
+    let limit = Limit::new(1);
+    let (panics, has_panicked) = mpsc::channel::<()>();
+    let serve = move || {
+        let _panics = panics;
+        std::panic::resume_unwind(Box::new("planned")); // a handler with a bug
+    };
+    start(&limit, serve).expect("the place is free");
+    let _ = has_panicked.recv_timeout(PATIENCE);
+    eventually(&limit, "the handler panicked, and its place did not come back");
+}

@@ -1,0 +1,69 @@
+//! A set of descriptors, one bit for each, that cannot be written past its end.
+//!
+//! The page of this exercise: chapters/exercises/03_fd_set.md
+
+use std::io;
+use std::os::fd::RawFd;
+
+/// The number of descriptors that a set has room for: 0 to 1,023.
+pub const FD_SETSIZE: usize = 1024;
+
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// A set of descriptors: one bit for each.
+#[derive(Clone, Debug, Default)]
+pub struct FdSet {
+    words: [u64; FD_SETSIZE / WORD_BITS],
+}
+
+/// Where the bit of `fd` is, if it has one: the word's index, and a word with only that bit.
+fn place(fd: RawFd) -> Option<(usize, u64)> {
+    // ANSWER: the place of the bit; None for what has no place
+    let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
+    Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
+    // ANSWER_END
+}
+
+impl FdSet {
+    /// The empty set.
+    pub fn new() -> FdSet {
+        FdSet::default()
+    }
+
+    /// Puts `fd` into the set.
+    ///
+    /// # Errors
+    ///
+    /// If the set has no bit for it; the set is then as it was.
+    pub fn insert(&mut self, fd: RawFd) -> io::Result<()> {
+        // ANSWER: set the bit, or say why not
+        let refused = || io::Error::other(format!("no room for descriptor {fd}"));
+        let (word, bit) = place(fd).ok_or_else(refused)?;
+        self.words[word] |= bit;
+        Ok(())
+        // ANSWER_END
+    }
+
+    /// Takes `fd` out of the set, if it is there.
+    pub fn remove(&mut self, fd: RawFd) {
+        // ANSWER: clear the bit
+        if let Some((word, bit)) = place(fd) {
+            self.words[word] &= !bit;
+        }
+        // ANSWER_END
+    }
+
+    /// Whether `fd` is in the set.
+    pub fn contains(&self, fd: RawFd) -> bool {
+        // ANSWER: look at the bit
+        place(fd).is_some_and(|(word, bit)| self.words[word] & bit != 0)
+        // ANSWER_END
+    }
+
+    /// The descriptors in the set, in ascending order.
+    pub fn descriptors(&self) -> Vec<RawFd> {
+        // ANSWER: list the descriptors
+        (0..FD_SETSIZE as RawFd).filter(|&fd| self.contains(fd)).collect()
+        // ANSWER_END
+    }
+}

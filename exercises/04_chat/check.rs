@@ -1,0 +1,113 @@
+//! The check of the exercise: clients that chat.
+
+#[allow(unused, reason = "it is not finished yet")]
+mod exercise;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bricks::net::{Socket, listen};
+use bricks::poller::Select;
+use exercise::chat_server;
+use exercises::{Client, schedule};
+
+/// A chat server, which lives as long as the check's process.
+fn server() -> SocketAddr {
+    let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let addr = listener.local_addr().expect("it has been bound");
+    schedule::<Select>(move |scheduler| {
+        let sock = Socket::new(listener).expect("a socket");
+        scheduler.submit_task(chat_server(sock, scheduler.handle()));
+    });
+    addr
+}
+
+/// A client that is in.
+fn enter(server: SocketAddr) -> Client {
+    let mut client = Client::connect(server);
+    assert_eq!(client.line(), "welcome\n", "the first line that a client gets");
+    client
+}
+
+#[test]
+fn all_others_hear_it() {
+    let server = server();
+    let (mut ada, mut bob, mut eve) = (enter(server), enter(server), enter(server));
+    ada.send("good morning\n");
+    assert_eq!(bob.line(), "good morning\n", "what the second client hears");
+    assert_eq!(eve.line(), "good morning\n", "what the third client hears");
+}
+
+#[test]
+fn nobody_hears_itself() {
+    let server = server();
+    let (mut ada, mut bob) = (enter(server), enter(server));
+    ada.send("anybody here?\n");
+    assert_eq!(bob.line(), "anybody here?\n", "what the second client hears");
+    bob.send("yes\n");
+    assert_eq!(ada.line(), "yes\n", "what the first client hears: not its own words");
+}
+
+#[test]
+fn every_line_arrives() {
+    const LINES: usize = 200;
+    let server = server();
+    let mut listener = enter(server);
+    let mut speakers: Vec<Client> = (0..8).map(|_| enter(server)).collect();
+    for number in 0..LINES {
+        for (who, speaker) in speakers.iter_mut().enumerate() {
+            speaker.send(format!("{who} {number}\n"));
+        }
+    }
+    let mut next = [0; 8];
+    for heard in 0..LINES * next.len() {
+        let line = listener.line();
+        let mut words = line.split_whitespace().map_while(|word| word.parse().ok());
+        let (Some(who), Some(number)) = (words.next(), words.next()) else {
+            panic!(
+                "eight clients said 200 lines each, and a ninth heard {heard} of them, then \
+                 {line:?}. Can two tasks send to the same client at the same time? See what the \
+                 second one gets in `do_schedule`"
+            );
+        };
+        let who: usize = who;
+        assert_eq!(number, next[who], "the lines of client {who} come in their order");
+        next[who] += 1;
+    }
+}
+
+#[test]
+fn who_has_gone_disturbs_nobody() {
+    let server = server();
+    let (mut ada, mut bob, eve) = (enter(server), enter(server), enter(server));
+    eve.finish();
+    let mut eve = eve;
+    assert!(
+        eve.is_ended_within(Duration::from_secs(3)),
+        "a client ended its input, and the server did not close the connection"
+    );
+    drop(eve);
+    for line in ["one\n", "two\n", "three\n"] {
+        ada.send(line);
+        assert_eq!(
+            bob.line(),
+            line,
+            "what the second client hears, after the third has gone"
+        );
+    }
+}
+
+#[test]
+fn who_does_not_read_disturbs_nobody() {
+    let server = server();
+    let (mut ada, mut bob, _deaf) = (enter(server), enter(server), enter(server));
+    let line = format!("{}\n", "x".repeat(64 * 1024 - 1));
+    for _ in 0..200 {
+        ada.send(&line);
+        assert!(
+            bob.receive(line.len()) == line,
+            "one client does not read, and another one no longer hears what is said. Who waits \
+             for whom?"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! The check of the exercise: a task that reads lines, and is sent pieces.
+
+#[allow(unused, reason = "it is not finished yet")]
+mod exercise;
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use bricks::buffer::Buffer;
+use bricks::event::{Data, Event};
+use bricks::net::Socket;
+use bricks::task::{Co, Coroutine, Resumed, Task};
+use exercise::{Lines, read_line};
+
+/// The lines that are read out of these pieces, and how often it was received. The last is
+/// followed by the end of input, or by an error.
+fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
+    let (_ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let client = Socket::new(theirs).expect("a socket");
+    let read = Rc::new(RefCell::new(vec![]));
+    let list = Rc::clone(&read);
+    let mut task = Coroutine::new(async move |co: Co| {
+        let mut lines = Lines::new(client);
+        let end = loop {
+            match read_line(&co, &mut lines).await {
+                Ok(Some(line)) => {
+                    list.borrow_mut().push(String::from_utf8_lossy(&line).into_owned());
+                }
+                Ok(None) => break "END".to_string(),
+                Err(error) => break format!("{:?}", error.kind()),
+            }
+            assert!(list.borrow().len() < 100, "lines without end: {:?}", list.borrow());
+        };
+        list.borrow_mut().push(end);
+    });
+    let received = |bytes: &str| Data::Received(Ok(Buffer::from(bytes.as_bytes())));
+    let pieces = pieces.iter().map(|piece| received(piece));
+    let mut results = [Data::Start].into_iter().chain(pieces).chain([end()]);
+    let mut receives = 0;
+    loop {
+        let Some(data) = results.next() else {
+            panic!(
+                "after the end of input it wants to receive once more: nothing will come"
+            );
+        };
+        match task.send(data) {
+            Resumed::Yielded(Event::Receive(_), _) => receives += 1,
+            Resumed::Yielded(event, _) => panic!("it yields {event:?}, not a receive"),
+            Resumed::Finished => return (read.borrow().clone(), receives),
+        }
+    }
+}
+
+fn end() -> Data {
+    Data::Received(Ok(Buffer::default()))
+}
+
+fn lines(pieces: &[&str]) -> Vec<String> {
+    read(pieces, end).0
+}
+
+#[test]
+fn a_line_in_one_piece() {
+    assert_eq!(lines(&["hello\n"]), ["hello\n", "END"], "the lines of \"hello\\n\"");
+}
+
+#[test]
+fn a_line_in_many_pieces() {
+    assert_eq!(
+        lines(&["he", "l", "lo", "\n"]),
+        ["hello\n", "END"],
+        "one line came in four pieces: TCP knows bytes, not messages"
+    );
+}
+
+#[test]
+fn many_lines_in_one_piece() {
+    let (lines, receives) = read(&["one\ntwo\n\nthr", "ee\n"], end);
+    assert_eq!(
+        lines,
+        ["one\n", "two\n", "\n", "three\n", "END"],
+        "lines that came in two pieces: what comes behind the first newline belongs to the next \
+         line"
+    );
+    assert!(
+        receives == 3,
+        "it received {receives} times, not 3: a line that is there already must not wait for \
+         more input"
+    );
+}
+
+#[test]
+fn the_last_line_has_no_newline() {
+    assert_eq!(
+        lines(&["one\ntw", "o"]),
+        ["one\n", "two", "END"],
+        "the client sent \"two\" and ended its input: those bytes were received, so they count"
+    );
+}
+
+#[test]
+fn nothing_at_all() {
+    assert_eq!(lines(&[]), ["END"], "the lines of a client that sends nothing");
+}
+
+#[test]
+fn bytes_that_are_not_text() {
+    let (lines, _) = read(&["\u{e9}\r\n"], end);
+    assert_eq!(lines, ["\u{e9}\r\n", "END"], "a line, with all of its bytes");
+}
+
+#[test]
+fn an_error() {
+    let gone = || Data::Received(Err(ErrorKind::ConnectionReset.into()));
+    let (lines, _) = read(&["one\ntwo"], gone);
+    assert_eq!(lines, ["one\n", "ConnectionReset"], "the caller must hear of an error");
+}

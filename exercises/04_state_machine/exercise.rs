@@ -1,0 +1,55 @@
+//! A task written by hand: the state machine that the compiler would make of a coroutine.
+//!
+//! The page of this exercise: chapters/exercises/04_state_machine.md
+
+use std::mem;
+
+use bricks::event::Data;
+use bricks::net::Socket;
+use bricks::task::{Resumed, Task};
+
+/// Asks a client for its name, and greets it. With the compiler's help it would be
+///
+/// ```text
+/// async fn greeter(co: Co, client: Socket) {
+///     if let Ok(_) = co.yield_(client.send(b"Your name? ")).await
+///         && let Ok(name) = co.yield_(client.recv()).await
+///         && !name.is_empty()
+///     {
+///         let _ = co.yield_(client.send([b"Hello, ", &*name].concat())).await;
+///     }
+///     co.yield_(client.close()).await;
+/// }
+/// ```
+pub struct Greeter {
+    state: State,
+}
+
+/// Where it is suspended, and what it needs to go on.
+enum State {
+    /// It has not been started.
+    Start(Socket),
+    /// It sends the question.
+    Asking(Socket),
+    /// It waits for the name.
+    Listening(Socket),
+    /// It sends the greeting.
+    Greeting(Socket),
+    /// It closes the connection.
+    Closing,
+    /// It has finished.
+    Over,
+}
+
+impl Greeter {
+    /// A task for this client, which has not run yet.
+    pub fn new(client: Socket) -> Greeter {
+        Greeter { state: State::Start(client) }
+    }
+}
+
+impl Task for Greeter {
+    fn send(&mut self, data: Data) -> Resumed {
+        todo!("from where it is and what has come, to the next event and the next state")
+    }
+}

@@ -1,0 +1,50 @@
+//! Two futures at once, in one task.
+//!
+//! The page of this exercise: chapters/exercises/06_join.md
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// One of the two: the future, or what came of it.
+enum Half<F: Future> {
+    Running(Pin<Box<F>>),
+    Done(Option<F::Output>),
+}
+
+impl<F: Future> Half<F> {
+    /// Polls the future, unless it is done. Whether it is done now.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        todo!("poll, and keep what comes of it")
+    }
+
+    /// What came of it, once.
+    fn take(&mut self) -> F::Output {
+        match self {
+            Half::Done(output) => output.take().expect("a finished future is not polled"),
+            Half::Running(_) => unreachable!("it is done"),
+        }
+    }
+}
+
+/// What [`join`] returns.
+pub struct Join<A: Future, B: Future> {
+    a: Half<A>,
+    b: Half<B>,
+}
+
+/// Waits for both futures, and returns what came of them.
+pub fn join<A: Future, B: Future>(a: A, b: B) -> Join<A, B> {
+    Join { a: Half::Running(Box::pin(a)), b: Half::Running(Box::pin(b)) }
+}
+
+// The futures are in boxes of their own, and stay where they are when a `Join` is moved.
+impl<A: Future, B: Future> Unpin for Join<A, B> {}
+
+impl<A: Future, B: Future> Future for Join<A, B> {
+    type Output = (A::Output, B::Output);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let join = self.get_mut();
+        todo!("let both go on; ready when both are done")
+    }
+}

@@ -1,0 +1,128 @@
+//! The check of the exercise: futures that are woken never, once, too often, and while they run.
+
+#[allow(unused, reason = "it is not finished yet")]
+mod exercise;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use exercise::Executor;
+
+/// A task that waits until `done` is set, counts its polls, and leaves its waker.
+struct Waiting {
+    polls: Rc<Cell<usize>>,
+    done: Rc<Cell<bool>>,
+    waker: Rc<RefCell<Option<Waker>>>,
+}
+
+impl Waiting {
+    fn spawn(executor: &mut Executor) -> Waiting {
+        let waiting =
+            Waiting { polls: Rc::default(), done: Rc::default(), waker: Rc::default() };
+        let (polls, done, waker) =
+            (waiting.polls.clone(), waiting.done.clone(), waiting.waker.clone());
+        executor.spawn(poll_fn(move |context| {
+            polls.set(polls.get() + 1);
+            *waker.borrow_mut() = Some(context.waker().clone());
+            if done.get() { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        waiting
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.borrow().clone().expect("the first poll leaves a waker")
+    }
+}
+
+#[test]
+fn a_new_task_is_polled_once() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    assert_eq!(task.polls.get(), 0, "polls before the first call of `run_ready`");
+    executor.run_ready();
+    executor.run_ready();
+    assert_eq!(
+        task.polls.get(),
+        1,
+        "polls of a task that nobody has woken: asking again without being told is a busy loop"
+    );
+    assert_eq!(executor.running(), 1, "it has not finished");
+}
+
+#[test]
+fn who_is_woken_is_polled() {
+    let mut executor = Executor::default();
+    let (one, other) = (Waiting::spawn(&mut executor), Waiting::spawn(&mut executor));
+    executor.run_ready();
+    one.waker().wake();
+    executor.run_ready();
+    assert_eq!(one.polls.get(), 2, "polls of the task that was woken");
+    assert_eq!(other.polls.get(), 1, "polls of the task that was not");
+}
+
+#[test]
+fn who_is_woken_three_times_is_polled_once() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    for _ in 0..3 {
+        task.waker().wake_by_ref();
+    }
+    assert_eq!(
+        executor.run_ready(),
+        1,
+        "polls after three wake-ups: they all say the same, that the task can go on. One place \
+         on the queue is enough"
+    );
+    assert_eq!(executor.run_ready(), 0, "polls after that");
+}
+
+#[test]
+fn who_is_woken_while_it_runs_is_polled_again() {
+    let mut executor = Executor::default();
+    let polls = Rc::new(Cell::new(0));
+    let count = Rc::clone(&polls);
+    executor.spawn(poll_fn(move |context| {
+        count.set(count.get() + 1);
+        context.waker().wake_by_ref(); // something happened, before the poll was over
+        if count.get() == 3 { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    for _ in 0..5 {
+        executor.run_ready();
+    }
+    assert_eq!(
+        polls.get(),
+        3,
+        "polls of a task that was woken during each of its polls. A wake-up that comes between \
+         the task's last look and the end of the poll is lost if the task counts as queued until \
+         then"
+    );
+    assert_eq!(executor.running(), 0, "it has finished");
+}
+
+#[test]
+fn who_has_finished_is_left_alone() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    task.done.set(true);
+    task.waker().wake();
+    executor.run_ready();
+    assert_eq!(executor.running(), 0, "the task is done: it should be forgotten");
+    task.waker().wake();
+    executor.run_ready();
+    assert_eq!(task.polls.get(), 2, "polls: a finished future must not be polled");
+}
+
+#[test]
+fn a_wake_up_from_another_thread() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    let waker = task.waker();
+    std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");
+    executor.run_ready();
+    assert_eq!(task.polls.get(), 2, "polls after a wake-up from another thread");
+}

@@ -1,0 +1,3 @@
+//! Tempting: an echo receives and sends, and those are two calls.
+//! Told: count each line
+    2

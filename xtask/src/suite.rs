@@ -1,0 +1,226 @@
+//! Runs a test program, with a limit on its time, and understands what it says.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::root;
+
+/// What came of the tests of a program.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub passed: Vec<String>,
+    pub failed: Vec<Failure>,
+    /// The program did not end, and was killed: this test was running, if that is known.
+    pub hung: Option<String>,
+    /// The program ended itself in another way: what it said.
+    pub crashed: Option<String>,
+}
+
+/// A test that failed, and what it said.
+#[derive(Debug)]
+pub struct Failure {
+    pub test: String,
+    pub says: String,
+}
+
+impl Report {
+    pub fn is_good(&self) -> bool {
+        self.failed.is_empty() && self.hung.is_none() && self.crashed.is_none()
+    }
+}
+
+/// Compiles a test target of a package: its program. The errors of the compiler are shown.
+pub fn build(package: &str, target: &str) -> Result<PathBuf, String> {
+    let output = Command::new("cargo")
+        .args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
+        .args(["--package", package, "--test", target])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err("it does not compile: the compiler says why, above".into());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let programs = messages.lines().filter(|line| line.contains(r#""kind":["test"]"#));
+    let path = programs.filter_map(|line| {
+        let (_, after) = line.split_once(r#""executable":""#)?;
+        Some(PathBuf::from(after.split_once('"')?.0))
+    });
+    path.last().ok_or("cargo named no program".into())
+}
+
+/// Runs the tests that `arguments` choose.
+pub fn run(
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Report, String> {
+    // A loop that collects without end must not take all of the machine's memory. (Where the
+    // shell has no such limit, it goes without.)
+    let script = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
+    let mut child = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .env("RUST_BACKTRACE", "0")
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    let said = collect(child.stdout.take().expect("piped"));
+    let problems = collect(child.stderr.take().expect("piped"));
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break Some(status),
+            None if start.elapsed() > patience => break None,
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    // What the program has started may still hold the other end.
+    let text = |output: mpsc::Receiver<Vec<u8>>| {
+        let bytes: Vec<u8> =
+            std::iter::from_fn(|| output.recv_timeout(Duration::from_secs(1)).ok())
+                .flatten()
+                .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (said, problems) = (text(said), text(problems));
+    let mut report = understand(&said);
+    match status {
+        None => report.hung = Some(unfinished(&said).unwrap_or_default()),
+        Some(status) if !status.success() && report.failed.is_empty() => {
+            let last: Vec<&str> = problems.lines().rev().take(3).collect();
+            let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+            report.crashed = Some(format!("{status}\n{last}"));
+        }
+        Some(_) => {}
+    }
+    Ok(report)
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (piece, pieces) = mpsc::channel();
+    thread::spawn(move || {
+        let mut space = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut space) {
+            if piece.send(space[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    pieces
+}
+
+/// What libtest prints: a line for each test, and below them a block for each that failed.
+fn understand(said: &str) -> Report {
+    let mut report = Report::default();
+    for line in said.lines().filter_map(|line| line.strip_prefix("test ")) {
+        match line.split_once(" ... ") {
+            Some((test, "ok")) => report.passed.push(test.to_string()),
+            Some((test, "FAILED")) => {
+                let says = words(block(said, test));
+                report.failed.push(Failure { test: test.to_string(), says });
+            }
+            _ => {}
+        }
+    }
+    report
+}
+
+/// What a test printed before it failed.
+fn block<'a>(said: &'a str, test: &str) -> &'a str {
+    let head = format!("---- {test} stdout ----\n");
+    let Some((_, rest)) = said.split_once(&head) else { return "" };
+    let end = ["\n---- ", "\nfailures:\n"].map(|mark| rest.find(mark));
+    &rest[..end.into_iter().flatten().min().unwrap_or(rest.len())]
+}
+
+/// The test that was running when the program was killed: the line that has no end.
+fn unfinished(said: &str) -> Option<String> {
+    let last = said.rsplit('\n').next()?.strip_prefix("test ")?;
+    Some(last.split(" ... ").next()?.to_string())
+}
+
+/// What a panic says, without what only the compiler's friends understand.
+fn words(block: &str) -> String {
+    // Whatever else has failed: what has not been written yet is why.
+    let todo = block.lines().find_map(|line| line.strip_prefix("not yet implemented: "));
+    if let Some(todo) = todo {
+        return format!("still to do: {todo}");
+    }
+    let lines = block.lines().filter(|line| {
+        let of_the_machine = ["note: run with", "thread '", "stack backtrace:"];
+        !line.is_empty() && !of_the_machine.iter().any(|start| line.starts_with(start))
+    });
+    let mut words = vec![];
+    for line in lines {
+        let line = line.trim_end();
+        let line = line.strip_prefix("assertion `left == right` failed: ").unwrap_or(line);
+        words.push(match (line.strip_prefix("  left: "), line.strip_prefix(" right: ")) {
+            (Some(got), _) => format!("    yours:  {got}"),
+            (_, Some(right)) => format!("    wanted: {right}"),
+            _ => line.to_string(),
+        });
+    }
+    words.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "\nrunning 3 tests\n\
+        test a_part ... FAILED\ntest nothing ... ok\ntest of_it ... FAILED\n\nfailures:\n\n\
+        ---- a_part stdout ----\n\nthread 'a_part' (12) panicked at x/check.rs:3:5:\n\
+        assertion `left == right` failed: what was sent\n  left: \"he\"\n right: \"hello\"\n\
+        note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\n\
+        ---- of_it stdout ----\n\nthread 'of_it' panicked at x/exercise.rs:9:5:\n\
+        not yet implemented: send the rest\n\n\nfailures:\n    a_part\n    of_it\n\n\
+        test result: FAILED. 1 passed; 2 failed\n";
+
+    #[test]
+    fn what_libtest_says_is_understood() {
+        let report = understand(SAID);
+        assert_eq!(report.passed, ["nothing"]);
+        let failed: Vec<_> = report.failed.iter().map(|f| (&*f.test, &*f.says)).collect();
+        let words = "what was sent\n    yours:  \"he\"\n    wanted: \"hello\"";
+        assert_eq!(failed, [("a_part", words), ("of_it", "still to do: send the rest")]);
+    }
+
+    #[test]
+    fn the_test_that_did_not_end_is_known() {
+        assert_eq!(unfinished("test one ... ok\ntest two ... "), Some("two".to_string()));
+        assert_eq!(unfinished("test one ... ok\n"), None);
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let endless = Path::new("/bin/sh");
+        let script = "printf 'test one ... ok\\ntest two ... '; while :; do :; done";
+        let report = run(endless, &["-c", script], &[], Duration::from_millis(200)).unwrap();
+        assert_eq!(report.hung.as_deref(), Some("two"));
+        assert!(!report.is_good());
+    }
+
+    #[test]
+    fn a_program_that_breaks_is_noticed() {
+        let script = "echo overflow >&2; exit 3";
+        let shell = Path::new("/bin/sh");
+        let report = run(shell, &["-c", script], &[], Duration::from_secs(60)).unwrap();
+        assert!(report.crashed.is_some_and(|said| said.contains("overflow")));
+    }
+}
