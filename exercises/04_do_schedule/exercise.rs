@@ -2,7 +2,7 @@
 //!
 //! The page of this exercise: chapters/exercises/04_do_schedule.md
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::time::Instant;
@@ -48,26 +48,35 @@ pub struct Scheduler {
     pub write_waiting: BTreeMap<RawFd, (Event, Task)>,
     /// Who waits for a moment in time.
     pub sleeping: Vec<(Instant, Task)>,
-    /// Who can go on.
-    pub ready: VecDeque<(Task, Data)>,
 }
 
 impl Event {
-    /// Puts itself and its task where they belong.
-    pub fn do_schedule(self, on: &mut Scheduler, task: Task) {
+    /// Puts itself and its task where they belong. Or it returns the task, with a result: it need
+    /// not wait at all, or cannot.
+    pub fn do_schedule(self, on: &mut Scheduler, task: Task) -> Option<(Task, Data)> {
         todo!("for each kind of event: onto which table?")
     }
 }
 
 impl Scheduler {
     /// Keeps `event` and `task` until `fd` can be read from. If somebody waits for that already,
-    /// the new one goes on at once, with `ResourceBusy`.
-    fn waiting_for_read(&mut self, fd: RawFd, event: Event, task: Task) {
+    /// returns `task` at once, with `ResourceBusy`.
+    fn waiting_for_read(
+        &mut self,
+        fd: RawFd,
+        event: Event,
+        task: Task,
+    ) -> Option<(Task, Data)> {
         todo!("onto the table, if the place is free")
     }
 
     /// The same, until `fd` can be written to.
-    fn waiting_for_write(&mut self, fd: RawFd, event: Event, task: Task) {
+    fn waiting_for_write(
+        &mut self,
+        fd: RawFd,
+        event: Event,
+        task: Task,
+    ) -> Option<(Task, Data)> {
         todo!("onto the table, if the place is free")
     }
 }

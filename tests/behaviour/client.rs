@@ -33,8 +33,8 @@ impl Client {
     }
 
     fn new(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(*PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(*PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { stream }
     }
@@ -69,7 +69,7 @@ impl Client {
                 Err(error) => panic!("while stuffing: {error}"),
             }
         }
-        self.stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        self.stream.set_write_timeout(Some(*PATIENCE)).unwrap();
         stuffed
     }
 

@@ -171,7 +171,7 @@ pub fn closed_standard_error(stage: &Stage) {
     let log = BufReader::new(server.stdout.take().unwrap());
     let (printed, lines) = mpsc::channel();
     thread::spawn(move || log.lines().try_for_each(|line| printed.send(line.unwrap())));
-    let next = || lines.recv_timeout(PATIENCE).unwrap_or_default();
+    let next = || lines.recv_timeout(*PATIENCE).unwrap_or_default();
     let addr = next().strip_prefix("listening on ").unwrap().parse().unwrap();
     let mut client = Client::connect(addr);
     client.echo(b"hello");

@@ -143,6 +143,37 @@ suite! {
     }
 }
 
+// What it may promise besides; `cargo xtask judge` asks.
+suite! {
+    stages:
+        yours_with_lines YOURS_WITH_LINES;
+    behaviours: {
+        lines:
+            line_ends empty_lines long_lines split_and_joined_lines bytes_that_are_not_text
+            a_last_line_without_newline;
+    }
+}
+
+suite! {
+    stages:
+        yours_that_stops YOURS_THAT_STOPS;
+    behaviours: {
+        signals:
+            stop_while_idle stop_beside_an_idle_client stop_in_mid_transfer
+            stop_beside_a_stuck_client;
+    }
+}
+
+suite! {
+    stages:
+        yours_strictly YOURS_STRICTLY;
+    behaviours: {
+        command_line:
+            unassignable_address port_in_use quiet the_log closed_standard_output
+            closed_standard_error unread_standard_output ipv6;
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     suite! {

@@ -96,7 +96,7 @@ fn assert_sleeps(heading: &str, expected: &str, call: &str) {
             return;
         }
         moment *= 2;
-        assert!(moment < PATIENCE, "it does not sleep in {call}: {status} {problems}");
+        assert!(moment < *PATIENCE, "it does not sleep in {call}: {status} {problems}");
     }
 }
 

@@ -152,6 +152,15 @@ pub const PYTHON: Stage = Stage {
 pub const YOURS: Stage =
     Stage { name: "BRICKS_SERVER", program: Program::Yours, descriptors: None, ..SELECT };
 
+/// It also has the flag `--lines`.
+pub const YOURS_WITH_LINES: Stage = Stage { lines: true, ..YOURS };
+
+/// It also stops gracefully.
+pub const YOURS_THAT_STOPS: Stage = Stage { stops_gracefully: true, ..YOURS };
+
+/// Its log, its messages and its exit status are also those of this book.
+pub const YOURS_STRICTLY: Stage = Stage { ..YOURS };
+
 /// The words of `BRICKS_SERVER`, between spaces.
 static YOUR_WORDS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
     let command = env::var("BRICKS_SERVER").unwrap_or_default();

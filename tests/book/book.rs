@@ -50,12 +50,33 @@ impl Book {
         if book.pages.iter().filter(|page| !page.is_appendix).count() < 2 {
             defects.add(SUMMARY, 1, "list two chapters or more before the appendices");
         }
+        book.check_exercises(defects);
         for path in book.files("chapters", &["md"]) {
             if path != SUMMARY && book.page(&path).is_none() {
                 defects.add(&path, 1, "no reader finds this page: list it in SUMMARY.md");
             }
         }
         book
+    }
+
+    /// An exercise is a folder with a check, and a page: neither is there without the other.
+    fn check_exercises(&self, defects: &mut Defects) {
+        for path in self.files("exercises", &["rs"]) {
+            let Some(folder) = path.strip_suffix("/check.rs") else { continue };
+            let page = format!("chapters/{folder}.md");
+            if self.page(&page).is_none() {
+                defects.add(&path, 1, format!("explain this exercise: write {page}"));
+            }
+        }
+        for page in &self.pages {
+            let Some(name) = page.exercise() else { continue };
+            for file in ["check.rs", "exercise.rs", "solution.rs"] {
+                let path = format!("exercises/{name}/{file}");
+                if !self.has(&path) {
+                    defects.add(&page.path, 1, format!("write {path}"));
+                }
+            }
+        }
     }
 
     pub fn page(&self, path: &str) -> Option<&Page> {
@@ -87,6 +108,14 @@ impl Book {
         }
         found.sort();
         found
+    }
+}
+
+impl Page {
+    /// The name of the exercise that this page explains: one with the number of a stage.
+    pub fn exercise(&self) -> Option<&str> {
+        let name = self.path.strip_prefix("chapters/exercises/")?.strip_suffix(".md")?;
+        name.starts_with(|first: char| first.is_ascii_digit()).then_some(name)
     }
 }
 

@@ -3,6 +3,9 @@
 use crate::Defects;
 use crate::book::Page;
 
+/// What an exercise's page consists of.
+const SECTIONS: [&str; 4] = ["Goal", "What to do", "Hints", "Afterwards"];
+
 const FORM: &str = "say how long it takes below the title: *N minutes. Before: …*";
 
 pub fn check(page: &Page, defects: &mut Defects) {
@@ -10,7 +13,9 @@ pub fn check(page: &Page, defects: &mut Defects) {
     check_headings(page, &mut complain);
     check_folded_answers(page, &mut complain);
     check_tone(page, &mut complain);
-    if !page.is_appendix {
+    if page.exercise().is_some() {
+        check_exercise(page, &mut complain);
+    } else if !page.is_appendix {
         check_reading_time(page, &mut complain);
     }
 }
@@ -89,6 +94,40 @@ fn check_tone(page: &Page, complain: &mut impl FnMut(usize, String)) {
         if marks.next().is_some() {
             complain(line, "say it without an exclamation mark".to_string());
         }
+    }
+}
+
+/// An exercise says for how long it keeps its reader busy, and has hints that are folded away.
+fn check_exercise(page: &Page, complain: &mut impl FnMut(usize, String)) {
+    let (line, paragraph) = below_title(page);
+    match stated_minutes(&paragraph) {
+        None => complain(line, FORM.to_string()),
+        Some(minutes) if !(10..=60).contains(&minutes) => complain(
+            line,
+            format!("make this an exercise of 10 to 60 minutes, not {minutes}"),
+        ),
+        Some(_) => {}
+    }
+    let headings = page.text.headings();
+    let sections: Vec<&str> = headings
+        .iter()
+        .filter(|heading| heading.level == 2)
+        .map(|heading| page.text.line(heading.line).trim_start_matches("## "))
+        .collect();
+    if sections != SECTIONS {
+        complain(1, format!("give an exercise these sections: {}", SECTIONS.join(", ")));
+    }
+    let hints = page.text.tags().into_iter().filter(|tag| tag.name == "summary");
+    let hints: Vec<String> = hints
+        .map(|tag| tag.text.trim().to_string())
+        .filter(|it| it != "Answer")
+        .collect();
+    if hints != ["Hint 1", "Hint 2", "Hint 3"] {
+        complain(1, format!("fold away Hint 1, Hint 2 and Hint 3, not {hints:?}"));
+    }
+    let words = page.text.count_words();
+    if !(150..=900).contains(&words) {
+        complain(1, format!("make this a page of 150 to 900 words, not {words}"));
     }
 }
 

@@ -87,7 +87,8 @@ impl Exercise {
         let entries =
             fs::read_dir(root().join(&folder)).map_err(|e| format!("{folder}: {e}"))?;
         let paths = entries.flatten().map(|entry| entry.path());
-        let names = paths.filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()));
+        let names =
+            paths.filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()));
         let sorted: BTreeSet<String> = names.collect();
         Ok(sorted.into_iter().collect())
     }
@@ -197,7 +198,8 @@ impl Variant {
 
     /// What is wrong with the outcome, if something is.
     fn judge(&self, report: &Report) -> Option<String> {
-        let said: Vec<&str> = report.failed.iter().map(|failure| &*failure.says).collect();
+        let said: Vec<&str> =
+            report.failed.iter().map(|failure| &*failure.says).collect();
         let said = said.join("\n");
         // In a message a line may be broken anywhere.
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -254,7 +256,10 @@ mod tests {
     #[test]
     fn a_wrong_answer_has_its_own() {
         let wrong = "//! Tempting: it is more.\n//! Told: less\n    2\n";
-        assert_eq!(mistaken(SOLUTION, wrong), "fn a() -> u8 {\n    2\n}\nstruct B(u8);\n");
+        assert_eq!(
+            mistaken(SOLUTION, wrong),
+            "fn a() -> u8 {\n    2\n}\nstruct B(u8);\n"
+        );
         let second = "//! Told: less\nSOLVED\n// NEXT\nstruct B;\n";
         assert_eq!(mistaken(SOLUTION, second), "fn a() -> u8 {\n    1\n}\nstruct B;\n");
         assert_eq!(note(wrong, "Told:"), Some("less"));

@@ -1,12 +1,12 @@
 //! `cargo xtask learn`: shows how far a learner is, and checks the next exercise.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, BufRead};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use std::fs;
 
 use crate::exercises::{self, Exercise};
 use crate::suite;
@@ -78,7 +78,9 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
     };
     let Some(exercise) = exercise else {
         list(&exercises, &progress);
-        println!("\nAll exercises are done. The last one is your own: a server that passes");
+        println!(
+            "\nAll exercises are done. The last one is your own: a server that passes"
+        );
         println!("`cargo xtask judge` (chapters/exercises/judge.md).");
         return Ok(());
     };
@@ -201,7 +203,10 @@ fn introduce(exercise: &Exercise, exercises: &[Exercise], progress: &Progress) {
         .map(|other| if progress.is_done(other) { '#' } else { '.' })
         .collect();
     println!("\n[{bar}] {done} of {} exercises are done\n", exercises.len());
-    println!("{}: {} (about {} minutes)", exercise.name, exercise.title, exercise.minutes);
+    println!(
+        "{}: {} (about {} minutes)",
+        exercise.name, exercise.title, exercise.minutes
+    );
     println!("  read  {}", exercise.page());
     println!("  write {}\n", exercise.file("exercise.rs"));
 }
@@ -301,7 +306,10 @@ fn hint(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
 fn list(exercises: &[Exercise], progress: &Progress) {
     for exercise in exercises {
         let mark = if progress.is_done(exercise) { '✓' } else { ' ' };
-        println!("{mark} {:<18} {:>2} min  {}", exercise.name, exercise.minutes, exercise.title);
+        println!(
+            "{mark} {:<18} {:>2} min  {}",
+            exercise.name, exercise.minutes, exercise.title
+        );
     }
 }
 
@@ -353,7 +361,8 @@ impl Progress {
     }
 
     fn write(&self) -> Result<(), String> {
-        let mut text = String::from("Your progress; `cargo xtask learn` reads and writes it.\n\n");
+        let mut text =
+            String::from("Your progress; `cargo xtask learn` reads and writes it.\n\n");
         for (name, (done, hints)) in &self.0 {
             if *done {
                 text += &format!("done {name}\n");
@@ -362,6 +371,7 @@ impl Progress {
                 text += &format!("hint {name} {hints}\n");
             }
         }
-        fs::write(root().join(Path::new(PROGRESS)), text).map_err(|e| format!("{PROGRESS}: {e}"))
+        fs::write(root().join(Path::new(PROGRESS)), text)
+            .map_err(|e| format!("{PROGRESS}: {e}"))
     }
 }

@@ -5,8 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "../../exercises/answers.rs"]
+#[allow(dead_code, reason = "the build of the exercises uses the rest")]
+mod answers;
 mod bench;
 mod breaks;
+mod exercises;
+mod judge;
+mod learn;
+mod preflight;
+mod suite;
 
 use std::env;
 use std::path::Path;
@@ -18,6 +26,12 @@ The project's chores.
 
 Usage: cargo xtask <CHORE>
 
+For readers:
+  learn   shows how far you are with the exercises, and checks the next (learn --help)
+  judge   runs the behaviour suite against a server of your own (judge --help)
+  preflight
+          whether this machine has what the lessons need, and what to do if not
+
 Chores:
   check   what a change must pass: format, lints, documentation, the build, the tests
   record  runs the terminal sessions that the book shows, and records them and its diffs anew
@@ -25,6 +39,10 @@ Chores:
           without a name, lists them
   mend    takes that back
   breaks  proves that each of them makes its test fail (part of check)
+  exercises
+          proves that the exercises' checks tell right from wrong (part of check)
+  starters
+          makes the exercises' starters anew, after a change to their solutions
   bench   measures the servers beside their peers (bench --help)
   plots   draws the book's charts, and fills in its numbers, from what was measured
   guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
@@ -43,6 +61,11 @@ fn main() -> ExitCode {
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
         ["breaks"] => breaks::prove(),
+        ["exercises"] => exercises::prove(),
+        ["starters"] => exercises::write_starters(),
+        ["learn", ref options @ ..] => learn::learn(options),
+        ["judge", ref options @ ..] => judge::judge(options),
+        ["preflight"] => preflight::preflight(),
         ["bench", ref options @ ..] => bench::bench(options),
         ["plots"] => bench::plots(),
         ["guard"] => bench::guard(),
@@ -81,6 +104,8 @@ fn check() -> Result<(), String> {
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
     run(&readme_test_command()?, &[])?;
+    run("cargo test --package xtask", &[])?;
+    exercises::prove()?;
     breaks::prove()?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())

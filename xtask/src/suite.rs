@@ -54,16 +54,35 @@ pub fn build(package: &str, target: &str) -> Result<PathBuf, String> {
     path.last().ok_or("cargo named no program".into())
 }
 
-/// Runs the tests that `arguments` choose.
+/// Runs the tests that `arguments` choose. A loop that collects without end must not take all of
+/// the machine's memory: there is a limit (where the shell has one).
 pub fn run(
     program: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
     patience: Duration,
 ) -> Result<Report, String> {
-    // A loop that collects without end must not take all of the machine's memory. (Where the
-    // shell has no such limit, it goes without.)
-    let script = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
+    let limit = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
+    run_script(limit, program, arguments, environment, patience)
+}
+
+/// The same, without the limit.
+pub fn run_unlimited(
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Report, String> {
+    run_script("exec \"$@\"", program, arguments, environment, patience)
+}
+
+fn run_script(
+    script: &str,
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Report, String> {
     let mut child = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(program)
@@ -169,12 +188,15 @@ fn words(block: &str) -> String {
     let mut words = vec![];
     for line in lines {
         let line = line.trim_end();
-        let line = line.strip_prefix("assertion `left == right` failed: ").unwrap_or(line);
-        words.push(match (line.strip_prefix("  left: "), line.strip_prefix(" right: ")) {
-            (Some(got), _) => format!("    yours:  {got}"),
-            (_, Some(right)) => format!("    wanted: {right}"),
-            _ => line.to_string(),
-        });
+        let line =
+            line.strip_prefix("assertion `left == right` failed: ").unwrap_or(line);
+        words.push(
+            match (line.strip_prefix("  left: "), line.strip_prefix(" right: ")) {
+                (Some(got), _) => format!("    yours:  {got}"),
+                (_, Some(right)) => format!("    wanted: {right}"),
+                _ => line.to_string(),
+            },
+        );
     }
     words.join("\n")
 }
@@ -211,7 +233,8 @@ mod tests {
     fn a_program_that_does_not_end_is_ended() {
         let endless = Path::new("/bin/sh");
         let script = "printf 'test one ... ok\\ntest two ... '; while :; do :; done";
-        let report = run(endless, &["-c", script], &[], Duration::from_millis(200)).unwrap();
+        let report =
+            run(endless, &["-c", script], &[], Duration::from_millis(200)).unwrap();
         assert_eq!(report.hung.as_deref(), Some("two"));
         assert!(!report.is_good());
     }

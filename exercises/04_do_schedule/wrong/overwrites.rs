@@ -3,3 +3,4 @@
 SOLVED
 // NEXT
         self.read_waiting.insert(fd, (event, task));
+        None

@@ -4,9 +4,10 @@
             Event::Connect(fd)
             | Event::Receive(fd)
             | Event::Send(fd, _)
-            | Event::Close { fd, ended: false } => {
-                on.waiting_for_read(fd, self, task);
+            | Event::Close { fd, ended: false } => on.waiting_for_read(fd, self, task),
+            Event::Sleep(until) => {
+                on.sleeping.push((until, task));
+                None
             }
-            Event::Sleep(until) => on.sleeping.push((until, task)),
-            Event::Close { ended: true, .. } => on.ready.push_back((task, Data::Closed)),
+            Event::Close { ended: true, .. } => Some((task, Data::Closed)),
         }

@@ -2,8 +2,11 @@
 //! Told: Nothing more will ever arrive that could wake a task
         match self {
             Event::Connect(fd) | Event::Receive(fd) | Event::Close { fd, .. } => {
-                on.waiting_for_read(fd, self, task);
+                on.waiting_for_read(fd, self, task)
             }
             Event::Send(fd, _) => on.waiting_for_write(fd, self, task),
-            Event::Sleep(until) => on.sleeping.push((until, task)),
+            Event::Sleep(until) => {
+                on.sleeping.push((until, task));
+                None
+            }
         }
