@@ -48,6 +48,9 @@ fn nobody_hears_itself() {
     assert_eq!(ada.line(), "yes\n", "what the first client hears: not its own words");
 }
 
+const TWO_AT_ONCE: &str = "Can two tasks send to the same client at the same time? See what the \
+                           second one gets in `do_schedule`";
+
 #[test]
 fn every_line_arrives() {
     const LINES: usize = 200;
@@ -66,12 +69,15 @@ fn every_line_arrives() {
         let (Some(who), Some(number)) = (words.next(), words.next()) else {
             panic!(
                 "eight clients said 200 lines each, and a ninth heard {heard} of them, then \
-                 {line:?}. Can two tasks send to the same client at the same time? See what the \
-                 second one gets in `do_schedule`"
+                 {line:?}. {TWO_AT_ONCE}"
             );
         };
         let who: usize = who;
-        assert_eq!(number, next[who], "the lines of client {who} come in their order");
+        assert_eq!(
+            number, next[who],
+            "the number of the next line of client {who}: none may be lost, and none overtake \
+             another. {TWO_AT_ONCE}"
+        );
         next[who] += 1;
     }
 }

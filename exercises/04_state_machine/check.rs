@@ -34,7 +34,7 @@ fn steps(results: impl IntoIterator<Item = Data>) -> Vec<String> {
     ours.set_nonblocking(true).expect("a socket");
     let sent = (&ours).read(&mut [0]);
     assert!(
-        sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        !matches!(sent, Ok(1)),
         "the task sent something by itself. It yields an event, and somebody else lets it happen"
     );
     steps

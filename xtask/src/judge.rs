@@ -73,7 +73,10 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     }
     println!("Does it start? {} --listen 127.0.0.1:0 --quiet", words.join(" "));
     starts(&words)?;
-    println!("It does. The tests are being compiled; then each behaviour is tried.\n");
+    println!(
+        "It does. The tests are being compiled; then each behaviour is tried. That takes a"
+    );
+    println!("minute, or two or three for a server that keeps its clients waiting.\n");
     let suite = suite::build("async-from-bricks", "behaviour")?;
     let filters: Vec<String> = themes.iter().map(|theme| format!("{theme}::")).collect();
     let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
@@ -172,9 +175,34 @@ fn table(report: &Report) -> Result<(), String> {
     }
 }
 
+/// What a test saw, without what only Rust's friends understand, up to a line's length.
 fn shorten(text: &str) -> String {
+    let text = text.split(" the server said: ").next().unwrap_or_default();
+    let text = match (text.split_once("Os { "), text.split_once("message: \"")) {
+        (Some((before, _)), Some((_, after))) => {
+            format!("{before}{}", after.split('"').next().unwrap_or_default())
+        }
+        _ => text.replace(
+            "Error { kind: UnexpectedEof, message: \"failed to fill whole buffer\" }",
+            "the connection ended before all was there",
+        ),
+    };
+    let text = text.replace("assertion `left == right` failed", "not as wanted:");
     match text.char_indices().nth(110) {
         Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_string(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn a_reason_is_short_and_plain() {
+        let seen = "the server answers: Os { code: 104, kind: ConnectionReset, message: \
+                    \"Connection reset by peer\" } the server said: listening on";
+        assert_eq!(shorten(seen), "the server answers: Connection reset by peer");
+        assert_eq!(shorten(&"x".repeat(200)).chars().count(), 111);
     }
 }

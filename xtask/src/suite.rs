@@ -47,11 +47,11 @@ pub fn build(package: &str, target: &str) -> Result<PathBuf, String> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let programs = messages.lines().filter(|line| line.contains(r#""kind":["test"]"#));
-    let path = programs.filter_map(|line| {
+    let mut paths = programs.filter_map(|line| {
         let (_, after) = line.split_once(r#""executable":""#)?;
         Some(PathBuf::from(after.split_once('"')?.0))
     });
-    path.last().ok_or("cargo named no program".into())
+    paths.next_back().ok_or("cargo named no program".into())
 }
 
 /// Runs the tests that `arguments` choose. A loop that collects without end must not take all of

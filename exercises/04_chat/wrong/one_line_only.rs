@@ -1,5 +1,5 @@
 //! Tempting: the sender sends the line, and has done its work.
-//! Told: eight clients said 200 lines each
+//! Told: eight clients said 200 lines each, and a ninth heard
 SOLVED
 // NEXT
 SOLVED
