@@ -124,7 +124,8 @@ fn watch<'a>(
     let typed = typed_lines();
     introduce(exercise, exercises, &progress);
     loop {
-        let saved = when_saved(exercise);
+        // Before the check: what is saved while it runs is checked next.
+        let mut looked = when_saved(exercise);
         if check(exercise)? {
             finish(exercise, &mut progress)?;
             let Some(next) = next(exercise, exercises, &progress) else {
@@ -133,12 +134,9 @@ fn watch<'a>(
             };
             exercise = next;
             introduce(exercise, exercises, &progress);
-            println!("{KEYS}");
-        } else {
-            println!("\n{KEYS}");
+            looked = when_saved(exercise);
         }
-        let mut looked = if saved == when_saved(exercise) { saved } else { None };
-        looked = looked.or(when_saved(exercise));
+        println!("\n{KEYS}");
         loop {
             match typed.recv_timeout(LOOK) {
                 Ok(key) => match key.trim() {
