@@ -100,7 +100,7 @@ fn check() -> Result<(), String> {
         "cargo doc --workspace --exclude bench --no-deps --document-private-items",
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
-    packages_of_a_cold_run(8)?;
+    packages_of_a_cold_run(10)?;
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
     run(&readme_test_command()?, &[])?;
