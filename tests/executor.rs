@@ -302,6 +302,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     /// A task that has been woken is on the queue once, in the order of the first wakes; after
     /// its poll has begun, the next wake puts it there again. And the bell has been rung if
     /// somebody came while the executor slept, else not.
