@@ -75,7 +75,7 @@ test("who types is left alone, and so is who zooms", async () => {
 
 test("a listing is stepped through, part by part", async () => {
   await goto(blocking);
-  await press("p", "ArrowDown", "ArrowDown", "ArrowDown");
+  await press("p", "Home", "ArrowDown", "ArrowDown", "ArrowDown");
   assert.equal(await page.locator(".pj-path").textContent(), "src/bin/01_blocking.rs");
   const total = await page.locator(".pj-line").count();
   assert.deepEqual(await lit(), [], "first as a whole");
@@ -100,7 +100,7 @@ test("a listing is stepped through, part by part", async () => {
 
 test("an answer comes after its question", async () => {
   await goto(blocking);
-  await press("p", "ArrowDown", "ArrowDown");
+  await press("p", "Home", "ArrowDown", "ArrowDown");
   const answer = page.locator(".pj-answer");
   assert.match(await page.locator(".pj-asked").textContent(), /What does the second client see/);
   assert.equal(await answer.isVisible(), false);
@@ -153,7 +153,7 @@ test("a figure comes back to its page", async () => {
 test("a listing that is too long is scrolled to the part that is spoken of", async () => {
   await page.setViewportSize({ width: 1280, height: 400 });
   await goto(blocking);
-  await press("p", "ArrowDown", "ArrowDown", "ArrowDown");
+  await press("p", "Home", "ArrowDown", "ArrowDown", "ArrowDown");
   while (!/part/.test(await count())) await press("ArrowRight");
   const [, last] = /of (\d+)$/.exec(await count());
   for (let at = 1; at < Number(last); at += 1) await press("ArrowRight");
