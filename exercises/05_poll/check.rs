@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bricks::net::Socket;
 use bricks::poller::Direction::{Read as R, Write as W};
@@ -102,6 +102,24 @@ fn an_error_reaches_the_writer() {
         [W],
         "nobody will ever read from this pipe, and `poll` reports that as POLLERR: a writer that \
          is not told waits for ever"
+    );
+}
+
+#[test]
+fn who_waits_no_more_wakes_nobody() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let reader = Socket::new(reader).expect("a descriptor");
+    let mut poll = Poll::default();
+    watch(&mut poll, &reader, R);
+    poll.unwatch(reader.as_raw_fd(), R);
+    drop(writer);
+    let (start, timeout) = (Instant::now(), Duration::from_millis(50));
+    poll.wait(Some(timeout), &mut vec![]).expect("poll works");
+    assert!(
+        start.elapsed() >= timeout,
+        "nobody waits for this pipe any more, and it has ended: `wait` was to sleep for 50 ms and \
+         came back at once. `poll` reports POLLHUP for every entry, also for one without bits: \
+         in a loop that is a busy one"
     );
 }
 

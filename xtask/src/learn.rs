@@ -248,8 +248,8 @@ fn explain(exercise: &Exercise, report: &suite::Report) -> String {
     if report.hung.is_some() {
         return format!(
             "This did not end within {} seconds, and was stopped. Is there a loop whose \
-             condition\nnever changes, or a wait for something that never comes? Follow one \
-             turn of the loop\non paper: what is different after it?",
+             condition never changes, or a wait for something that never comes? Follow one \
+             turn of the loop on paper: what is different after it?",
             PATIENCE.as_secs()
         );
     }
@@ -268,6 +268,12 @@ fn indent(text: &str) -> String {
         false => wrap(line),
     });
     lines.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A paragraph's lines in one: those of the page are longer than ours.
+fn unwrapped(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 /// Lines of up to 84 characters.
@@ -297,7 +303,11 @@ fn finish(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
 fn hint(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
     let number = (progress.hints(exercise) + 1).min(exercise.hints.len());
     let hint = exercise.hints.get(number - 1).ok_or("this exercise has no hints")?;
-    println!("\nHint {number} of {}:\n\n{}\n", exercise.hints.len(), indent(hint));
+    println!(
+        "\nHint {number} of {}:\n\n{}\n",
+        exercise.hints.len(),
+        indent(&unwrapped(hint))
+    );
     progress.hinted(exercise, number)
 }
 
