@@ -251,7 +251,7 @@ impl Rows {
             .margin_top(if self.kinds.len() > 1 { 34 } else { 8 })
             .margin_right(24)
             .x_label_area_size(46)
-            .y_label_area_size(112);
+            .y_label_area_size(if self.stacked { 136 } else { 112 });
         let y = 0.0..self.rows.len() as f64;
         if self.log {
             let x = (least * 0.8..most * 1.15).log_scale();

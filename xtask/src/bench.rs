@@ -55,8 +55,8 @@ pub fn check() -> Result<(), String> {
         println!("\nxtask: BRICKS_SERVER=\"{peer}\"");
         run("cargo test --quiet --test behaviour yours::", &[("BRICKS_SERVER", peer)])?;
     }
-    let output = "target/bench/smoke.csv";
-    run(&format!("target/debug/bench --quick --milliseconds 20 --output {output}"), &[])?;
+    let moment = "--scenarios ping64,16k,short --rounds 1 --milliseconds 20";
+    run(&format!("target/debug/bench {moment} --output target/bench/moment.csv"), &[])?;
     guard()?;
     println!("\nxtask: the measurement is in order ({:.0?})", start.elapsed());
     Ok(())
