@@ -567,3 +567,105 @@ fn explained(error: io::Error) -> io::Error {
     );
     io::Error::new(error.kind(), why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    /// The next operation that completes.
+    fn wait(kernel: &mut Kernel) -> Completed {
+        let mut buffers = Buffers::default();
+        for _ in 0..100 {
+            if let Some(completed) = kernel.next(&mut buffers) {
+                return completed;
+            }
+            kernel.enter(Some(Duration::from_millis(100))).unwrap();
+        }
+        panic!("nothing completes");
+    }
+
+    fn received(completed: Completed) -> io::Result<Buffer> {
+        match completed.outcome {
+            Outcome::Received(result) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The slot of an operation that has completed is another's now. Who cancels the old one, or
+    /// hears of it late, must not hit the new one.
+    #[test]
+    fn an_old_key_does_not_name_a_new_operation() {
+        let Ok(mut kernel) = Kernel::new() else {
+            println!("skipped: no io_uring");
+            return;
+        };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::new(ours).unwrap();
+        let old = kernel.start(socket.recv().into(), None, Hint::default());
+        kernel.cancel(old);
+        let error = received(wait(&mut kernel)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECANCELED));
+
+        let new = kernel.start(socket.recv().into(), None, Hint::default());
+        assert_eq!(new.slot, old.slot);
+        assert_ne!(new, old);
+        kernel.cancel(old);
+        assert!(kernel.take(old).is_none());
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        theirs.write_all(b"hello").unwrap();
+        assert_eq!(*received(wait(&mut kernel)).unwrap(), *b"hello");
+        assert_eq!(kernel.under_way, 0);
+    }
+
+    /// An operation that waits for readiness first keeps its key when it is tried at last.
+    #[test]
+    fn an_operation_that_is_tried_later() {
+        let Ok(mut kernel) = Kernel::new() else {
+            println!("skipped: no io_uring");
+            return;
+        };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::new(ours).unwrap();
+        for cancelled in [false, true] {
+            let key = kernel.start_later(socket.recv().into(), None);
+            kernel.enter(Some(Duration::ZERO)).unwrap();
+            if cancelled {
+                kernel.cancel(key);
+            } else {
+                theirs.write_all(b"hello").unwrap();
+            }
+            let result = received(wait(&mut kernel));
+            match result {
+                Ok(bytes) => assert_eq!((&*bytes, cancelled), (&b"hello"[..], false)),
+                Err(error) => {
+                    assert_eq!(error.raw_os_error(), Some(libc::ECANCELED));
+                    assert!(cancelled);
+                }
+            }
+        }
+        assert_eq!((kernel.under_way, kernel.free.len()), (0, 1));
+    }
+
+    /// More than the queue has room for.
+    #[test]
+    fn more_operations_than_fit_into_the_queue() {
+        let Ok(mut kernel) = Kernel::new() else {
+            println!("skipped: no io_uring");
+            return;
+        };
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::new(ours).unwrap();
+        let many = 2 * SUBMISSIONS as usize + 10;
+        for _ in 0..many {
+            kernel.start(socket.recv().into(), None, Hint::default());
+        }
+        assert!(!kernel.delayed.is_empty());
+        drop(theirs); // each of them receives the end of input
+        for _ in 0..many {
+            assert_eq!(*received(wait(&mut kernel)).unwrap(), *b"");
+        }
+        assert_eq!((kernel.under_way, kernel.delayed.len()), (0, 0));
+    }
+}
