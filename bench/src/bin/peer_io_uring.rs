@@ -3,6 +3,10 @@
 //! be submitted and everything that has completed.
 //!
 //! A client has one operation under way at a time: it receives, or sends what it has received.
+//!
+//! With `--multishot` one receive serves a client for long: it goes on bringing buffers, also
+//! while a send is under way. So a client may have several that wait to be sent, but not more
+//! than a few: then its receive is cancelled, until they have been sent.
 
 #![expect(unsafe_code, reason = "the kernel is given addresses")]
 
@@ -21,7 +25,7 @@ use io_uring::types::{BufRingEntry, Fd};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 fn main() -> ExitCode {
-    peer::run(None, |options| Server::new(options)?.run())
+    peer::run(Some("multishot"), |options| Server::new(options)?.run())
 }
 
 /// The kernel chooses the buffers of a receive from this group.
@@ -37,6 +41,11 @@ const ACCEPT: u64 = 0;
 const RECEIVE: u64 = 1 << 32;
 const SEND: u64 = 2 << 32;
 const CLOSE: u64 = 3 << 32;
+const CANCEL: u64 = 4 << 32;
+
+/// So many buffers of one client may wait to be sent before its multishot receive is cancelled.
+/// It may bring a few more until the kernel has done that.
+const UNCLAIMED: usize = 8;
 
 /// A receive that is told that nothing is there yet: the kernel does not look before it waits.
 const POLL_FIRST: u16 = 1;
@@ -49,6 +58,23 @@ struct Server {
     sending: Vec<Sending>,
     /// Clients that found no buffer free.
     starved: VecDeque<RawFd>,
+    multishot: bool,
+    /// What each client, by descriptor, has besides, with `--multishot`.
+    shots: Vec<Shots>,
+}
+
+/// A client of a multishot receive.
+#[derive(Default)]
+struct Shots {
+    /// What has been received, and waits for the send before it.
+    unclaimed: VecDeque<Sending>,
+    /// A receive is under way.
+    receiving: bool,
+    /// It has been cancelled, for there were too many.
+    cancelled: bool,
+    sending: bool,
+    /// Nothing more will come.
+    ended: bool,
 }
 
 /// A part of a buffer.
@@ -72,7 +98,8 @@ impl Server {
         let listener = listen(options.listen)?;
         let starved = VecDeque::new();
         peer::listening(listener.local_addr()?);
-        Ok(Server { ring, listener, buffers, sending: vec![], starved })
+        let (multishot, shots) = (options.variant, vec![]);
+        Ok(Server { ring, listener, buffers, sending: vec![], starved, multishot, shots })
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -110,6 +137,7 @@ impl Server {
                     false => self.accept(),
                 }
             }
+            RECEIVE | SEND if self.multishot => self.shot(operation, fd, entry),
             RECEIVE if result == -libc::ENOBUFS => {
                 self.starved.push_back(fd);
                 Ok(())
@@ -148,8 +176,93 @@ impl Server {
     fn accepted(&mut self, fd: RawFd) -> io::Result<()> {
         if self.sending.len() <= fd as usize {
             self.sending.resize(fd as usize + 1, Sending::default());
+            self.shots.resize_with(fd as usize + 1, Shots::default);
+        }
+        if self.multishot {
+            self.shots[fd as usize] = Shots::default();
+            return self.next_shot(fd);
         }
         self.receive(fd)
+    }
+
+    /// With `--multishot`: a receive has brought something, or a send has ended.
+    fn shot(
+        &mut self,
+        operation: u64,
+        fd: RawFd,
+        entry: &cqueue::Entry,
+    ) -> io::Result<()> {
+        let (result, shots) = (entry.result(), &mut self.shots[fd as usize]);
+        if operation == SEND {
+            let sending = &mut self.sending[fd as usize];
+            sending.start += result.max(0) as usize;
+            if result > 0 && sending.start < sending.end {
+                return self.send(fd);
+            }
+            shots.sending = false;
+            shots.ended |= result <= 0;
+            self.buffers.give(sending.buffer);
+            if let Some(starved) = self.starved.pop_front() {
+                self.next_shot(starved)?;
+            }
+            return self.next_shot(fd);
+        }
+        shots.receiving = cqueue::more(entry.flags());
+        if !shots.receiving {
+            shots.cancelled = false;
+        }
+        match cqueue::buffer_select(entry.flags()) {
+            Some(buffer) if result > 0 => {
+                let end = result as usize;
+                shots.unclaimed.push_back(Sending { buffer, start: 0, end, more: false });
+            }
+            buffer => {
+                buffer.into_iter().for_each(|it| self.buffers.give(it));
+                match -result {
+                    libc::ENOBUFS => {
+                        self.starved.push_back(fd);
+                        // Its own sends will give buffers back; or somebody else's.
+                        return self.next_send(fd);
+                    }
+                    libc::ECANCELED => {}
+                    _ => shots.ended = true,
+                }
+            }
+        }
+        let shots = &mut self.shots[fd as usize];
+        if shots.receiving && !shots.cancelled && shots.unclaimed.len() >= UNCLAIMED {
+            shots.cancelled = true;
+            let cancel = opcode::AsyncCancel::new(RECEIVE | fd as u64).build();
+            self.push(cancel.user_data(CANCEL | fd as u64))?;
+        }
+        self.next_shot(fd)
+    }
+
+    /// Sends what waits, receives if nothing does, and closes when that is all.
+    fn next_shot(&mut self, fd: RawFd) -> io::Result<()> {
+        self.next_send(fd)?;
+        let shots = &mut self.shots[fd as usize];
+        let idle = !shots.receiving && !shots.sending && shots.unclaimed.is_empty();
+        if shots.ended && idle {
+            return self.close(fd);
+        }
+        if !shots.ended && !shots.receiving && shots.unclaimed.is_empty() {
+            shots.receiving = true;
+            let receive = opcode::RecvMulti::new(Fd(fd), GROUP).build();
+            self.push(receive.user_data(RECEIVE | fd as u64))?;
+        }
+        Ok(())
+    }
+
+    fn next_send(&mut self, fd: RawFd) -> io::Result<()> {
+        let shots = &mut self.shots[fd as usize];
+        if shots.sending {
+            return Ok(());
+        }
+        let Some(next) = shots.unclaimed.pop_front() else { return Ok(()) };
+        shots.sending = true;
+        self.sending[fd as usize] = next;
+        self.send(fd)
     }
 
     fn accept(&mut self) -> io::Result<()> {
