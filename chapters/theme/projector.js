@@ -30,6 +30,7 @@ const isQuestion = (p) => p.matches("p") && /^Predict first/.test(p.querySelecto
 function question(details) {
   const asked = [];
   for (let it = details.previousElementSibling; it; it = it.previousElementSibling) {
+    if (it.matches(".teacher")) continue;
     if (!it.matches("p, ul, ol")) break;
     asked.unshift(it);
     if (isQuestion(it)) return asked;
