@@ -9,6 +9,8 @@ mod hash;
 mod line;
 mod writer;
 
+pub use hash::git_hash;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +22,6 @@ use crate::event::{Data, Event};
 use crate::net::{Identity, Socket};
 use crate::poller::Readiness;
 use crate::trace::{On, State, Step, TaskId, Trace};
-use hash::git_hash;
 use line::Line;
 use writer::Writer;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::fold::Fold;
-use crate::read::{Event, Recording, Wrong};
+use crate::read::{Call, Event, Recording, Wrong};
 
 const WIDTH: f64 = 640.0;
 const LANE: f64 = 30.0;
@@ -28,12 +28,17 @@ enum Does {
 
 struct Lane {
     name: String,
+    is_task: bool,
     /// From which step on it does what, until which.
     parts: Vec<(usize, usize, Does)>,
     now: Option<(usize, Does)>,
 }
 
 impl Lane {
+    fn new(name: String, is_task: bool) -> Lane {
+        Lane { name, is_task, parts: vec![], now: None }
+    }
+
     fn change(&mut self, column: usize, now: Option<Does>) {
         if let Some((from, does)) = self.now.take()
             && from < column
@@ -54,8 +59,7 @@ pub fn svg(recording: &Recording, name: &str) -> Result<String, Wrong> {
     let height = TOP + LANE * lanes.len() as f64 + 34.0;
     let step = (WIDTH - LEFT - 4.0) / columns as f64;
     let stage = &recording.header.stage;
-    let has_tasks =
-        recording.steps.iter().any(|it| matches!(it.event, Event::Spawn { .. }));
+    let has_tasks = recording.has_tasks();
     let who = if has_tasks { "task" } else { "thread" };
     let mut out = String::new();
     let _ = writeln!(
@@ -65,7 +69,7 @@ pub fn svg(recording: &Recording, name: &str) -> Result<String, Wrong> {
          font-size=\"13\" fill=\"currentColor\" stroke=\"none\">\n\
          <title id=\"{name}-title\">A recording of {stage}, from left to right</title>\n\
          <desc id=\"{name}-desc\">A lane for each {who}, a column for each of {columns} steps. {}</desc>",
-        describe(&lanes, has_tasks)
+        describe(&lanes)
     );
     for (i, lane) in lanes.iter().enumerate() {
         let y = TOP + LANE * i as f64;
@@ -124,66 +128,73 @@ fn part(out: &mut String, x: f64, y: f64, width: f64, does: Does) {
 }
 
 /// For those who do not see it: who does what, how often.
-fn describe(lanes: &[Lane], has_tasks: bool) -> String {
+fn describe(lanes: &[Lane]) -> String {
     let count = |lane: &Lane, does| lane.parts.iter().filter(|it| it.2 == does).count();
     let times = |count| match count {
         1 => "once".to_string(),
         2 => "twice".to_string(),
         count => format!("{count} times"),
     };
-    let sentence = |lane: &Lane| match has_tasks && lane.name.starts_with("task") {
-        true => format!("{} runs {}.", lane.name, times(count(lane, Does::Runs))),
+    let sentence = |lane: &Lane| match lane.is_task {
+        true => format!("Task {} runs {}.", lane.name, times(count(lane, Does::Runs))),
         false => format!("{} sleeps {}.", lane.name, times(count(lane, Does::Sleeps))),
     };
     lanes.iter().map(sentence).collect::<Vec<_>>().join(" ")
 }
 
 fn lanes(recording: &Recording) -> Result<(Vec<Lane>, usize), Wrong> {
-    /// The lane of calls, where they are the scheduler's.
-    const SCHEDULER: (u8, u64) = (1, 0);
-    let mut lanes: BTreeMap<(u8, u64), Lane> = BTreeMap::new();
+    let mut lanes = Lanes::default();
     let mut fold = Fold::new(&recording.header);
-    let mut column = 0;
     for step in &recording.steps {
         let applied = fold.apply(&step.event);
         applied.map_err(|why| Wrong { line: step.number, why })?;
-        let mut set = |key, name: &dyn Fn() -> String, now| {
-            let new = || Lane { name: name(), parts: vec![], now: None };
-            lanes.entry(key).or_insert_with(new).change(column, now);
-        };
-        let (task, now) = match &step.event {
-            Event::Spawn { task, name } => {
-                set((0, *task), &|| format!("{task} {name}"), Some(Does::IsReady));
-                (None, None)
-            }
-            Event::Resume { task, .. } => (Some(*task), Some(Does::Runs)),
-            Event::Yield(it) => (Some(it.task), Some(Does::Waits)),
-            Event::Happened(it) => (Some(it.task), Some(Does::IsReady)),
-            Event::Finish { task, .. } => (Some(*task), None),
-            Event::Enter(call) | Event::Leave(call) => {
-                let name = match call.th {
-                    Some(th) => format!("thread {th}"),
-                    None if fold.tasks.is_empty() => "the thread".to_string(),
-                    None => call.call.clone(),
-                };
-                let key = call.th.map_or(SCHEDULER, |th| (0, th));
-                let is_enter = matches!(step.event, Event::Enter(_));
-                let after = (fold.tasks.is_empty()).then_some(Does::Runs);
-                set(
-                    key,
-                    &|| name.clone(),
-                    if is_enter { Some(Does::Sleeps) } else { after },
-                );
-                (None, None)
-            }
-            Event::State(_) | Event::Other => continue,
-            _ => (None, None),
-        };
-        if let Some(lane) = task.and_then(|task| lanes.get_mut(&(0, task))) {
-            lane.change(column, now);
+        if !matches!(step.event, Event::State(_) | Event::Other) {
+            lanes.add(&step.event, recording.has_tasks());
+            lanes.columns += 1;
         }
-        column += 1;
     }
-    lanes.values_mut().for_each(|lane| lane.change(column, None));
-    Ok((lanes.into_values().collect(), column.max(1)))
+    let Lanes { mut lanes, columns } = lanes;
+    lanes.values_mut().for_each(|lane| lane.change(columns, None));
+    Ok((lanes.into_values().collect(), columns.max(1)))
+}
+
+#[derive(Default)]
+struct Lanes {
+    /// Those of tasks come first, by number; then those of system calls, by thread.
+    lanes: BTreeMap<(bool, u64), Lane>,
+    /// How many steps there were.
+    columns: usize,
+}
+
+impl Lanes {
+    fn add(&mut self, event: &Event, has_tasks: bool) {
+        match event {
+            Event::Spawn { task, name } => self.task(*task, name, Some(Does::IsReady)),
+            Event::Resume { task, .. } => self.task(*task, "", Some(Does::Runs)),
+            Event::Yield(it) => self.task(it.task, "", Some(Does::Waits)),
+            Event::Happened(it) => self.task(it.task, "", Some(Does::IsReady)),
+            Event::Finish { task, .. } => self.task(*task, "", None),
+            Event::Enter(call) => self.call(call, has_tasks, Some(Does::Sleeps)),
+            Event::Leave(call) => {
+                self.call(call, has_tasks, (!has_tasks).then_some(Does::Runs));
+            }
+            _ => {}
+        }
+    }
+
+    fn task(&mut self, task: u64, name: &str, does: Option<Does>) {
+        let name = format!("{task} {name}");
+        let lane = self.lanes.entry((false, task));
+        lane.or_insert_with(|| Lane::new(name, true)).change(self.columns, does);
+    }
+
+    fn call(&mut self, call: &Call, has_tasks: bool, does: Option<Does>) {
+        let name = match call.th {
+            Some(th) => format!("thread {th}"),
+            None if has_tasks => call.call.clone(),
+            None => "the thread".to_string(),
+        };
+        let lane = self.lanes.entry((true, call.th.unwrap_or(0)));
+        lane.or_insert_with(|| Lane::new(name, false)).change(self.columns, does);
+    }
 }

@@ -186,6 +186,11 @@ impl fmt::Display for Wrong {
 impl std::error::Error for Wrong {}
 
 impl Recording {
+    /// Whether what was recorded has tasks; stages 01 to 03 have none.
+    pub fn has_tasks(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.event, Event::Spawn { .. }))
+    }
+
     /// Reads a recording. One that is still being written may end in the middle of a line.
     ///
     /// # Errors

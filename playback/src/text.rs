@@ -14,8 +14,7 @@ const NOTHING: &str = "-";
 ///
 /// If the steps do not add up.
 pub fn table(recording: &Recording) -> Result<String, Wrong> {
-    let has_tasks =
-        recording.steps.iter().any(|it| matches!(it.event, Event::Spawn { .. }));
+    let has_tasks = recording.has_tasks();
     let mut table = Table::default();
     table.row(if has_tasks {
         vec!["step", "ms", "what", "", "runs", "ready", "read-waiting", "write-waiting"]
