@@ -126,7 +126,11 @@ impl<T: Trace> Ready<T> {
     #[inline(always)]
     pub fn push(&self, task: Submitted, data: Data) {
         if !matches!(data, Data::Start) {
-            self.trace(|| Step::Happened { task: task.id(), data: &data });
+            self.trace(|| Step::Happened {
+                task: task.id(),
+                data: &data,
+                at_once: false,
+            });
         }
         self.queue.borrow_mut().push_back((task, data));
     }

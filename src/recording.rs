@@ -226,17 +226,17 @@ impl Recording {
         }
     }
 
-    fn happened(&mut self, task: TaskId, data: &Data) {
+    fn happened(&mut self, task: TaskId, data: &Data, at_once: bool) {
+        let Some(wait) = self.waits.remove(&task) else { return };
+        let mut connection = wait.fd.and_then(|fd| self.connection(fd));
         match data {
-            Data::Connected(Ok(client)) => self.accepted(client),
+            Data::Connected(Ok(client)) => {
+                self.accepted(client);
+                connection = Some(self.connections);
+            }
             Data::Closed => self.closed(),
             _ => {}
         }
-        let Some(wait) = self.waits.remove(&task) else { return };
-        let connection = match data {
-            Data::Connected(Ok(_)) => Some(self.connections),
-            _ => wait.fd.and_then(|fd| self.connection(fd)),
-        };
         let mut line = self.line("happened");
         line.number("task", task);
         line.word("op", wait.want);
@@ -257,6 +257,9 @@ impl Recording {
         }
         if let Some(connection) = connection {
             line.number("conn", connection);
+        }
+        if at_once {
+            line.raw("at_once", "true");
         }
         line.end();
     }
@@ -371,7 +374,9 @@ impl Trace for Recording {
                 line.readiness(ready);
                 line.end();
             }
-            Step::Happened { task, data } => self.happened(task, data),
+            Step::Happened { task, data, at_once } => {
+                self.happened(task, data, at_once);
+            }
             Step::Finish { task, panicked } => self.finish(task, panicked),
             Step::Stop => self.line("stop").end(),
             Step::State(state) => self.state(state),

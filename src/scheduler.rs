@@ -165,7 +165,12 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
                     break;
                 }
                 (times, left) = (times + 1, left - 1);
-                self.ready.trace(|| Step::Happened { task: task.id(), data: &data });
+                let id = task.id();
+                self.ready.trace(|| Step::Happened {
+                    task: id,
+                    data: &data,
+                    at_once: true,
+                });
                 stepped = self.ready.resume(task, data);
             }
         }

@@ -93,12 +93,14 @@ pub enum Step<'a> {
         ready: &'a [Readiness],
     },
     /// An event has happened (or has failed); its task and its result are the last on the ready
-    /// queue.
+    /// queue, unless the task goes on at once.
     Happened {
         /// The task that waited for it.
         task: TaskId,
         /// Its result.
         data: &'a Data,
+        /// The task is resumed next, without a turn on the ready queue.
+        at_once: bool,
     },
     /// A task has come to its end.
     Finish {

@@ -109,7 +109,10 @@ const APPLY = {
   happened: (state, event) => {
     const { task, op, fd, len = null, error } = event;
     const result = error ?? (op === "accept" ? { fd } : len);
-    return count(put(state, "ready", { task, with: result }), event);
+    const next = event.at_once
+      ? { ...without(state, task), held: task }
+      : put(state, "ready", { task, with: result });
+    return count(next, event);
   },
   finish: (state, { task }) => {
     const tasks = new Map(state.tasks);
@@ -255,7 +258,10 @@ const SAYS = {
       sleep: `The time has come.`,
     }[op];
     const failed = `The ${op}${fd === undefined ? "" : ` on ${fd}`} fails: ${error}.`;
-    return `${error ? failed : what} Task ${task} and this result go onto the ready queue.`;
+    const next = event.at_once
+      ? `Task ${task} goes on with it at once.`
+      : `Task ${task} and this result go onto the ready queue.`;
+    return `${error ? failed : what} ${next}`;
   },
   finish: ({ task, panicked }) =>
     panicked ? `Task ${task} panics. The others go on.` : `Task ${task} finishes.`,

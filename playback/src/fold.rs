@@ -95,7 +95,8 @@ impl Fold {
                 self.ready.push_back(*task);
             }
             Event::Resume { task, .. } => {
-                if self.ready.front() != Some(task) {
+                let goes_on_at_once = self.held == Some(*task);
+                if !goes_on_at_once && self.ready.front() != Some(task) {
                     let first = self.ready.front().map(|it| format!("task {it}"));
                     let first = first.unwrap_or("nobody".to_string());
                     return Err(format!(
@@ -121,7 +122,10 @@ impl Fold {
             }
             Event::Happened(happened) => {
                 self.take(happened.task)?;
-                self.ready.push_back(happened.task);
+                match happened.at_once {
+                    true => self.held = Some(happened.task),
+                    false => self.ready.push_back(happened.task),
+                }
             }
             Event::Finish { task, .. } => {
                 self.take(*task)?;

@@ -134,6 +134,8 @@ pub struct Happened {
     pub data: Option<String>,
     pub conn: Option<u64>,
     pub error: Option<String>,
+    #[serde(default)]
+    pub at_once: bool,
 }
 
 /// A system call.

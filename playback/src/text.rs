@@ -120,7 +120,7 @@ fn parked(task: u64, on: &str) -> String {
 }
 
 fn happened(it: &Happened) -> String {
-    let Happened { task, op, fd, len, data, conn, error } = it;
+    let Happened { task, op, fd, len, data, conn, error, at_once } = it;
     let fd = fd.map_or(String::new(), |fd| format!(" {fd}"));
     let what = match (op.as_str(), error) {
         (_, Some(error)) => format!("{op}{fd} failed: {error}"),
@@ -130,7 +130,8 @@ fn happened(it: &Happened) -> String {
         ("sleep", _) => "slept".to_string(),
         _ => format!("{op}d{fd}"),
     };
-    format!("task {task}: {what}")
+    let next = if *at_once { ", goes on at once" } else { "" };
+    format!("task {task}: {what}{next}")
 }
 
 fn enter(call: &Call) -> String {

@@ -18,7 +18,7 @@ fn run(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// Wrong usage: the status is 2, and the message names the argument and points to the help.
-fn assert_wrong_usage(stage: &Stage, arguments: &[&str], named: &str) {
+pub fn assert_wrong_usage(stage: &Stage, arguments: &[&str], named: &str) {
     let (status, out, err) = run(stage, arguments);
     assert_eq!(status, Some(2), "{err}");
     assert_eq!(out, "");
@@ -44,6 +44,7 @@ pub fn help_and_version(stage: &Stage) {
             assert!(out.contains(part), "{part} is not in {out}");
         }
         assert_eq!(out.contains("--lines"), stage.lines);
+        assert_eq!(out.contains("--trace FILE"), stage.trace);
     }
     let version = format!("{} {}\n", stage.name, env!("CARGO_PKG_VERSION"));
     assert_eq!(run(stage, &["--version"]), (Some(0), version, String::new()));

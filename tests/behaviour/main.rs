@@ -16,6 +16,7 @@ mod fairness;
 mod limits;
 mod lines;
 mod original;
+mod recording;
 mod server;
 mod signals;
 mod stage;
@@ -75,6 +76,10 @@ suite! {
             port_in_use quiet the_log closed_standard_output closed_standard_error
             unread_standard_output ipv6 both_families
             lines_is_a_flag_of_later_stages;
+        recording:
+            trace_is_an_option_of_later_stages a_recorded_server_serves
+            a_recording_can_be_followed a_recording_that_cannot_be_written
+            a_full_disk the_largest_file;
         lines:
             line_ends empty_lines long_lines split_and_joined_lines bytes_that_are_not_text
             a_last_line_without_newline a_line_that_is_too_long

@@ -34,6 +34,8 @@ pub struct Stage {
     pub stops_gracefully: bool,
     /// It has the flag `--lines`.
     pub lines: bool,
+    /// It has the option `--trace`.
+    pub trace: bool,
     /// The buffer that an idle connection keeps: after small messages, and after a line of 8,000
     /// bytes.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "seen in /proc"))]
@@ -65,6 +67,7 @@ pub const BLOCKING: Stage = Stage {
     linux_only: false,
     stops_gracefully: false,
     lines: false,
+    trace: false,
     buffers: (0, 0),
     calls_of_an_echo: (2.0, 2.0),
 };
@@ -91,6 +94,7 @@ pub const SCHEDULER: Stage = Stage {
     program: Program::Binary(env!("CARGO_BIN_EXE_04_scheduler")),
     stops_gracefully: true,
     lines: true,
+    trace: true,
     ..SELECT
 };
 
@@ -111,6 +115,7 @@ pub const ASYNC_AWAIT: Stage = Stage {
     descriptors: if cfg!(target_os = "linux") { None } else { Some(1024) },
     thousands: cfg!(target_os = "linux"),
     linux_only: false,
+    trace: false,
     buffers: (1024, 16 * 1024),
     ..EPOLL
 };
@@ -128,6 +133,7 @@ pub const BY_HAND: Stage = Stage {
     name: "by_hand",
     program: Program::Example("by_hand"),
     lines: false,
+    trace: false,
     ..SCHEDULER
 };
 

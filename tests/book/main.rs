@@ -19,6 +19,7 @@ mod markdown;
 mod notes;
 mod pages;
 mod players;
+mod recordings;
 mod timetables;
 
 use std::fmt;
@@ -39,6 +40,7 @@ fn check(root: &Path) -> Vec<Defect> {
     let book = Book::open(root, &mut defects);
     anchors::check(&book, &mut defects);
     figures::check(&book, &mut defects);
+    recordings::check(&book, &mut defects);
     for page in &book.pages {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);

@@ -172,7 +172,7 @@ impl Trace for Recorder {
             }
             Step::Enter { call, .. } => format!("enter {call}"),
             Step::Leave { call, ready } => format!("leave {call} with {}", ready.len()),
-            Step::Happened { task, data: result } => {
+            Step::Happened { task, data: result, .. } => {
                 format!("happened {task} {}", data(result))
             }
             Step::Finish { task, panicked } => {

@@ -21,6 +21,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use playback::read::Recording;
+
 const HELP: &str = "\
 The project's chores.
 
@@ -34,7 +36,10 @@ For readers:
 
 Chores:
   check   what a change must pass: format, lints, documentation, the build, the tests
-  record  runs the terminal sessions that the book shows, and records them and its diffs anew
+  record  runs the terminal sessions that the book shows and the servers that it plays, and
+          records them and its diffs anew
+  perfetto FILE
+          prints a recording of --trace in the format that https://ui.perfetto.dev opens
   break   breaks the code in one of the ways of the book's page 'What goes wrong';
           without a name, lists them
   mend    takes that back
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["check"] => check(),
         ["record"] => record(),
+        ["perfetto", file] => perfetto(file),
         ["break"] => breaks::list(),
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
@@ -106,6 +112,7 @@ fn check() -> Result<(), String> {
     run(&readme_test_command()?, &[])?;
     run("cargo test --package xtask", &[])?;
     exercises::prove()?;
+    run("cargo test --package playback", &[])?;
     breaks::prove()?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())
@@ -115,7 +122,18 @@ fn check() -> Result<(), String> {
 /// The tests that compare the recordings make them if they are asked to.
 fn record() -> Result<(), String> {
     run("cargo build --bins --examples", &[])?;
-    run("cargo test --test sessions --test diffs", &[("RECORD_SESSIONS", "1")])
+    let tests = "cargo test --test sessions --test traces --test diffs";
+    run(tests, &[("RECORD_SESSIONS", "1")])
+}
+
+/// Prints a recording in the format of Chrome's tracing.
+fn perfetto(file: &str) -> Result<(), String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{file}: {error}");
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
+    let exported = playback::perfetto::export(&recording);
+    println!("{}", exported.map_err(|error| wrong(&error))?);
+    Ok(())
 }
 
 /// The command that the README gives for the tests: it is the one that must work.

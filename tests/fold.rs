@@ -1,0 +1,178 @@
+//! Whatever a scheduler does, its recording tells where all its tasks are: for random runs, the
+//! steps lead to the scheduler's own state before each wait.
+
+#[path = "scripted/mod.rs"]
+#[expect(dead_code, reason = "other tests need the rest of it")]
+mod scripted;
+
+use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use std::{env, fs, process};
+
+use bricks::event::sleep;
+use bricks::net::Socket;
+use bricks::recording::{Recording, Source};
+use bricks::scheduler::Scheduler;
+use bricks::task::{Co, Coroutine, Task};
+use bricks::trace::{Step, Trace};
+use playback::fold::Fold;
+use playback::perfetto;
+use playback::read;
+use playback::text;
+use proptest::prelude::*;
+
+use scripted::{Client, Random};
+
+/// Records a state before every wait.
+struct Every(Recording);
+
+impl Trace for Every {
+    fn record(&mut self, step: Step<'_>) {
+        self.0.record(step);
+    }
+
+    fn wants_state(&self) -> bool {
+        true
+    }
+}
+
+/// A file that is removed when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Scratch(env::temp_dir().join(format!("bricks-fold-{}-{number}", process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn recording_in(file: &Scratch) -> Recording {
+    let source = Source { stage: "fold", path: file!(), text: include_str!("fold.rs") };
+    Recording::create(&file.0, source).unwrap()
+}
+
+fn echo_task(client: Socket) -> impl Task {
+    Coroutine::new(async move |co: Co| {
+        loop {
+            let bytes = co.yield_(client.recv()).await.unwrap();
+            if bytes.is_empty() {
+                break;
+            }
+            co.yield_(client.send(bytes)).await.unwrap();
+        }
+        co.yield_(sleep(Duration::from_micros(50))).await;
+        co.yield_(client.close()).await;
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_steps_lead_to_the_schedulers_own_state(
+        seed in any::<u64>(),
+        try_first in any::<bool>(),
+        stop_early in any::<bool>(),
+        sizes in prop::collection::vec(0..100_000_usize, 1..6),
+    ) {
+        let file = Scratch::new();
+        let clients = Rc::new(RefCell::new(vec![]));
+        let poller = Random::new(seed, try_first, Rc::clone(&clients));
+        let mut scheduler = Scheduler::with_trace(poller, Every(recording_in(&file)));
+        for (i, size) in (0..).zip(&sizes) {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            clients.borrow_mut().push(Client::new(theirs, *size, seed ^ i));
+            scheduler.submit_task(echo_task(Socket::new(ours).unwrap()));
+        }
+        if stop_early {
+            scheduler.stop();
+        }
+        scheduler.run().unwrap();
+        drop(scheduler);
+
+        let written = fs::read_to_string(&file.0).unwrap();
+        let recording = read::Recording::read(&written).unwrap();
+        prop_assert!(!recording.cut_off);
+        let mut fold = Fold::new(&recording.header);
+        let mut waits = 0;
+        for step in &recording.steps {
+            let applied = fold.apply(&step.event);
+            prop_assert!(applied.is_ok(), "line {}: {:?}", step.number, applied);
+            waits += usize::from(matches!(step.event, read::Event::Enter(_)));
+        }
+        prop_assert!(fold.tasks.is_empty(), "all have finished");
+        prop_assert_eq!(fold.verified, waits);
+        prop_assert!(waits > 0 || stop_early);
+        // And whoever shows it finds nothing to complain of.
+        prop_assert!(text::table(&recording).is_ok());
+        prop_assert!(perfetto::export(&recording).is_ok());
+    }
+}
+
+const HEADER: &str =
+    r#"{"t":0,"e":"trace","v":1,"stage":"s","src":"s.rs","sha":"0","init":{}}"#;
+
+/// What is wrong with a recording whose steps are these.
+fn wrong(steps: &[&str]) -> String {
+    let steps = steps.iter().map(|step| format!("{{\"t\":1,{step}}}"));
+    let lines: Vec<String> = [HEADER.to_string()].into_iter().chain(steps).collect();
+    let recording = match read::Recording::read(&lines.join("\n")) {
+        Ok(recording) => recording,
+        Err(error) => return error.to_string(),
+    };
+    match text::table(&recording) {
+        Ok(table) => table,
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_recording_that_does_not_add_up_is_found_out() {
+    const SPAWN: &str = r#""e":"spawn","task":1,"name":"one""#;
+    const RESUME: &str = r#""e":"resume","task":1,"with":null"#;
+    const YIELD: &str = r#""e":"yield","task":1,"want":"read","fd":5,"line":7"#;
+    const PARK: &str = r#""e":"park","task":1,"on":"read","fd":5"#;
+    const HAPPENED: &str = r#""e":"happened","task":1,"op":"read","fd":5,"len":0"#;
+    const STATE: &str = r#""e":"state","running":1,"ready":[],"read":[[5,1]],"write":[]"#;
+    let right = wrong(&[SPAWN, RESUME, YIELD, PARK, STATE, HAPPENED]);
+    assert!(right.contains("agree with 1 checkpoints"), "{right}");
+    for (steps, expected) in [
+        (&[RESUME][..], "line 2: task 1 is resumed, but nobody is at the front"),
+        (&[SPAWN, YIELD], "line 3: task 1 yields, but it was not running"),
+        (&[SPAWN, SPAWN], "line 3: there is a task 1 already"),
+        (&[PARK], "line 2: there is no task 1"),
+        (&[SPAWN, RESUME, YIELD, STATE], "line 5: the steps lead to"),
+        (&[SPAWN, STATE], "line 3: the steps lead to"),
+        (&[r#""e":"spawn","task":"x""#], "line 2: no step: "),
+    ] {
+        let why = wrong(steps);
+        assert!(why.starts_with(expected), "{why}");
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_said_to_be_none() {
+    let why = |text: &str| read::Recording::read(text).unwrap_err().to_string();
+    assert!(why("").contains("the file is empty"));
+    assert!(
+        why("listening on 127.0.0.1:8000\n").starts_with("line 1: this is no recording")
+    );
+    assert!(why(&HEADER.replace("\"v\":1", "\"v\":2")).contains("version 2"));
+    // A live recording may end in the middle of a line; no other line may.
+    let cut = format!("{HEADER}\n{{\"t\":1,\"e\":\"st");
+    assert!(read::Recording::read(&cut).unwrap().cut_off);
+    assert!(why(&format!("{cut}\n{HEADER}")).starts_with("line 2: no step"));
+}
