@@ -43,7 +43,12 @@ const FILES: [(&str, &str); 12] = [
         ),
     ),
     ("src/whole.rs", "fn whole() {}\n"),
-    (RECORDING, "{\"t\":0,\"e\":\"trace\",\"v\":1,\"src\":\"src/run.rs\"}\n"),
+    // The hash is what `git hash-object` prints for the file below.
+    (
+        RECORDING,
+        "{\"t\":0,\"e\":\"trace\",\"v\":1,\"src\":\"src/run.rs\",\
+         \"sha\":\"b4885b9c77f377c4bd5570824da9665dcb743eec\"}\n",
+    ),
     ("src/run.rs", concat!("// ANCHOR: run\n", "fn run() {}\n", "// ANCHOR_END: run\n")),
     ("chapters/traces/run.txt", "1  the recording begins\n"),
 ];

@@ -11,16 +11,16 @@ pub fn check(book: &Book, defects: &mut Defects) {
         let text = book.read(&path).unwrap_or_default();
         let header = text.lines().next().unwrap_or_default();
         let header: Value = serde_json::from_str(header).unwrap_or_default();
-        let field = |name: &str| header[name].as_str().unwrap_or_default();
-        match book.read(field("src")) {
-            None => {
-                defects.add(&path, 1, "name the source in \"src\": there is no such file")
-            }
-            Some(source) if git_hash(&source) != field("sha") => {
-                let message = "has moved on: run `cargo xtask record`";
-                defects.add(&path, 1, format!("{} {message}", field("src")));
-            }
-            Some(_) => {}
+        let field = |name: &str| header[name].as_str();
+        let Some(src) = field("src") else {
+            defects.add(&path, 1, "name the source in \"src\"");
+            continue;
+        };
+        // Whether there is such a file is asked where it is shown, in `players.rs`.
+        let source = book.read(src);
+        if source.is_some_and(|source| Some(&*git_hash(&source)) != field("sha")) {
+            let message = format!("{src} has moved on: run `cargo xtask record`");
+            defects.add(&path, 1, message);
         }
     }
 }
