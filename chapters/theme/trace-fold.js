@@ -8,7 +8,7 @@ const MOST_LINES = 20_000;
 // Where a task can wait: it is in one of these lists at most.
 const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
 
-// The calls that do something. All others ask what is ready.
+// The calls that do something.
 const DIRECT = ["accept", "recv", "send"];
 
 // What lines of each kind must have, with an example of it.
@@ -109,10 +109,8 @@ const APPLY = {
   happened: (state, event) => {
     const { task, op, fd, len = null, error } = event;
     const result = error ?? (op === "accept" ? { fd } : len);
-    const next = event.at_once
-      ? { ...without(state, task), held: task }
-      : put(state, "ready", { task, with: result });
-    return count(next, event);
+    if (event.at_once) return count({ ...without(state, task), held: task }, event);
+    return count(put(state, "ready", { task, with: result }), event);
   },
   finish: (state, { task }) => {
     const tasks = new Map(state.tasks);
@@ -258,10 +256,8 @@ const SAYS = {
       sleep: `The time has come.`,
     }[op];
     const failed = `The ${op}${fd === undefined ? "" : ` on ${fd}`} fails: ${error}.`;
-    const next = event.at_once
-      ? `Task ${task} goes on with it at once.`
-      : `Task ${task} and this result go onto the ready queue.`;
-    return `${error ? failed : what} ${next}`;
+    const next = event.at_once ? "goes on" : "and this result go onto the ready queue";
+    return `${error ? failed : what} Task ${task} ${next}.`;
   },
   finish: ({ task, panicked }) =>
     panicked ? `Task ${task} panics. The others go on.` : `Task ${task} finishes.`,
@@ -311,8 +307,7 @@ const SAYS = {
 
 // ---- Questions ----
 
-// What a reader may predict before this event, and which of the choices are right; null if
-// there is nothing to choose from.
+// What a reader may predict before this event; null if there is nothing to choose from.
 function question(event, before) {
   const choices = CHOICES[event.e]?.(event, before) ?? [];
   const text = event.e === "resume" ? "Which task runs next?" : `What will ${event.call} say?`;
@@ -339,8 +334,7 @@ const CHOICES = {
 
 // ---- Two recordings ----
 
-// Pairs of places in two lists of states, such that both have echoed the same number of bytes
-// wherever they can.
+// Pairs of places in two lists of states that have echoed the same number of bytes.
 function align(a, b) {
   const pairs = [];
   let from = [0, 0];
