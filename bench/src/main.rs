@@ -176,7 +176,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
             }
             Arg::Long("quick") => {
                 options.scenarios.retain(|it| it.quick);
-                (options.rounds, options.turns) = (2, 8);
+                (options.rounds, options.turns) = (2, 6);
             }
             Arg::Long("servers") => {
                 let names: String = arguments.value()?.parse()?;

@@ -38,10 +38,7 @@ pub const ALL: [Scenario; 18] = [
     ping("ping512", "512 clients send 64 bytes each", 512),
     idle("idle300", "64 clients send 64 bytes each, 300 more are silent", 300),
     idle("idle600", "64 clients send 64 bytes each, 600 more are silent", 600),
-    Scenario {
-        quick: true,
-        ..idle("idle900", "64 clients send 64 bytes each, 900 more are silent", 900)
-    },
+    idle("idle900", "64 clients send 64 bytes each, 900 more are silent", 900),
     idle("idle2000", "64 clients send 64 bytes each, 2,000 more are silent", 2000),
     idle("idle4000", "64 clients send 64 bytes each, 4,000 more are silent", 4000),
     idle("idle8000", "64 clients send 64 bytes each, 8,000 more are silent", 8000),
