@@ -64,26 +64,24 @@ impl EchoServer {
 impl Task for EchoServer {
     fn send(&mut self, data: Data) -> Resumed {
         // Two places to be suspended at, accept and sleep, and the data tells which it was.
-        if let Data::Connected(accepted) = data {
-            match accepted {
-                Ok(client) => {
-                    self.backoff.accepted();
-                    let addr = client.peer().expect("an accepted socket has a peer");
-                    self.log.connection(addr);
-                    self.scheduler
-                        .submit_task(ClientHandler::new(client, addr, self.log));
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {
+        match data {
+            Data::Connected(client) => {
+                self.backoff.accepted();
+                let addr = client.peer().expect("an accepted socket has a peer");
+                self.log.connection(addr);
+                self.scheduler.submit_task(ClientHandler::new(client, addr, self.log));
+            }
+            Data::Failed(error) if error.kind() == ErrorKind::Interrupted => {
+                return Resumed::Finished;
+            }
+            Data::Failed(error) => match self.backoff.after(error) {
+                Ok(pause) => return Resumed::yielded(sleep(pause)),
+                Err(error) => {
+                    self.scheduler.fail(error);
                     return Resumed::Finished;
                 }
-                Err(error) => match self.backoff.after(error) {
-                    Ok(pause) => return Resumed::yielded(sleep(pause)),
-                    Err(error) => {
-                        self.scheduler.fail(error);
-                        return Resumed::Finished;
-                    }
-                },
-            }
+            },
+            _ => {} // the start, or the end of a pause
         }
         Resumed::yielded(self.sock.accept())
     }
@@ -122,23 +120,21 @@ impl Task for ClientHandler {
     fn send(&mut self, data: Data) -> Resumed {
         match (std::mem::replace(&mut self.state, State::Finished), data) {
             (State::Unstarted { client }, _)
-            | (State::Sending { client }, Data::Sent(Ok(_))) => {
+            | (State::Sending { client }, Data::Sent(_)) => {
                 let event = client.recv();
                 self.state = State::Receiving { client };
                 Resumed::yielded(event)
             }
-            (State::Receiving { client }, Data::Received(Ok(bytes)))
-                if !bytes.is_empty() =>
-            {
+            (State::Receiving { client }, Data::Received(bytes)) if !bytes.is_empty() => {
                 let event = client.send(bytes);
                 self.state = State::Sending { client };
                 Resumed::yielded(event)
             }
-            (State::Receiving { client }, Data::Received(Ok(_))) => {
+            (State::Receiving { client }, Data::Received(_)) => {
                 self.state = State::Closing;
                 Resumed::yielded(client.close())
             }
-            (_, Data::Received(Err(error)) | Data::Sent(Err(error))) => {
+            (_, Data::Failed(error)) => {
                 log::problem(format_args!("{}: {error}", self.addr));
                 self.finish()
             }
@@ -165,7 +161,7 @@ impl Task for StopOnSignal {
     fn send(&mut self, data: Data) -> Resumed {
         match data {
             Data::Start => return Resumed::yielded(self.signals.recv()),
-            Data::Received(Err(error)) => self.scheduler.fail(error),
+            Data::Failed(error) => self.scheduler.fail(error),
             _ => self.scheduler.stop(),
         }
         Resumed::Finished

@@ -134,11 +134,13 @@ pub enum Data {
     /// Nothing has happened yet: the first `send` only starts the task ("primes" it).
     Start,
     /// The result of a [`ConnectEvent`]: the client, which knows its address.
-    Connected(io::Result<Socket>),
+    Connected(Socket),
     /// The result of a [`ReceiveEvent`]: the bytes; none at all at the end of input.
-    Received(io::Result<Buffer>),
+    Received(Buffer),
     /// The result of a [`SendEvent`]: how many bytes were sent, which is all of them.
-    Sent(io::Result<usize>),
+    Sent(usize),
+    /// The result of any of these three if the system refuses.
+    Failed(io::Error),
     /// The result of a [`SleepEvent`].
     Slept,
     /// The result of a [`CloseEvent`].
@@ -258,7 +260,7 @@ impl Event {
     /// What comes of an event while its driver stops: no new client; of input only what is there
     /// already, and then its end; or, with `end`, the end at once.
     pub fn happen_last(self, end: bool, buffers: &mut Buffers) -> Data {
-        const END_OF_INPUT: fn() -> Data = || Data::Received(Ok(Buffer::default()));
+        const END_OF_INPUT: fn() -> Data = || Data::Received(Buffer::default());
         match self {
             Event::Receive(_) if end => END_OF_INPUT(),
             Event::Receive(event) => match event.happen(buffers) {
@@ -320,9 +322,7 @@ impl Event {
     /// The result for the task if the event cannot happen.
     pub fn failed(self, error: io::Error) -> Data {
         match self {
-            Event::Connect(_) => Data::Connected(Err(error)),
-            Event::Receive(_) => Data::Received(Err(error)),
-            Event::Send(_) => Data::Sent(Err(error)),
+            Event::Connect(_) | Event::Receive(_) | Event::Send(_) => Data::Failed(error),
             Event::Sleep(_) => Data::Slept,
             Event::Close(_) => Data::Closed,
         }
@@ -338,10 +338,14 @@ impl ConnectEvent {
     }
 
     fn completed(self, result: io::Result<Socket>) -> Happened {
-        match result {
-            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
-            client => Happened::Done { data: Data::Connected(client), short: false },
-        }
+        let data = match result {
+            Ok(client) => Data::Connected(client),
+            Err(error) if would_block(&error) => {
+                return Happened::WouldBlock(self.into());
+            }
+            Err(error) => Data::Failed(error),
+        };
+        Happened::Done { data, short: false }
     }
 }
 
@@ -355,11 +359,12 @@ impl ReceiveEvent {
     #[inline(always)]
     fn completed(self, result: io::Result<Buffer>) -> Happened {
         match result {
-            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
-            result => {
-                let short = result.as_ref().is_ok_and(|bytes| bytes.len() < RECEIVE_SIZE);
-                Happened::Done { data: Data::Received(result), short }
+            Ok(bytes) => {
+                let short = bytes.len() < RECEIVE_SIZE;
+                Happened::Done { data: Data::Received(bytes), short }
             }
+            Err(error) if would_block(&error) => Happened::WouldBlock(self.into()),
+            Err(error) => Happened::Done { data: Data::Failed(error), short: false },
         }
     }
 }
@@ -383,7 +388,7 @@ impl SendEvent {
                 return Happened::WouldBlock(self.into());
             }
             Err(error) => {
-                return Happened::Done { data: Data::Sent(Err(error)), short: false };
+                return Happened::Done { data: Data::Failed(error), short: false };
             }
             Ok(sent) => self.bytes.take_front(sent),
         }
@@ -392,7 +397,7 @@ impl SendEvent {
         }
         let sent = self.bytes.taken();
         buffers.recycle(self.bytes);
-        Happened::Done { data: Data::Sent(Ok(sent)), short: false }
+        Happened::Done { data: Data::Sent(sent), short: false }
     }
 }
 // ANCHOR_END: happens
@@ -455,7 +460,9 @@ pub trait Yield: Into<Event> {
 // ANCHOR: each_yields
 /// An event's place in [`Event`], and its result's place in [`Data`].
 macro_rules! yields {
-    ($($event:ident, $kind:ident, $pattern:pat => $result:expr => $output:ty;)*) => {$(
+    ($($event:ident, $kind:ident => $output:ty {
+        $($pattern:pat => $result:expr),*
+    })*) => {$(
         impl From<$event> for Event {
             fn from(event: $event) -> Event {
                 Event::$kind(event)
@@ -467,7 +474,7 @@ macro_rules! yields {
 
             fn output(data: Data) -> Option<$output> {
                 match data {
-                    $pattern => Some($result),
+                    $($pattern => Some($result),)*
                     _ => None,
                 }
             }
@@ -476,15 +483,23 @@ macro_rules! yields {
 }
 
 yields! {
-    ConnectEvent, Connect, Data::Connected(r) => accepted(r) => io::Result<(Socket, SocketAddr)>;
-    ReceiveEvent, Receive, Data::Received(r) => r => io::Result<Buffer>;
-    SendEvent, Send, Data::Sent(r) => r => io::Result<usize>;
-    SleepEvent, Sleep, Data::Slept => () => ();
-    CloseEvent, Close, Data::Closed => () => ();
+    ConnectEvent, Connect => io::Result<(Socket, SocketAddr)> {
+        Data::Connected(client) => with_peer(client),
+        Data::Failed(error) => Err(error)
+    }
+    ReceiveEvent, Receive => io::Result<Buffer> {
+        Data::Received(bytes) => Ok(bytes),
+        Data::Failed(error) => Err(error)
+    }
+    SendEvent, Send => io::Result<usize> {
+        Data::Sent(count) => Ok(count),
+        Data::Failed(error) => Err(error)
+    }
+    SleepEvent, Sleep => () { Data::Slept => () }
+    CloseEvent, Close => () { Data::Closed => () }
 }
 
-fn accepted(result: io::Result<Socket>) -> io::Result<(Socket, SocketAddr)> {
-    let client = result?;
+fn with_peer(client: Socket) -> io::Result<(Socket, SocketAddr)> {
     let addr = client.peer().ok_or(io::ErrorKind::Unsupported)?;
     Ok((client, addr))
 }

@@ -152,14 +152,12 @@ impl Recording {
         line.number("task", task);
         match with {
             Data::Start | Data::Slept | Data::Closed => line.raw("with", "null"),
-            Data::Connected(Ok(client)) => {
+            Data::Connected(client) => {
                 line.client("with", client.as_raw_fd());
             }
-            Data::Received(Ok(bytes)) => line.number("with", bytes.len() as u64),
-            Data::Sent(Ok(count)) => line.number("with", *count as u64),
-            Data::Connected(Err(error))
-            | Data::Received(Err(error))
-            | Data::Sent(Err(error)) => line.error("with", error),
+            Data::Received(bytes) => line.number("with", bytes.len() as u64),
+            Data::Sent(count) => line.number("with", *count as u64),
+            Data::Failed(error) => line.error("with", error),
         }
         line.end();
     }
@@ -230,7 +228,7 @@ impl Recording {
         let Some(wait) = self.waits.remove(&task) else { return };
         let mut connection = wait.fd.and_then(|fd| self.connection(fd));
         match data {
-            Data::Connected(Ok(client)) => {
+            Data::Connected(client) => {
                 self.accepted(client);
                 connection = Some(self.connections);
             }
@@ -242,17 +240,15 @@ impl Recording {
         line.word("op", wait.want);
         line.fd(wait.fd);
         match data {
-            Data::Received(Ok(bytes)) => {
+            Data::Received(bytes) => {
                 line.number("len", bytes.len() as u64);
                 line.bytes("data", shortened(bytes));
             }
-            Data::Sent(Ok(count)) => {
+            Data::Sent(count) => {
                 line.number("len", *count as u64);
                 line.bytes("data", &wait.sends.0[..wait.sends.1]);
             }
-            Data::Connected(Err(error))
-            | Data::Received(Err(error))
-            | Data::Sent(Err(error)) => line.error("error", error),
+            Data::Failed(error) => line.error("error", error),
             _ => {}
         }
         if let Some(connection) = connection {

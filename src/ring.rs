@@ -299,7 +299,7 @@ impl<T: Trace + 'static> Ring<T> {
 
     fn connected(&mut self, next: Option<(Event, Submitted, io::Result<Socket>)>) {
         if let Some((_, task, client)) = next {
-            self.finish(task, Data::Connected(client));
+            self.finish(task, client.map_or_else(Data::Failed, Data::Connected));
         }
     }
 

@@ -136,7 +136,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             for &(fd, direction) in &readiness {
                 // At this moment the event will happen without blocking.
                 if let Some((event, task)) = self.table(direction).remove(fd)
-                    && let Some((task, data)) = self.happen(direction, event, task)
+                    && let Some((task, data)) = self.happen((fd, direction), event, task)
                 {
                     self.ready.push(task, data);
                 }
@@ -194,11 +194,10 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
     #[inline(always)]
     fn happen(
         &mut self,
-        direction: Direction,
+        (fd, direction): Readiness,
         event: Event,
         task: Submitted,
     ) -> Option<(Submitted, Data)> {
-        let Some(fd) = event.fd() else { unreachable!("{NO_SOCKET}") };
         match event.happen(&mut self.buffers) {
             Happened::Done { data, short } => {
                 if short {
@@ -238,12 +237,12 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             return Some((task, self.happen_last(event, since)));
         }
         let Some(socket) = event.socket() else { unreachable!("{NO_SOCKET}") };
+        let fd = socket.as_raw_fd();
         match self.poller.watch(socket, direction) {
-            Ok(Watch::TryNow) => return self.happen(direction, event, task),
+            Ok(Watch::TryNow) => return self.happen((fd, direction), event, task),
             Ok(Watch::Wait) => {}
             Err(error) => return Some(self.give_up(event, task, error)),
         }
-        let fd = socket.as_raw_fd();
         let slot = match direction {
             Direction::Read => self.read_waiting.slot(fd),
             Direction::Write => self.write_waiting.slot(fd),

@@ -35,7 +35,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
         };
         list.borrow_mut().push(end);
     });
-    let received = |bytes: &str| Data::Received(Ok(Buffer::from(bytes.as_bytes())));
+    let received = |bytes: &str| Data::Received(Buffer::from(bytes.as_bytes()));
     let pieces = pieces.iter().map(|piece| received(piece));
     // Who asks again at the end of input is told again.
     let ends = [end(), end(), end()];
@@ -56,7 +56,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
 }
 
 fn end() -> Data {
-    Data::Received(Ok(Buffer::default()))
+    Data::Received(Buffer::default())
 }
 
 fn lines(pieces: &[&str]) -> Vec<String> {
@@ -115,7 +115,7 @@ fn bytes_that_are_not_text() {
 
 #[test]
 fn an_error() {
-    let gone = || Data::Received(Err(ErrorKind::ConnectionReset.into()));
+    let gone = || Data::Failed(ErrorKind::ConnectionReset.into());
     let (lines, _) = read(&["one\ntwo"], gone);
     assert_eq!(lines, ["one\n", "ConnectionReset"], "the caller must hear of an error");
 }

@@ -41,12 +41,12 @@ fn steps(results: impl IntoIterator<Item = Data>) -> Vec<String> {
 }
 
 fn name(name: &[u8]) -> Data {
-    Data::Received(Ok(Buffer::from(name)))
+    Data::Received(Buffer::from(name))
 }
 
 #[test]
 fn from_the_question_to_the_end() {
-    let sent = || Data::Sent(Ok(1));
+    let sent = || Data::Sent(1);
     let results = [Data::Start, sent(), name(b"Ada\n"), sent(), Data::Closed];
     assert_eq!(
         steps(results),
@@ -57,7 +57,7 @@ fn from_the_question_to_the_end() {
 
 #[test]
 fn a_client_without_a_name() {
-    let results = [Data::Start, Data::Sent(Ok(1)), name(b""), Data::Closed];
+    let results = [Data::Start, Data::Sent(1), name(b""), Data::Closed];
     assert_eq!(
         steps(results),
         ["send Your name? ", "receive", "close", "finished"],
@@ -69,17 +69,12 @@ fn a_client_without_a_name() {
 fn a_client_that_has_gone() {
     let gone = || ErrorKind::ConnectionReset.into();
     assert_eq!(
-        steps([Data::Start, Data::Sent(Err(gone())), Data::Closed]),
+        steps([Data::Start, Data::Failed(gone()), Data::Closed]),
         ["send Your name? ", "close", "finished"],
         "the question could not be sent: there is nobody to listen to"
     );
     assert_eq!(
-        steps([
-            Data::Start,
-            Data::Sent(Ok(1)),
-            Data::Received(Err(gone())),
-            Data::Closed
-        ]),
+        steps([Data::Start, Data::Sent(1), Data::Failed(gone()), Data::Closed]),
         ["send Your name? ", "receive", "close", "finished"],
         "the name could not be received"
     );

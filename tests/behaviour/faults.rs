@@ -157,7 +157,12 @@ pub fn accept_pauses(stage: &Stage) {
         return;
     }
     let file = report(stage, "accepts");
-    let first = if stage.one_at_a_time { "1" } else { "2" };
+    // The first client gets in. (Who tries before waiting may have called in vain before.)
+    let first = match stage {
+        stage if stage.one_at_a_time => "1",
+        stage if stage.thousands => "3",
+        _ => "2",
+    };
     let fault = format!("inject=accept4:error=EMFILE:when={first}+");
     let output = file.to_str().unwrap();
     let strace = ["strace", "-f", "-e", "trace=accept4", "-e", &fault, "-o", output];

@@ -204,9 +204,10 @@ fn kind(event: &Event) -> &'static str {
 fn data(data: &Data) -> String {
     match data {
         Data::Start => "nothing".to_string(),
-        Data::Connected(result) => format!("client {}", result.is_ok()),
-        Data::Received(result) => format!("bytes {:?}", result.as_ref().map(|b| b.len())),
-        Data::Sent(result) => format!("sent {result:?}"),
+        Data::Connected(_) => "client".to_string(),
+        Data::Received(bytes) => format!("bytes {}", bytes.len()),
+        Data::Sent(count) => format!("sent {count}"),
+        Data::Failed(error) => format!("failed {:?}", error.kind()),
         Data::Slept => "slept".to_string(),
         Data::Closed => "closed".to_string(),
     }

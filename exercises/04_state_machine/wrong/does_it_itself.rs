@@ -7,7 +7,7 @@
                 self.state = State::Listening(client);
                 Resumed::yielded(event)
             }
-            (State::Listening(client), Data::Received(Ok(name))) if !name.is_empty() => {
+            (State::Listening(client), Data::Received(name)) if !name.is_empty() => {
                 let _ = client.try_send(&[b"Hello, ", &*name].concat());
                 self.state = State::Closing;
                 Resumed::yielded(client.close())

@@ -6,12 +6,12 @@
                 self.state = State::Asking(client);
                 Resumed::yielded(event)
             }
-            (State::Asking(client), Data::Sent(Ok(_))) => {
+            (State::Asking(client), Data::Sent(_)) => {
                 let event = client.recv();
                 self.state = State::Listening(client);
                 Resumed::yielded(event)
             }
-            (State::Listening(client), Data::Received(Ok(name))) => {
+            (State::Listening(client), Data::Received(name)) => {
                 let event = client.send([b"Hello, ", &*name].concat());
                 self.state = State::Greeting(client);
                 Resumed::yielded(event)

@@ -11,7 +11,7 @@
                 self.state = State::Listening(client);
                 Resumed::yielded(event)
             }
-            (State::Listening(client), Data::Received(Ok(name))) if !name.is_empty() => {
+            (State::Listening(client), Data::Received(name)) if !name.is_empty() => {
                 let event = client.send([b"Hello, ", &*name].concat());
                 self.state = State::Greeting(client);
                 Resumed::yielded(event)
