@@ -24,6 +24,7 @@ mod linux {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
     use std::time::Duration;
 
+    use crate::limit::cannot;
     use crate::net::{Identity, Socket};
     use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
 
@@ -131,7 +132,7 @@ mod linux {
         /// If there is no descriptor or no memory left for it.
         pub fn new() -> io::Result<Epoll> {
             Ok(Epoll {
-                instance: create()?,
+                instance: create().map_err(|error| cannot("use epoll", error))?,
                 registered: Vec::new(),
                 registrations: 0,
                 reports: Vec::with_capacity(REPORTS),

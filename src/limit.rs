@@ -21,6 +21,13 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(if refused { old.rlim_cur } else { new.rlim_cur })
 }
 
+/// An error that may well be a shortage of descriptors, with what was attempted and what to do.
+pub fn cannot(what: &str, error: io::Error) -> io::Error {
+    let hint =
+        "`ulimit -n` shows how many descriptors it may have; it needs about twelve";
+    io::Error::new(error.kind(), format!("cannot {what}: {error}\n{hint}"))
+}
+
 fn descriptor_limit() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for writes during the call, and exclusively borrowed.

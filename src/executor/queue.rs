@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
+use crate::limit::cannot;
+
 /// Which task: where it is kept, and a number that no other task has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskId {
@@ -39,7 +41,8 @@ impl Queue {
     ///
     /// Those of `socketpair(2)`: there are no descriptors left.
     pub fn new() -> io::Result<(Arc<Queue>, UnixStream)> {
-        let (bell, other_end) = UnixStream::pair()?;
+        let (bell, other_end) =
+            UnixStream::pair().map_err(|error| cannot("prepare to be woken", error))?;
         bell.set_nonblocking(true)?;
         let (ready, asleep) = (Mutex::default(), AtomicBool::new(false));
         Ok((Arc::new(Queue { ready, asleep, bell }), other_end))
