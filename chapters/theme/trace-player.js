@@ -215,7 +215,7 @@ class View {
     });
   }
 
-  // Who is at which line of a listing. A new task is at the first line of its function.
+  // Who is at which line. A new task is at the first line of its function.
   at({ path, heads }, state, thread) {
     if (!this.hasTasks) {
       return [...state.calls].map(([id, { asked, isAsleep }]) =>
