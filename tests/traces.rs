@@ -177,9 +177,10 @@ impl Take {
 /// A command that inherits no descriptors but the first three: others would shift those of the
 /// server, which are shown.
 fn clean(program: &str) -> Command {
-    let mut command = Command::new("sh");
-    let close = "exec \"$@\" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-";
-    command.args(["-c", close, "sh", program]);
+    let mut command = Command::new("bash");
+    let close = "for fd in /proc/self/fd/*; do fd=${fd##*/}; \
+                 if [ $fd -gt 2 ]; then eval \"exec $fd>&-\"; fi; done; exec \"$@\"";
+    command.args(["-c", close, "bash", program]);
     command
 }
 
