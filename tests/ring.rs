@@ -175,7 +175,8 @@ fn a_task_cannot_tell_it_from_the_scheduler() {
     let task = |socket: Socket, handle: Handle| {
         Coroutine::new(async move |co: Co| {
             handle.submit_task(Coroutine::new(async |co: Co| {
-                co.yield_(sleep(Duration::from_millis(20))).await;
+                // Longer than all the rest takes, under valgrind, too.
+                co.yield_(sleep(Duration::from_secs(2))).await;
             }));
             echo(&co, socket).await.unwrap();
         })
