@@ -16,7 +16,9 @@ use smol::{LocalExecutor, Timer};
 fn main() -> ExitCode {
     peer::run(None, |options| {
         let executor = Rc::new(LocalExecutor::new());
-        smol::block_on(executor.run(serve(Rc::clone(&executor), options)))
+        // A task of its own: else each wake-up would ask for the next client, too.
+        let server = executor.spawn(serve(Rc::clone(&executor), options));
+        smol::block_on(executor.run(server))
     })
 }
 
