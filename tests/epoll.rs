@@ -1,7 +1,7 @@
 //! The poller of stage 05: what it remembers of what the kernel told it once.
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code, reason = "the scheduler's tests use all of it")]
+#[expect(dead_code, reason = "the scheduler's tests use all of it")]
 mod scripted;
 
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! The executor: wakers on any thread, futures from anywhere, and what is dropped half-way.
 
-#[allow(dead_code, reason = "the scheduler's tests use the rest")]
+#[expect(dead_code, reason = "the scheduler's tests use the rest")]
 mod scripted;
 
 use std::cell::{Cell, RefCell};

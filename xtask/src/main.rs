@@ -6,7 +6,10 @@
 #![forbid(unsafe_code)]
 
 #[path = "../../exercises/answers.rs"]
-#[allow(dead_code, reason = "the build of the exercises uses the rest")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the build of the exercises uses the rest")
+)]
 mod answers;
 mod bench;
 mod breaks;
