@@ -108,11 +108,10 @@ impl<'a> Convert<'a> {
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
-        let mut words = line.splitn(3, char::is_whitespace).filter(|it| !it.is_empty());
-        let (Some(pid), Some(time)) = (words.next(), words.next()) else {
-            return Err("no number of a thread, or no time".to_string());
-        };
-        let rest = line[line.find(time).unwrap_or(0) + time.len()..].trim();
+        // Numbers are padded to five places.
+        let (pid, rest) = line.split_once(' ').ok_or("no time")?;
+        let (time, rest) = rest.trim_start().split_once(' ').ok_or("no call")?;
+        let rest = rest.trim();
         let pid = pid.parse().map_err(|_| "no number of a thread")?;
         let time = microseconds(time).ok_or("no time")?;
         if rest.starts_with("+++") || rest.starts_with("---") {
@@ -396,5 +395,33 @@ impl<'a> Call<'a> {
         };
         let rest = field("tv_nsec=").or(field("tv_usec=").map(|it| it * 1000));
         Some(field("tv_sec=")? * 1_000_000_000 + rest?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: Program = Program {
+        stage: "01_blocking",
+        src: "src/bin/01_blocking.rs",
+        sha: "",
+        source: "fn main() {\n    drop(client);\n}\n",
+        threads: false,
+        places: &[("close", "drop(client)")],
+    };
+
+    /// A machine that has just been started gives out short numbers.
+    #[test]
+    fn numbers_of_processes_may_be_short() {
+        let seen = |pid: &str| {
+            let bind =
+                format!("{pid} 1700000000.000001 bind(3, {{}}, 16) = 0 <0.000001>\n");
+            let close = format!("{pid} 1700000000.000002 close(3) = 0 <0.000010>\n");
+            let end = format!("{pid} 1700000000.000003 +++ killed by SIGKILL +++\n");
+            convert(&(bind + &close + &end), &PROGRAM).unwrap()
+        };
+        assert_eq!(seen("7    "), seen("12345"));
+        assert_eq!(seen("3010 "), seen("4194304"));
     }
 }
