@@ -12,8 +12,11 @@
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod kernel;
 mod listener;
+#[expect(unsafe_code, reason = "an address that the kernel has written")]
+mod operation;
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod provided;
+mod set_up;
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -30,8 +33,9 @@ use crate::task::Task;
 use crate::timers::{Timer, Timers};
 use crate::trace::{On, State, Step, Trace, Untraced};
 pub use kernel::Kernel;
-use kernel::{Completed, Hint, Key};
+use kernel::{Completed, Key};
 use listener::Listener;
+use operation::Hint;
 
 const CALL: &str = "io_uring_enter";
 

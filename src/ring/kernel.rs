@@ -11,49 +11,28 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
-use io_uring::{Builder, IoUring, cqueue, opcode};
-use socket2::{SockAddr, SockAddrStorage};
+use io_uring::squeue::Entry;
+use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode};
 
+use super::operation::{Address, Hint, LONG, Operation, SHORT, Try};
 use super::provided::Provided;
-use crate::buffer::{Buffer, Buffers, RECEIVE_SIZE, SMALL};
+use super::set_up::{explained, set_up};
+use crate::buffer::{Buffer, Buffers, SMALL};
 use crate::event::{Event, Outcome};
 use crate::net::Socket;
-use crate::poller::Direction;
 use crate::ready::Submitted;
 use crate::trace::TaskId;
-
-/// How many submissions fit into the shared queue. If there are more in a round, they are handed
-/// over in several system calls.
-const SUBMISSIONS: u32 = 1024;
-
-/// How many completions fit. If more come at once, the kernel keeps the others until we look.
-const COMPLETIONS: u32 = 4096;
-
-/// The buffers that short messages are received into, and their group.
-const SHORT: (u16, usize, u16) = (0, SMALL, 512);
-
-/// Those for long ones: few, because each holds so much.
-const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 32);
 
 /// How long to wait, when all is over, for what is still under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to pause when the kernel is short of memory.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
-
-/// The system sends no more at once.
-const MOST: usize = 1 << 30;
-
-/// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
-const POLL_FIRST: u16 = 1;
 
 /// The completion of a cancellation: nobody waits for it.
 const NOBODY: u64 = u64::MAX;
@@ -85,25 +64,6 @@ struct Slot {
     generation: u32,
     operation: Option<Operation>,
 }
-
-/// An operation that is under way. It owns all that the kernel needs.
-struct Operation {
-    event: Event,
-    /// Who waits for it: nobody, if it was started ahead of time, or if the task has gone.
-    task: Option<Submitted>,
-    /// Where an accept writes the client's address.
-    address: Option<Box<Address>>,
-    step: Try,
-}
-
-/// What an operation does first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Try {
-    /// It is tried.
-    Now(Hint),
-    /// It waits until its socket is ready; then comes the operation itself.
-    Later,
-}
 // ANCHOR_END: kernel
 
 // ANCHOR: key
@@ -126,15 +86,6 @@ impl Key {
 }
 // ANCHOR_END: key
 
-/// Where a receive puts its bytes, and whether to try at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hint {
-    /// The last message was a long one.
-    pub long: bool,
-    /// There is more already.
-    pub more: bool,
-}
-
 /// An operation that has completed.
 #[derive(Debug)]
 pub struct Completed {
@@ -143,72 +94,6 @@ pub struct Completed {
     pub outcome: Outcome,
     /// What a receive has found, for the next one.
     pub hint: Hint,
-}
-
-/// A client's address, as the kernel writes it.
-struct Address {
-    storage: SockAddrStorage,
-    len: libc::socklen_t,
-}
-
-// ANCHOR: entry
-impl Operation {
-    /// The submission. What it points to is owned by the operation, and lies on the heap.
-    fn entry(&mut self) -> Entry {
-        let Operation { event, address, step, .. } = self;
-        let Some(fd) = event.fd().map(Fd) else {
-            return opcode::Nop::new().build(); // a SleepEvent has come to the wrong place
-        };
-        let Try::Now(hint) = *step else {
-            let ready = match event.direction() {
-                Direction::Read => libc::POLLIN,
-                Direction::Write => libc::POLLOUT,
-            };
-            return opcode::PollAdd::new(fd, ready as u32).build();
-        };
-        match event {
-            Event::Connect(_) => {
-                let Address { storage, len } = &mut **address.insert(Address::empty());
-                opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
-                    .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
-                    .build()
-            }
-            Event::Send(send) => {
-                let bytes = send.unsent();
-                let len = bytes.len().min(MOST) as u32;
-                // Either all of it, or an error: the kernel waits for room by itself.
-                opcode::Send::new(fd, bytes.as_ptr(), len)
-                    .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
-                    .build()
-            }
-            _ => {
-                let (group, size, _) = if hint.long { LONG } else { SHORT };
-                // After a message has been answered, the next one is seldom there already: then
-                // it saves an attempt to wait first.
-                let first = if hint.more { 0 } else { POLL_FIRST };
-                opcode::Recv::new(fd, ptr::null_mut(), size as u32)
-                    .buf_group(group)
-                    .ioprio(first)
-                    .build()
-                    .flags(Flags::BUFFER_SELECT)
-            }
-        }
-    }
-}
-// ANCHOR_END: entry
-
-impl Address {
-    fn empty() -> Box<Address> {
-        let storage = SockAddrStorage::zeroed();
-        let len = storage.size_of();
-        Box::new(Address { storage, len })
-    }
-
-    fn socket_addr(self) -> Option<SocketAddr> {
-        // SAFETY: The kernel has written an address there, and its length; and if it has not,
-        // the zeros are an address of no family.
-        unsafe { SockAddr::new(self.storage, self.len) }.as_socket()
-    }
 }
 
 impl Kernel {
@@ -514,26 +399,6 @@ fn received(
     result.and(claimed)
 }
 
-// ANCHOR: set_up
-/// An `io_uring`, in the fastest way that this kernel knows.
-fn set_up() -> io::Result<IoUring> {
-    // One thread submits, and completions are worked on when it asks for them (Linux 6.1); or
-    // at least without interrupting it (5.19).
-    let deferred: fn(&mut Builder) -> &mut Builder =
-        |ring| ring.setup_single_issuer().setup_defer_taskrun();
-    let cooperative: fn(&mut Builder) -> &mut Builder = |ring| ring.setup_coop_taskrun();
-    let plain: fn(&mut Builder) -> &mut Builder = |ring| ring;
-    let mut refused = io::Error::from(io::ErrorKind::Unsupported);
-    for way in [deferred, cooperative, plain] {
-        match way(IoUring::builder().setup_cqsize(COMPLETIONS)).build(SUBMISSIONS) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => refused = error,
-            result => return result,
-        }
-    }
-    Err(refused)
-}
-// ANCHOR_END: set_up
-
 /// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
 /// memory for the moment, or of room for completions that we have not looked at.
 fn passing(error: io::Error) -> io::Result<()> {
@@ -547,29 +412,9 @@ fn passing(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// Says what to do about a ring that cannot be set up.
-fn explained(error: io::Error) -> io::Error {
-    let hint = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => {
-            "this system does not permit it: `sysctl kernel.io_uring_disabled` is not 0, or the \
-             container that this runs in forbids it (Docker does, unless its seccomp profile \
-             is changed)"
-        }
-        Some(libc::ENOSYS) => "this kernel has none: it needs Linux 6.1 or later",
-        Some(libc::EINVAL) => "this kernel is too old: it needs Linux 6.1 or later",
-        Some(libc::EMFILE | libc::ENFILE) => {
-            "`ulimit -n` shows how many descriptors it may have; it needs about ten"
-        }
-        _ => "`ulimit -l` shows how much memory it may lock",
-    };
-    let why = format!(
-        "cannot use io_uring: {error}\n{hint}\n05_epoll is the same server, and needs none of it"
-    );
-    io::Error::new(error.kind(), why)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::set_up::SUBMISSIONS;
     use super::*;
     use std::io::Write;
     use std::os::unix::net::UnixStream;

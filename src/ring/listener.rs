@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::kernel::{Hint, Kernel};
+use super::kernel::Kernel;
+use super::operation::Hint;
 use crate::event::Event;
 use crate::net::Socket;
 use crate::ready::Submitted;

@@ -1,0 +1,124 @@
+//! An operation: what the kernel is asked to do, and everything that it needs until it has done
+//! it. [`Kernel`](super::kernel::Kernel) submits it, and keeps it until its completion.
+
+use std::net::SocketAddr;
+use std::ptr;
+
+use io_uring::opcode;
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types::Fd;
+use socket2::{SockAddr, SockAddrStorage};
+
+use crate::buffer::{RECEIVE_SIZE, SMALL};
+use crate::event::Event;
+use crate::poller::Direction;
+use crate::ready::Submitted;
+
+/// The buffers that short messages are received into, and their group.
+pub const SHORT: (u16, usize, u16) = (0, SMALL, 512);
+
+/// Those for long ones: few, because each holds so much.
+pub const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 32);
+
+/// The system sends no more at once.
+const MOST: usize = 1 << 30;
+
+/// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
+const POLL_FIRST: u16 = 1;
+
+// ANCHOR: operation
+/// An operation that is under way. It owns all that the kernel needs.
+pub struct Operation {
+    pub event: Event,
+    /// Who waits for it: nobody, if it was started ahead of time, or if the task has gone.
+    pub task: Option<Submitted>,
+    /// Where an accept writes the client's address.
+    pub address: Option<Box<Address>>,
+    pub step: Try,
+}
+
+/// What an operation does first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Try {
+    /// It is tried.
+    Now(Hint),
+    /// It waits until its socket is ready; then comes the operation itself.
+    Later,
+}
+
+/// Where a receive puts its bytes, and whether to try at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// The last message was a long one.
+    pub long: bool,
+    /// There is more already.
+    pub more: bool,
+}
+// ANCHOR_END: operation
+
+// ANCHOR: entry
+impl Operation {
+    /// The submission. What it points to is owned by the operation, and lies on the heap.
+    pub fn entry(&mut self) -> Entry {
+        let Operation { event, address, step, .. } = self;
+        let Some(fd) = event.fd().map(Fd) else {
+            return opcode::Nop::new().build(); // a SleepEvent has come to the wrong place
+        };
+        let Try::Now(hint) = *step else {
+            let ready = match event.direction() {
+                Direction::Read => libc::POLLIN,
+                Direction::Write => libc::POLLOUT,
+            };
+            return opcode::PollAdd::new(fd, ready as u32).build();
+        };
+        match event {
+            Event::Connect(_) => {
+                let Address { storage, len } = &mut **address.insert(Address::empty());
+                opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
+                    .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
+                    .build()
+            }
+            Event::Send(send) => {
+                let bytes = send.unsent();
+                let len = bytes.len().min(MOST) as u32;
+                // Either all of it, or an error: the kernel waits for room by itself.
+                opcode::Send::new(fd, bytes.as_ptr(), len)
+                    .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                    .build()
+            }
+            _ => {
+                let (group, size, _) = if hint.long { LONG } else { SHORT };
+                // After a message has been answered, the next one is seldom there already: then
+                // it saves an attempt to wait first.
+                let first = if hint.more { 0 } else { POLL_FIRST };
+                opcode::Recv::new(fd, ptr::null_mut(), size as u32)
+                    .buf_group(group)
+                    .ioprio(first)
+                    .build()
+                    .flags(Flags::BUFFER_SELECT)
+            }
+        }
+    }
+}
+// ANCHOR_END: entry
+
+/// A client's address, as the kernel writes it.
+pub struct Address {
+    storage: SockAddrStorage,
+    len: libc::socklen_t,
+}
+
+impl Address {
+    fn empty() -> Box<Address> {
+        let storage = SockAddrStorage::zeroed();
+        let len = storage.size_of();
+        Box::new(Address { storage, len })
+    }
+
+    /// `None` if the kernel has written none.
+    pub fn socket_addr(self) -> Option<SocketAddr> {
+        // SAFETY: The kernel has written an address there, and its length; and if it has not,
+        // the zeros are an address of no family.
+        unsafe { SockAddr::new(self.storage, self.len) }.as_socket()
+    }
+}
