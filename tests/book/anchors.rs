@@ -6,6 +6,8 @@
 //! // ANCHOR_END: name
 //! ```
 
+use std::ops::Range;
+
 use crate::Defects;
 use crate::book::Book;
 
@@ -61,6 +63,17 @@ pub fn region(text: &str, name: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// The numbers of the lines between the marks of an anchor.
+pub fn lines(text: &str, name: &str) -> Option<Range<usize>> {
+    let find = |mark| text.lines().position(|line| marker(line).as_ref() == Some(mark));
+    let (start, end) = (find(&Marker::Start(name))?, find(&Marker::End(name))?);
+    Some(start + 2..end + 1)
+}
+
+pub fn is_mark(line: &str) -> bool {
+    marker(line).is_some()
 }
 
 /// Whether a listing of the whole file would show its anchors too.

@@ -26,7 +26,12 @@ const FILES: [(&str, &str); 12] = [
         "# Two\n\n*5 minutes. Before: [one](../one.md).*\n\n\
          ## The end\n\n## The end\n\nPROSE",
     ),
-    (WORDS, "# Words\n\n## `do_schedule()`\n\n**ready queue**\n: what can go on\n"),
+    (
+        WORDS,
+        "# Words\n\n## `do_schedule()`\n\n**ready queue**\n: what can go on\n\n\
+         *src/net.rs*\n\n```rust\n{{#include ../src/net.rs:rest}}\n```\n\n\
+         *src/run.rs*\n\n```rust\n{{#include ../src/run.rs:run}}\n```\n",
+    ),
     (FIGURE, SVG),
     (SESSION, "$ cargo run\nlistening on 127.0.0.1:8000\n"),
     (DIFF, "-fn one() {}\n+fn two() {}\n"),
@@ -36,10 +41,13 @@ const FILES: [(&str, &str); 12] = [
         concat!(
             "// ANCHOR: listen\n",
             "fn listen() {}\n",
-            "// ANCHOR_END: listen\n\n",
+            "// ANCHOR_END: listen\n",
+            "// ANCHOR: rest\n",
             "// ANCHOR: spare\n",
             "fn spare() {}\n",
             "// ANCHOR_END: spare\n",
+            "fn rest() {}\n",
+            "// ANCHOR_END: rest\n",
         ),
     ),
     ("src/whole.rs", "fn whole() {}\n"),
