@@ -13,6 +13,7 @@
 //! Like `select.rs`, this is a thin wrapper around system calls; it knows sockets, but not what
 //! they are used for.
 
+// ANCHOR: linux
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::Epoll;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,7 @@ mod linux {
 
     /// How many reports are fetched with one call. If there are more, the next call brings them.
     const REPORTS: usize = 1024;
+    // ANCHOR_END: linux
 
     // ANCHOR: interest
     /// What says that a read need not wait: there is something (`IN`), the peer has shut down its
@@ -80,8 +82,8 @@ mod linux {
     }
     // ANCHOR_END: epoll
 
+    // ANCHOR: report
     impl Registered {
-        // ANCHOR: report
         /// Somebody wants to operate.
         #[inline(always)]
         fn watch(&mut self, direction: Direction) -> Watch {
@@ -120,11 +122,11 @@ mod linux {
             self.watched &= !awaited;
             awaited
         }
-        // ANCHOR_END: report
     }
+    // ANCHOR_END: report
 
+    // ANCHOR: new
     impl Epoll {
-        // ANCHOR: new
         /// An epoll instance that watches nothing yet.
         ///
         /// # Errors
@@ -161,13 +163,14 @@ mod linux {
                 Some(Registered { socket, number, ready, watched });
             Ok(())
         }
-        // ANCHOR_END: register
 
+        /// What is registered with this descriptor, which may be another socket by now.
         #[inline(always)]
         fn known(&mut self, fd: RawFd) -> Option<&mut Registered> {
             self.registered.get_mut(fd as usize)?.as_mut()
         }
     }
+    // ANCHOR_END: register
 
     // ANCHOR: poller
     impl Poller for Epoll {
@@ -315,6 +318,7 @@ mod linux {
     // ANCHOR_END: calls
 }
 
+// ANCHOR: elsewhere
 /// What other systems have instead: a type that cannot be made.
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -364,3 +368,4 @@ mod elsewhere {
         }
     }
 }
+// ANCHOR_END: elsewhere

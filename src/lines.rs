@@ -76,6 +76,7 @@ impl Unread {
 }
 // ANCHOR_END: lines
 
+// ANCHOR: read_line
 /// A socket, and what has been received from it but not yet been read.
 #[derive(Debug)]
 pub struct Lines {
@@ -90,7 +91,6 @@ impl Lines {
     }
 }
 
-// ANCHOR: read_line
 /// The next line, with its newline; the last may have none. `None` is the end of input.
 ///
 /// # Errors

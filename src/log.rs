@@ -67,12 +67,14 @@ pub fn problem(line: impl Display) {
 }
 // ANCHOR_END: say
 
+// ANCHOR: panic
 /// What somebody who panicked has said.
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)")
 }
+// ANCHOR_END: panic
 
 // ANCHOR: has_room
 /// Whether a line can be written without waiting.
