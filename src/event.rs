@@ -430,6 +430,7 @@ impl CloseEvent {
 }
 // ANCHOR_END: close
 
+// ANCHOR: unsent
 /// What stage 07 hands to the kernel.
 #[cfg(target_os = "linux")]
 impl SendEvent {
@@ -438,6 +439,7 @@ impl SendEvent {
         &self.bytes
     }
 }
+// ANCHOR_END: unsent
 
 // ANCHOR: would_block
 fn would_block(error: &io::Error) -> bool {

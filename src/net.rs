@@ -131,6 +131,7 @@ impl Socket {
     }
     // ANCHOR_END: try_accept
 
+    // ANCHOR: for_the_kernel
     /// Makes a listening socket one whose clients are accepted without Nagle's delay: on Linux
     /// they inherit that (stage 07).
     #[cfg(target_os = "linux")]
@@ -156,6 +157,7 @@ impl Socket {
     pub(crate) fn owners(&self) -> usize {
         Rc::strong_count(&self.0)
     }
+    // ANCHOR_END: for_the_kernel
 
     // ANCHOR: try_recv
     /// Receives what is there, up to [`RECEIVE_SIZE`](crate::buffer::RECEIVE_SIZE) bytes. An

@@ -9,6 +9,7 @@
 //! So this is not another poller for the scheduler. It is another driver of the same tasks: the
 //! same events, the same ready queue, the same rule for stopping.
 
+// ANCHOR: modules
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod kernel;
 mod listener;
@@ -17,6 +18,7 @@ mod operation;
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod provided;
 mod set_up;
+// ANCHOR_END: modules
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -36,10 +38,6 @@ pub use kernel::Kernel;
 use kernel::{Completed, Key};
 use listener::Listener;
 use operation::Hint;
-
-const CALL: &str = "io_uring_enter";
-
-const NO_SOCKET: &str = "a SleepEvent goes to the timers, and all others have a socket";
 
 // ANCHOR: ring
 /// Drives tasks, each from one event to the next, on one thread, through an `io_uring`.
@@ -68,6 +66,7 @@ struct Descriptor {
 }
 // ANCHOR_END: ring
 
+// ANCHOR: new
 impl Ring {
     /// A ring without tasks, which hands their events to `kernel`.
     pub fn new(kernel: Kernel) -> Ring {
@@ -104,6 +103,7 @@ impl<T: Trace + 'static> Ring<T> {
     pub fn stop(&mut self) {
         self.handle().stop();
     }
+    // ANCHOR_END: new
 
     // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](Handle::stop), until
@@ -173,9 +173,9 @@ impl<T: Trace + 'static> Ring<T> {
             self.ready.trace(|| Step::Leave { call: CALL, ready: &ready });
         }
     }
-
     // ANCHOR_END: trace
 
+    // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
@@ -188,6 +188,7 @@ impl<T: Trace + 'static> Ring<T> {
         }
         self.forget_listeners();
     }
+    // ANCHOR_END: run_ready
 
     // ANCHOR: submit
     /// An event that needs its socket: to the kernel, unless the like of it is under way.
@@ -324,6 +325,7 @@ impl<T: Trace + 'static> Ring<T> {
     }
     // ANCHOR_END: accept
 
+    // ANCHOR: under_way
     fn descriptor(&mut self, fd: RawFd) -> &mut Descriptor {
         let fd = fd as usize;
         if fd >= self.descriptors.len() {
@@ -345,6 +347,7 @@ impl<T: Trace + 'static> Ring<T> {
         self.under_way(fd, direction).is_some()
             || direction == Direction::Read && self.listeners.iter().any(accepting)
     }
+    // ANCHOR_END: under_way
 
     // ANCHOR: timers
     /// How long the kernel may sleep; `None` is for ever.
@@ -478,12 +481,20 @@ impl<T: Trace + 'static> Schedule for Ring<T> {
 }
 // ANCHOR_END: schedule
 
+// ANCHOR: what
+/// The system call, as a recording names it.
+const CALL: &str = "io_uring_enter";
+
+const NO_SOCKET: &str = "a SleepEvent goes to the timers, and all others have a socket";
+
 /// Which descriptor the event is about, and in which direction.
 fn what(event: &Event) -> Readiness {
     let Some(fd) = event.fd() else { unreachable!("{NO_SOCKET}") };
     (fd, event.direction())
 }
+// ANCHOR_END: what
 
+// ANCHOR: error_number
 fn error_number(outcome: &Outcome) -> Option<i32> {
     match outcome {
         Outcome::Accepted(result) => result.as_ref().err(),
@@ -492,3 +503,4 @@ fn error_number(outcome: &Outcome) -> Option<i32> {
     }
     .and_then(io::Error::raw_os_error)
 }
+// ANCHOR_END: error_number

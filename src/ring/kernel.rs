@@ -28,14 +28,10 @@ use crate::net::Socket;
 use crate::ready::Submitted;
 use crate::trace::TaskId;
 
+// ANCHOR: patience
 /// How long to wait, when all is over, for what is still under way.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long to pause when the kernel is short of memory.
-const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
-
-/// The completion of a cancellation: nobody waits for it.
-const NOBODY: u64 = u64::MAX;
+// ANCHOR_END: patience
 
 // ANCHOR: kernel
 /// An `io_uring`, and the operations that are under way in it.
@@ -84,8 +80,12 @@ impl Key {
         Key { slot: data as u32, generation: (data >> 32) as u32 }
     }
 }
+
+/// What the completion of a cancellation carries: nobody waits for it.
+const NOBODY: u64 = u64::MAX;
 // ANCHOR_END: key
 
+// ANCHOR: completed
 /// An operation that has completed.
 #[derive(Debug)]
 pub struct Completed {
@@ -95,7 +95,9 @@ pub struct Completed {
     /// What a receive has found, for the next one.
     pub hint: Hint,
 }
+// ANCHOR_END: completed
 
+// ANCHOR: new
 impl Kernel {
     /// Sets up an `io_uring`, with buffers to receive into.
     ///
@@ -121,6 +123,7 @@ impl Kernel {
             under_way: 0,
         })
     }
+    // ANCHOR_END: new
 
     // ANCHOR: start
     /// Hands an event to the kernel, which lets it happen. The event must have a socket.
@@ -287,6 +290,8 @@ impl Kernel {
     }
     // ANCHOR_END: next
 
+    // ANCHOR: complete
+    /// What the completion of this operation means.
     fn completed(
         &mut self,
         operation: Operation,
@@ -319,6 +324,7 @@ impl Kernel {
         };
         Completed { event, task, outcome, hint }
     }
+    // ANCHOR_END: complete
 
     // ANCHOR: end
     /// Cancels everything that is under way, and waits until it has completed, but not for long.
@@ -365,6 +371,7 @@ impl Drop for Kernel {
 }
 // ANCHOR_END: drop
 
+// ANCHOR: debug
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kernel")
@@ -372,7 +379,9 @@ impl fmt::Debug for Kernel {
             .finish_non_exhaustive()
     }
 }
+// ANCHOR_END: debug
 
+// ANCHOR: accepted
 /// A client that the kernel has accepted.
 fn accepted(fd: RawFd, address: Option<Box<Address>>) -> io::Result<Socket> {
     // SAFETY: The completion of an accept has brought this descriptor: it is open, and nobody
@@ -382,7 +391,9 @@ fn accepted(fd: RawFd, address: Option<Box<Address>>) -> io::Result<Socket> {
     let addr = addr.ok_or_else(|| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
     Ok(Socket::accepted(client, addr))
 }
+// ANCHOR_END: accepted
 
+// ANCHOR: received
 /// What a receive has brought: the completion says in which block.
 fn received(
     group: &mut Provided,
@@ -398,6 +409,11 @@ fn received(
     let claimed = unsafe { group.claim(number, len, buffers) };
     result.and(claimed)
 }
+// ANCHOR_END: received
+
+// ANCHOR: passing
+/// How long to pause when the kernel is short of memory.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
 /// memory for the moment, or of room for completions that we have not looked at.
@@ -411,6 +427,7 @@ fn passing(error: io::Error) -> io::Result<()> {
         _ => Err(error),
     }
 }
+// ANCHOR_END: passing
 
 #[cfg(test)]
 mod tests {

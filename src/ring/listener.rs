@@ -11,10 +11,10 @@ use crate::net::Socket;
 use crate::ready::Submitted;
 use crate::trace::TaskId;
 
+// ANCHOR: listener
 /// How many accepts are under way at once.
 const ACCEPTS: usize = 16;
 
-// ANCHOR: listener
 /// A listening socket whose clients are accepted ahead of time.
 ///
 /// Each accept brings one client. With only one under way, each client of a burst would cost a
@@ -31,6 +31,7 @@ pub struct Listener {
 }
 // ANCHOR_END: listener
 
+// ANCHOR: refill
 impl Listener {
     /// Nothing is under way yet.
     pub fn new(socket: Socket) -> Listener {
@@ -56,6 +57,7 @@ impl Listener {
             self.under_way += 1;
         }
     }
+    // ANCHOR_END: refill
 
     // ANCHOR: accepted
     /// One of the accepts has completed. If it concerns somebody who waits: who, and the result.
@@ -92,9 +94,11 @@ impl Listener {
     }
     // ANCHOR_END: accepted
 
+    // ANCHOR: forgotten
     /// Whether nobody can ask for a client any more: all who have the socket are the accepts
     /// that are under way, and this.
     pub fn is_forgotten(&self) -> bool {
         self.waiting.is_none() && self.socket.owners() == self.under_way + 1
     }
+    // ANCHOR_END: forgotten
 }

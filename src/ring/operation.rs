@@ -14,17 +14,21 @@ use crate::event::Event;
 use crate::poller::Direction;
 use crate::ready::Submitted;
 
+// ANCHOR: groups
 /// The buffers that short messages are received into, and their group.
 pub const SHORT: (u16, usize, u16) = (0, SMALL, 512);
 
 /// Those for long ones: few, because each holds so much.
 pub const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 32);
+// ANCHOR_END: groups
 
+// ANCHOR: limits
 /// The system sends no more at once.
 const MOST: usize = 1 << 30;
 
 /// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
 const POLL_FIRST: u16 = 1;
+// ANCHOR_END: limits
 
 // ANCHOR: operation
 /// An operation that is under way. It owns all that the kernel needs.
@@ -102,6 +106,7 @@ impl Operation {
 }
 // ANCHOR_END: entry
 
+// ANCHOR: address
 /// A client's address, as the kernel writes it.
 pub struct Address {
     storage: SockAddrStorage,
@@ -122,3 +127,4 @@ impl Address {
         unsafe { SockAddr::new(self.storage, self.len) }.as_socket()
     }
 }
+// ANCHOR_END: address

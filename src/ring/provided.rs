@@ -15,9 +15,6 @@ use io_uring::types::BufRingEntry;
 
 use crate::buffer::{Block, Buffer, Buffers, SMALL};
 
-/// The system wants such a ring to start at a page.
-const PAGE: usize = 4096;
-
 // ANCHOR: provided
 /// A group of blocks of one size, lent to the kernel until it has filled them.
 #[derive(Debug)]
@@ -33,6 +30,7 @@ pub struct Provided {
 }
 // ANCHOR_END: provided
 
+// ANCHOR: new
 impl Provided {
     /// Registers a group of `count` blocks (a power of two, at most 32,768) of `size` bytes.
     ///
@@ -72,6 +70,7 @@ impl Provided {
         }
         Ok(provided)
     }
+    // ANCHOR_END: new
 
     // ANCHOR: provide
     /// Puts a block into the ring, under a number that is not in it.
@@ -94,6 +93,7 @@ impl Provided {
     }
     // ANCHOR_END: provide
 
+    // ANCHOR: publish
     /// Shows the kernel how far the ring is filled.
     fn publish(&mut self) {
         // SAFETY: `entries` points to the first entry of the ring, as this function asks.
@@ -104,6 +104,7 @@ impl Provided {
         // "Release": whoever sees the new tail sees the entry, too.
         tail.store(self.tail, Ordering::Release);
     }
+    // ANCHOR_END: publish
 
     // ANCHOR: claim
     /// The kernel has filled the first `len` bytes of a block: these, as a buffer. Another block
@@ -138,6 +139,7 @@ impl Provided {
     }
     // ANCHOR_END: claim
 
+    // ANCHOR: free
     /// Gives the ring's memory back.
     ///
     /// # Safety
@@ -151,7 +153,11 @@ impl Provided {
     }
 }
 
+/// The system wants such a ring to start at a page.
+const PAGE: usize = 4096;
+
 fn layout(count: u16) -> Layout {
     let size = usize::from(count) * size_of::<BufRingEntry>();
     Layout::from_size_align(size.max(PAGE), PAGE).expect("at most half a megabyte")
 }
+// ANCHOR_END: free

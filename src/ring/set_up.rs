@@ -4,6 +4,7 @@ use std::io;
 
 use io_uring::{Builder, IoUring};
 
+// ANCHOR: set_up
 /// How many submissions fit into the shared queue. If there are more in a round, they are handed
 /// over in several system calls.
 pub const SUBMISSIONS: u32 = 1024;
@@ -11,7 +12,6 @@ pub const SUBMISSIONS: u32 = 1024;
 /// How many completions fit. If more come at once, the kernel keeps the others until we look.
 const COMPLETIONS: u32 = 4096;
 
-// ANCHOR: set_up
 /// An `io_uring`, in the fastest way that this kernel knows.
 pub fn set_up() -> io::Result<IoUring> {
     // One thread submits, and completions are worked on when it asks for them (Linux 6.1); or
@@ -31,6 +31,7 @@ pub fn set_up() -> io::Result<IoUring> {
 }
 // ANCHOR_END: set_up
 
+// ANCHOR: explained
 /// Says what to do about a ring that cannot be set up.
 pub fn explained(error: io::Error) -> io::Error {
     let hint = match error.raw_os_error() {
@@ -51,3 +52,4 @@ pub fn explained(error: io::Error) -> io::Error {
     );
     io::Error::new(error.kind(), why)
 }
+// ANCHOR_END: explained
