@@ -55,12 +55,9 @@ fn recorded_sessions_are_true() {
             let recorded = fs::read_to_string(&file).unwrap_or_else(|e| {
                 panic!("{}: {e}; run `cargo xtask record`", file.display())
             });
-            assert_eq!(
-                without_times(&recorded),
-                without_times(&shown),
-                "{} shows what no longer happens; run `cargo xtask record`",
-                file.display()
-            );
+            if let Some(difference) = difference(&recorded, &shown) {
+                panic!("{} shows what no longer happens: {difference}", file.display());
+            }
             count += 1;
         }
     }
@@ -160,7 +157,9 @@ impl Session {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{place}: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("{place}: {error}; `cargo build --examples` makes the clients")
+            });
         let (sender, lines) = mpsc::channel();
         collect(child.stdout.take().unwrap(), sender.clone());
         collect(child.stderr.take().unwrap(), sender);
@@ -253,6 +252,22 @@ fn collect(from: impl Read + Send + 'static, lines: Sender<String>) {
             }
         }
     });
+}
+
+/// What a terminal shows that was not recorded, if it is more than times.
+fn difference(recorded: &str, shown: &str) -> Option<String> {
+    let (recorded, shown) = (without_times(recorded), without_times(shown));
+    let help = "run `cargo xtask record`";
+    (recorded != shown).then(|| format!("not\n{recorded}\nbut\n{shown}\n{help}"))
+}
+
+#[test]
+fn what_no_longer_happens_is_found_and_another_time_is_not() {
+    let shown = "$ cargo run -q --example talk\nhello\n  hello (after 84 µs)\n";
+    assert_eq!(difference(shown, &shown.replace("84 µs", "1 ms")), None);
+    for (old, new) in [("hello (", "Hello ("), ("(after 84 µs)", ""), ("hello\n", "")] {
+        assert!(difference(shown, &shown.replace(old, new)).is_some(), "{old:?}");
+    }
 }
 
 /// `(after 84 µs)` becomes `(after …)`: how long it took differs from run to run.

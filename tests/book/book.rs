@@ -1,6 +1,7 @@
 //! The files of a book. Paths are from the repository's root, with `/` between names.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::Defects;
@@ -18,6 +19,10 @@ pub struct Book {
     root: PathBuf,
     /// The pages that `SUMMARY.md` lists, in its order.
     pub pages: Vec<Page>,
+    /// The paths of those that it lists below `# Part one: …`.
+    pub part_one: Vec<String>,
+    /// The folders that `mdbook serve` watches, besides `chapters/`.
+    pub watched: Vec<String>,
 }
 
 pub struct Page {
@@ -30,8 +35,11 @@ pub struct Page {
 
 impl Book {
     pub fn open(root: &Path, defects: &mut Defects) -> Book {
-        let mut book = Book { root: root.to_path_buf(), pages: vec![] };
+        let (pages, part_one, watched) = (vec![], vec![], vec![]);
+        let mut book = Book { root: root.to_path_buf(), pages, part_one, watched };
+        book.watched = watched_folders(&book.read("book.toml").unwrap_or_default());
         let summary = Markdown::new(book.read(SUMMARY).unwrap_or_default());
+        let part_one = lines_of_part_one(&summary);
         let appendices = first_line_of_appendices(&summary);
         for Link { line, target, .. } in summary.links().all {
             let path = resolve(SUMMARY, &target).unwrap_or_default();
@@ -40,6 +48,9 @@ impl Book {
                 let (is_first, is_appendix) = (book.pages.is_empty(), line > appendices);
                 if is_first && folder(&path) != "chapters" {
                     defects.add(SUMMARY, line, FRONT_DOOR);
+                }
+                if part_one.contains(&line) {
+                    book.part_one.push(path.clone());
                 }
                 book.pages.push(Page { path, text, is_appendix });
             } else {
@@ -125,6 +136,22 @@ fn first_line_of_appendices(summary: &Markdown) -> usize {
     let last = |text| summary.lines().filter(|(_, line)| line.trim() == text).last();
     let titles = ["# For teachers", "# Appendices"].into_iter().filter_map(last);
     titles.min().or(last("---")).map_or(usize::MAX, |(number, _)| number)
+}
+
+/// The lines from `# Part one` to the next title.
+fn lines_of_part_one(summary: &Markdown) -> Range<usize> {
+    let mut titles = summary.lines().filter(|(_, line)| line.starts_with("# "));
+    let start = titles.find(|(_, line)| line.starts_with("# Part one"));
+    let end = titles.next().map_or(usize::MAX, |(line, _)| line);
+    start.map_or(0..0, |(line, _)| line..end)
+}
+
+/// From `extra-watch-dirs = ["src", "examples"]`.
+fn watched_folders(book_toml: &str) -> Vec<String> {
+    let mut lines = book_toml.lines();
+    let list = lines.find_map(|line| line.strip_prefix("extra-watch-dirs = "));
+    let names = list.unwrap_or_default().split('"').skip(1).step_by(2);
+    names.map(str::to_string).collect()
 }
 
 /// The path that `link` means in the file `from`; none if it leads out of the repository.

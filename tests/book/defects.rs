@@ -2,7 +2,7 @@
 //! found, in its place, and no other.
 
 use crate::fixture::{
-    CODE, DIFF, FIGURE, Fixture, ONE, RECORDING, SESSION, SUMMARY, TWO, WORDS,
+    BOOK, CODE, DIFF, FIGURE, Fixture, ONE, RECORDING, SESSION, SUMMARY, TWO, WORDS,
 };
 use crate::{Defect, check};
 
@@ -206,6 +206,24 @@ mod includes {
         playground:
             replace(ONE, "#include ../src/net", "#playground ../src/net")
             => ONE, 12, "include a file instead of {{#playground}}";
+    }
+
+    #[test]
+    fn of_a_file_whose_changes_are_not_seen() {
+        let fixture = Fixture::new();
+        fixture.write("peers/whole.rs", "fn whole() {}\n");
+        let listing =
+            "\n*peers/whole.rs*\n\n```rust\n{{#include ../peers/whole.rs}}\n```\n";
+        fixture.insert(
+            TWO,
+            "*5 minutes. Before: [one](../one.md).*\n",
+            &listing.replace("../", "../../"),
+        );
+        let expected = format!("{TWO}:8: add \"peers\" to extra-watch-dirs");
+        let before = found(&fixture);
+        assert!(before.len() == 1 && before[0].starts_with(&expected), "{before:#?}");
+        fixture.replace(BOOK, "[\"src\"", "[\"peers\", \"src\"");
+        assert_eq!(found(&fixture), Vec::<String>::new());
     }
 
     #[test]
@@ -801,5 +819,68 @@ mod unshown {
             insert(CODE, "// ANCHOR_END: rest\n", "\n#[cfg(unix)]\npub use a::{\n    b,\n};\n");
         outside_of_the_library:
             write("xtask/src/main.rs", "fn main() {}\n");
+    }
+}
+
+mod chapters {
+    use super::*;
+
+    const STAGE: &str = "chapters/01_one/index.md";
+
+    /// A book with the chapter of a stage.
+    fn with_a_stage() -> Fixture {
+        let fixture = Fixture::new();
+        let question = |n| {
+            format!(
+                "{n}. Why?\n\n   <details>\n   <summary>Answer</summary>\n\n   \
+                 Because.\n\n   </details>\n\n"
+            )
+        };
+        let questions: String = (1..=5).map(question).collect();
+        let text = format!(
+            "# Stage\n\n*5 minutes. Before: nothing.*\n\n```sh\ncargo run\n```\n\n\
+             **Predict first.** {}\n\n```console\n{{{{#include ../sessions/run.txt}}}}\n\
+             ```\n\n{{{{#include ../figures/wait.svg}}}}\n\n\
+             ## Check yourself\n\n{questions}## What comes next\n\nMore.\n",
+            "word ".repeat(400)
+        );
+        fixture.write(STAGE, &text);
+        fixture.insert(SUMMARY, "- [One](one.md)\n", "- [Stage](01_one/index.md)\n");
+        fixture
+    }
+
+    #[test]
+    fn of_a_stage() {
+        assert_eq!(found(&with_a_stage()), Vec::<String>::new());
+        let break_it = [
+            ("cargo run", "make", "let the reader run something in this chapter"),
+            ("```console\n{{#include ../sessions/run.txt}}\n```\n", "", "show in this"),
+            ("{{#include ../figures/wait.svg}}\n", "", "draw a figure"),
+            ("Predict", "Look", "let the reader predict something"),
+            ("## What comes next", "## More", "end with ## What comes next"),
+            (
+                "5. Why?\n\n   <details>\n   <summary>Answer</summary>\n\n   Because.\n\n   \
+                 </details>\n",
+                "",
+                "ask 5 questions in this chapter, not 4",
+            ),
+        ];
+        for (old, new, message) in break_it {
+            let fixture = with_a_stage();
+            fixture.replace(STAGE, old, new);
+            let found = found(&fixture);
+            assert!(found.len() == 1 && found[0].contains(message), "{old}: {found:#?}");
+        }
+        let fixture = with_a_stage();
+        fixture.replace(STAGE, "## Check yourself", "## Questions");
+        let found = found(&fixture);
+        let last = "chapters/01_one/index.md:1: end with questions: ## Check yourself";
+        assert!(found.len() == 2 && found[1] == last, "{found:#?}");
+    }
+
+    defects! {
+        of_a_first_part_that_is_too_short:
+            replace(SUMMARY, "- [One](one.md)\n", "# Part one: all\n\n- [One](one.md)\n")
+            => SUMMARY, 1, "make the first part 15,000 to 25,000 words, not";
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
+pub const BOOK: &str = "book.toml";
 pub const SUMMARY: &str = "chapters/SUMMARY.md";
 pub const ONE: &str = "chapters/one.md";
 pub const TWO: &str = "chapters/two/index.md";
@@ -14,7 +15,8 @@ pub const DIFF: &str = "chapters/diffs/two.diff";
 pub const RECORDING: &str = "chapters/traces/run.jsonl";
 pub const CODE: &str = "src/net.rs";
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
+    (BOOK, "[build]\nextra-watch-dirs = [\"src\"]\n"),
     (
         SUMMARY,
         "# Summary\n\n- [One](one.md)\n- [Two](two/index.md)\n\n\

@@ -67,6 +67,11 @@ fn include(
     if shown.trim().is_empty() {
         return Err(format!("{path} has nothing to show here"));
     }
+    let (folder, _) = path.split_once('/').unwrap_or_default();
+    if folder != "chapters" && !book.watched.iter().any(|it| it == folder) {
+        let list = "to extra-watch-dirs in book.toml";
+        return Err(format!("add {folder:?} {list}, or changes of {path} are not seen"));
+    }
     Ok(path)
 }
 

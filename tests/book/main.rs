@@ -8,6 +8,7 @@
 
 mod anchors;
 mod book;
+mod chapters;
 mod defects;
 mod figures;
 mod fixture;
@@ -45,6 +46,7 @@ fn check(root: &Path, exceptions: &[Exception]) -> Vec<Defect> {
     anchors::check(&book, &mut defects);
     figures::check(&book, &mut defects);
     recordings::check(&book, &mut defects);
+    chapters::check(&book, &mut defects);
     for page in &book.pages {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);

@@ -169,14 +169,21 @@ for (path of all) {
   if (path === all[0]) await checkFrame();
 }
 
-// And once more as somebody sees it who lets no script run.
-const plain = await browser.newContext({ javaScriptEnabled: false });
+// And once more as somebody sees it who lets no script run: text, listings and figures are there,
+// folded answers open, and a page leads to the next one.
+const plain = await browser.newContext({ javaScriptEnabled: false, viewport: windows.telephone });
 const still = await plain.newPage();
 for (path of all) {
   await still.goto(pathToFileURL(path).href);
-  if (!(await still.locator("main h1").first().isVisible())) {
-    report(path, "cannot be read without JavaScript");
-  }
+  const missing = await still.evaluate(() => {
+    document.querySelectorAll("details").forEach((it) => (it.open = true));
+    const isSeen = (it) => it.getClientRects().length > 0 || it.closest("aside.teacher");
+    const all = [...document.querySelectorAll("main :is(h1, h2, p, pre, table, svg)")];
+    return all.filter((it) => !isSeen(it)).map((it) => `${it.localName} ${it.textContent.slice(0, 30)}`);
+  });
+  if (missing.length > 0) report(path, `without JavaScript, this is not seen: ${missing[0]}`);
+  const next = still.locator("a[rel~=next]:visible, a[rel~=prev]:visible");
+  if ((await next.count()) === 0) report(path, "without JavaScript, no way leads on from here");
 }
 await browser.close();
 console.log([...new Set(defects)].join("\n"));

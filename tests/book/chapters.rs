@@ -1,0 +1,89 @@
+//! The chapter of a stage, whatever pages it has: its reader runs something and sees what
+//! happens, predicts it first, and can check what has been understood.
+
+use std::collections::BTreeMap;
+
+use crate::Defects;
+use crate::book::{Book, Page};
+
+/// How many questions a chapter asks at the ends of its pages, at least.
+const QUESTIONS: usize = 5;
+/// How many words the first part has.
+const PART_ONE: std::ops::RangeInclusive<usize> = 15_000..=25_000;
+
+pub fn check(book: &Book, defects: &mut Defects) {
+    let mut chapters: BTreeMap<&str, Vec<&Page>> = BTreeMap::new();
+    for page in &book.pages {
+        if let Some(chapter) = chapter(page) {
+            chapters.entry(chapter).or_default().push(page);
+        }
+    }
+    for pages in chapters.values() {
+        check_chapter(pages, defects);
+        pages.iter().for_each(|page| check_page(page, defects));
+    }
+    let words: usize = book.part_one.iter().map(|page| words_of(book, page)).sum();
+    if words > 0 && !PART_ONE.contains(&words) {
+        let message = format!("make the first part 15,000 to 25,000 words, not {words}");
+        defects.add("chapters/SUMMARY.md", 1, message);
+    }
+}
+
+fn words_of(book: &Book, path: &str) -> usize {
+    book.page(path).map_or(0, |page| page.text.count_words())
+}
+
+/// `05_epoll`, from `chapters/05_epoll/edges.md`.
+fn chapter(page: &Page) -> Option<&str> {
+    let (folder, _) = page.path.strip_prefix("chapters/")?.split_once('/')?;
+    folder.starts_with(|c: char| c.is_ascii_digit()).then_some(folder)
+}
+
+fn check_chapter(pages: &[&Page], defects: &mut Defects) {
+    let path = &pages[0].path;
+    let mut need = |is_there: bool, what: &str| {
+        if !is_there {
+            defects.add(path, 1, what);
+        }
+    };
+    let blocks = || pages.iter().flat_map(|page| &page.text.blocks);
+    let has_run = |line: &str| line.contains("cargo ");
+    let is_run = blocks()
+        .any(|it| it.language == "sh" && it.lines.iter().any(|it| has_run(&it.1)));
+    need(is_run, "let the reader run something in this chapter: ```sh");
+    let is_shown = blocks().any(|it| it.language == "console");
+    need(is_shown, "show in this chapter what a terminal shows: ```console");
+    let has_figure = |page: &&Page| page.text.lines().any(|it| it.1.contains("figures/"));
+    need(pages.iter().any(has_figure), "draw a figure for this chapter");
+    let questions: usize = pages.iter().map(|page| questions(page)).sum();
+    let message = format!("ask {QUESTIONS} questions in this chapter, not {questions}");
+    need(questions >= QUESTIONS, &message);
+}
+
+fn check_page(page: &Page, defects: &mut Defects) {
+    if !page.text.prose_lines().any(|(_, line)| line.contains("Predict")) {
+        defects.add(
+            &page.path,
+            1,
+            "let the reader predict something: **Predict first.**",
+        );
+    }
+    if questions(page) == 0 {
+        defects.add(&page.path, 1, "end with questions: ## Check yourself");
+    }
+    let last = page.text.headings().last().map(|heading| heading.line);
+    if last.is_none_or(|line| page.text.line(line) != "## What comes next") {
+        defects.add(&page.path, last.unwrap_or(1), "end with ## What comes next");
+    }
+}
+
+/// How many folded answers there are under `## Check yourself`.
+fn questions(page: &Page) -> usize {
+    let headings = page.text.headings();
+    let of_questions = |line| page.text.line(line) == "## Check yourself";
+    let Some(at) = headings.iter().position(|it| of_questions(it.line)) else { return 0 };
+    let end = headings.get(at + 1).map_or(usize::MAX, |next| next.line);
+    let section = headings[at].line..end;
+    let tags = page.text.tags().into_iter();
+    tags.filter(|it| it.name == "details" && section.contains(&it.line)).count()
+}
