@@ -21,13 +21,10 @@ use crate::book::{Book, Page, resolve};
 /// What no page has to show: the beginning of its path, and why.
 pub type Exception = (&'static str, &'static str);
 
-pub const EXCEPTIONS: [Exception; 6] = [
+pub const EXCEPTIONS: [Exception; 3] = [
     ("src/recording", "no stage is about how recordings are written"),
-    ("src/event.rs", "its page is being written"),
     ("src/executor/", "its pages are being written"),
     ("src/net.rs", "its page is being written"),
-    ("src/ring.rs", "its page is being written"),
-    ("src/ring/", "its pages are being written"),
 ];
 
 /// The lines that are shown, by the paths of their files.
