@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
+// ANCHOR: race
 /// Which of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Either<A, B> {
@@ -17,7 +18,6 @@ pub enum Either<A, B> {
     Second(B),
 }
 
-// ANCHOR: race
 /// Waits for whichever is ready first, and drops the other, wherever it is. (If both are ready,
 /// the first one wins.)
 pub async fn race<A, B>(first: A, second: B) -> Either<A::Output, B::Output>

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::buffer::RECEIVE_SIZE;
 
+// ANCHOR: buffer
 /// What an idle connection holds.
 pub const SMALLEST: usize = 1024;
 
@@ -13,7 +14,6 @@ const STEP: usize = 4;
 /// So many small messages in a row, and the buffer becomes small, too.
 const PATIENCE: u8 = 16;
 
-// ANCHOR: buffer
 /// A buffer whose size follows what comes: 1, 4, 16 or 64 KiB.
 ///
 /// A read borrows its buffer for as long as it waits, so each connection needs one of its own, and
@@ -66,6 +66,7 @@ impl ReadBuffer {
 }
 // ANCHOR_END: buffer
 
+// ANCHOR: slice
 impl Default for ReadBuffer {
     fn default() -> ReadBuffer {
         ReadBuffer::new()
@@ -85,6 +86,7 @@ impl DerefMut for ReadBuffer {
         &mut self.memory
     }
 }
+// ANCHOR_END: slice
 
 #[cfg(test)]
 mod tests {

@@ -101,7 +101,6 @@ pub(super) async fn limited<F: Future>(
         Either::Second(()) => Err(Elapsed),
     }
 }
-// ANCHOR_END: timeout
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,3 +109,4 @@ impl fmt::Display for Elapsed {
 }
 
 impl std::error::Error for Elapsed {}
+// ANCHOR_END: timeout
