@@ -5,9 +5,11 @@
 //! there is escaped. And the recording must not disturb what it records: its lines are collected, and
 //! written by a thread of their own; a disk that is full ends the recording, not the server.
 
+// ANCHOR: modules
 mod hash;
 mod line;
 mod writer;
+// ANCHOR_END: modules
 
 pub use hash::git_hash;
 
@@ -25,6 +27,7 @@ use crate::trace::{On, State, Step, TaskId, Trace};
 use line::Line;
 use writer::Writer;
 
+// ANCHOR: recording
 /// The version of the format.
 const VERSION: u64 = 1;
 
@@ -81,7 +84,9 @@ struct Open {
     /// Which connection it is, and whose, if it was accepted.
     accepted: Option<(u64, SocketAddr)>,
 }
+// ANCHOR_END: recording
 
+// ANCHOR: create
 impl Recording {
     /// Starts a recording in the file `path`, which is made, or emptied.
     ///
@@ -138,7 +143,9 @@ impl Recording {
         let t = self.start.elapsed();
         Line::start(&mut self.lines, t.as_nanos() as u64, e)
     }
+    // ANCHOR_END: create
 
+    // ANCHOR: steps
     fn spawn(&mut self, task: TaskId, name: &str) {
         self.running += 1;
         let mut line = self.line("spawn");
@@ -202,7 +209,9 @@ impl Recording {
         }
         line.end();
     }
+    // ANCHOR_END: steps
 
+    // ANCHOR: enter
     fn enter(
         &mut self,
         call: &str,
@@ -223,7 +232,9 @@ impl Recording {
             self.hand_over();
         }
     }
+    // ANCHOR_END: enter
 
+    // ANCHOR: happened
     fn happened(&mut self, task: TaskId, data: &Data, at_once: bool) {
         let Some(wait) = self.waits.remove(&task) else { return };
         let mut connection = wait.fd.and_then(|fd| self.connection(fd));
@@ -283,7 +294,9 @@ impl Recording {
         }
         line.end();
     }
+    // ANCHOR_END: happened
 
+    // ANCHOR: state
     fn state(&mut self, state: &State) {
         self.since_state = 0;
         let mut line = self.line("state");
@@ -304,7 +317,9 @@ impl Recording {
         }
         line.end();
     }
+    // ANCHOR_END: state
 
+    // ANCHOR: sockets
     /// Somebody uses this socket.
     fn open(&mut self, socket: &Socket, accepted: Option<(u64, SocketAddr)>) {
         let fd = socket.as_raw_fd() as usize;
@@ -342,7 +357,9 @@ impl Recording {
         Some(open.accepted?.0)
     }
 }
+// ANCHOR_END: sockets
 
+// ANCHOR: trace
 impl Trace for Recording {
     fn record(&mut self, step: Step<'_>) {
         if self.writer.is_none() {
@@ -394,7 +411,9 @@ impl Drop for Recording {
         self.hand_over();
     }
 }
+// ANCHOR_END: trace
 
+// ANCHOR: names
 /// Where a task waits, as the format has it.
 fn name(on: On) -> &'static str {
     match on {
@@ -409,3 +428,4 @@ fn name(on: On) -> &'static str {
 fn shortened(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(SHOWN)]
 }
+// ANCHOR_END: names

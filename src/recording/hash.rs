@@ -1,5 +1,6 @@
 //! Which version of a source file it is, in git's terms.
 
+// ANCHOR: hash
 /// What `git hash-object` prints for a file with this text: SHA-1 of its length and its bytes.
 /// `git show` prints the file for the number, even when it has changed since.
 pub fn git_hash(text: &str) -> String {
@@ -43,6 +44,7 @@ fn sha1(message: &[u8]) -> [u32; 5] {
     }
     hash
 }
+// ANCHOR_END: hash
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use crate::poller::{Direction, Readiness};
 use crate::trace::TaskId;
 
+// ANCHOR: line
 /// 00, 01, 02, … 99.
 const DIGITS: [[u8; 2]; 100] = {
     let mut digits = [[0; 2]; 100];
@@ -17,7 +18,6 @@ const DIGITS: [[u8; 2]; 100] = {
     digits
 };
 
-// ANCHOR: line
 /// One line of the file: a JSON object. There are many, so what is always the same is not looked
 /// at: a key and a word are copied as they are, and must not need to be escaped.
 pub struct Line<'a>(&'a mut Vec<u8>);

@@ -19,6 +19,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use crate::log;
 
+// ANCHOR: writer
 /// There is so much time at least between two writes.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,6 +62,7 @@ impl Writer {
         let thread = thread::Builder::new().spawn(move || theirs.write_to(output))?;
         Ok(Writer { shared, thread: Some(thread) })
     }
+    // ANCHOR_END: writer
 
     // ANCHOR: hand_over
     /// Takes whole lines over. False if nobody needs any more: the file could not be written.
@@ -78,6 +80,7 @@ impl Writer {
     // ANCHOR_END: hand_over
 }
 
+// ANCHOR: drop
 impl Drop for Writer {
     /// What has been handed over is in the file after this.
     fn drop(&mut self) {
@@ -93,6 +96,7 @@ impl Shared {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    // ANCHOR_END: drop
 
     // ANCHOR: write_to
     fn write_to(&self, mut output: Output) {
@@ -125,6 +129,7 @@ impl Shared {
     // ANCHOR_END: write_to
 }
 
+// ANCHOR: output
 /// The file, and how much of it is whole lines.
 struct Output {
     path: PathBuf,
@@ -161,7 +166,9 @@ impl Output {
         let _ = self.file.set_len(self.written); // it may be something that has no length
     }
 }
+// ANCHOR_END: output
 
+// ANCHOR: open
 /// Opens a file to write to, never to wait for: a pipe that nobody reads from is an error.
 fn open(path: &Path) -> io::Result<File> {
     // Writing past the limit of a file's size (`ulimit -f`) ends a process that does not handle
@@ -174,3 +181,4 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
 }
+// ANCHOR_END: open
