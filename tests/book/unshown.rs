@@ -21,8 +21,7 @@ use crate::book::{Book, Page, resolve};
 /// What no page has to show: the beginning of its path, and why.
 pub type Exception = (&'static str, &'static str);
 
-pub const EXCEPTIONS: [Exception; 8] = [
-    ("src/recording", "no stage is about how recordings are written"),
+pub const EXCEPTIONS: [Exception; 7] = [
     ("src/executor/mod.rs", "its page is being written"),
     ("src/executor/net.rs", "its page is being written"),
     ("src/executor/queue.rs", "its page is being written"),
