@@ -122,6 +122,18 @@ impl Client {
         bytes
     }
 
+    /// Receives up to the end of input, and asserts that all of it is `byte`. Keeps nothing.
+    pub fn rest_is_all(&mut self, byte: u8) {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let n = retry(|| self.stream.read(&mut buffer)).expect("an orderly end");
+            if n == 0 {
+                return;
+            }
+            assert!(buffer[..n].iter().all(|&other| other == byte), "a stranger's bytes");
+        }
+    }
+
     /// Shuts down and asserts that nothing more comes.
     pub fn finish(mut self) {
         self.shutdown();

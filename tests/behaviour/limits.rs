@@ -57,7 +57,7 @@ pub fn more_than_1024_descriptors(stage: &Stage) {
     for (i, client) in clients.iter_mut().enumerate() {
         // The first ones have descriptors that fit, whatever else the server has open.
         if !client.is_served(b"hello") {
-            assert!(i >= 1000, "client {i} was refused");
+            assert!(i >= 1000, "of {CLIENTS} clients at once, number {i} was not served");
             refused += 1;
         }
     }

@@ -173,6 +173,8 @@ suite! {
     stages:
         yours_strictly YOURS_STRICTLY;
     behaviours: {
+        closing:
+            resets_in_mid_transfer gone_before_it_is_accepted;
         command_line:
             unassignable_address port_in_use quiet the_log closed_standard_output
             closed_standard_error unread_standard_output ipv6;

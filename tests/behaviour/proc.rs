@@ -33,6 +33,13 @@ pub fn wait_for_usage(server: &Server, expected: Usage) {
     eventually(&format!("{expected:?}"), || (usage(server) == expected).then_some(()));
 }
 
+/// Waits until the server has no more descriptors than that. Its threads are its own affair.
+pub fn wait_for_descriptors(server: &Server, at_most: usize) {
+    eventually("the descriptors of clients that are gone are closed", || {
+        (usage(server).descriptors <= at_most).then_some(())
+    });
+}
+
 /// Processor time so far.
 pub fn processor_time(server: &Server) -> Duration {
     let stat = read(server, "stat");

@@ -32,6 +32,8 @@ pub struct Stage {
     linux_only: bool,
     /// SIGINT and SIGTERM end it gracefully, with exit status 0.
     pub stops_gracefully: bool,
+    /// It has words of its own for what goes wrong.
+    pub own_words: bool,
     /// It has the flag `--lines`.
     pub lines: bool,
     /// It has the option `--trace`.
@@ -66,6 +68,7 @@ pub const BLOCKING: Stage = Stage {
     kernel_acts: false,
     linux_only: false,
     stops_gracefully: false,
+    own_words: false,
     lines: false,
     trace: false,
     buffers: (0, 0),
@@ -155,8 +158,13 @@ pub const PYTHON: Stage = Stage {
 /// Any other echo server, which is named in the environment: for example
 /// `BRICKS_SERVER="target/debug/my_server --fast" cargo test --test behaviour yours::`. It is given
 /// `--listen 127.0.0.1:0`, and `--quiet`, and must print `listening on ADDR:PORT`.
-pub const YOURS: Stage =
-    Stage { name: "BRICKS_SERVER", program: Program::Yours, descriptors: None, ..SELECT };
+pub const YOURS: Stage = Stage {
+    name: "BRICKS_SERVER",
+    program: Program::Yours,
+    descriptors: None,
+    own_words: true,
+    ..SELECT
+};
 
 /// It also has the flag `--lines`.
 pub const YOURS_WITH_LINES: Stage = Stage { lines: true, ..YOURS };
@@ -165,7 +173,7 @@ pub const YOURS_WITH_LINES: Stage = Stage { lines: true, ..YOURS };
 pub const YOURS_THAT_STOPS: Stage = Stage { stops_gracefully: true, ..YOURS };
 
 /// Its log, its messages and its exit status are also those of this book.
-pub const YOURS_STRICTLY: Stage = Stage { ..YOURS };
+pub const YOURS_STRICTLY: Stage = Stage { own_words: false, ..YOURS };
 
 /// The words of `BRICKS_SERVER`, between spaces.
 static YOUR_WORDS: LazyLock<Vec<OsString>> = LazyLock::new(|| {

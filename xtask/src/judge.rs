@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::suite::{self, Report};
+use crate::suite::{self, Ended, Failure, Report};
 
 const HELP: &str = "\
 Runs the behaviour suite against your own echo server, in any language.
@@ -74,9 +74,9 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     println!("Does it start? {} --listen 127.0.0.1:0 --quiet", words.join(" "));
     starts(&words)?;
     println!(
-        "It does. The tests are being compiled; then each behaviour is tried. That takes a"
+        "It does. The tests are being compiled; then each behaviour is tried. That takes"
     );
-    println!("minute, or two or three for a server that keeps its clients waiting.\n");
+    println!("seconds, or two minutes for a server that keeps its clients waiting.\n");
     let suite = suite::build("async-from-bricks", "behaviour")?;
     let filters: Vec<String> = themes.iter().map(|theme| format!("{theme}::")).collect();
     let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
@@ -84,7 +84,13 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     let environment = [("BRICKS_SERVER", &*command), ("BRICKS_PATIENCE", PATIENCE)];
     // One is enough for a server that is a process of its own; two for a machine of two.
     let arguments = [&filters[..], &["--test-threads=2"]].concat();
-    let report = suite::run_unlimited(&suite, &arguments, &environment, ALL_TOGETHER)?;
+    let report = suite::run_unlimited(
+        &suite,
+        &arguments,
+        &environment,
+        ALL_TOGETHER,
+        &mut progress,
+    )?;
     table(&report)
 }
 
@@ -133,28 +139,37 @@ fn end(mut child: Child) {
     let _ = child.wait();
 }
 
+/// A line for each behaviour, when it has been tried. Those who wait see that something happens.
+fn progress(ended: Ended) {
+    let verdict = if ended.passed { "kept" } else { "NOT KEPT" };
+    let (number, of) = (ended.number, ended.of);
+    println!("{number:>3} of {of}  {:<44} {verdict}", name(ended.test));
+}
+
+/// `yours::the_second_client` in words.
+fn name(test: &str) -> String {
+    let test = test.split_once("::").map_or(test, |(_, test)| test);
+    test.replace("::", ": ").replace('_', " ")
+}
+
 fn table(report: &Report) -> Result<(), String> {
-    let name = |test: &str| {
-        let test = test.split_once("::").map_or(test, |(_, test)| test);
-        test.replace("::", ": ").replace('_', " ")
-    };
     let mut rows: Vec<(String, Option<String>)> = vec![];
     for test in &report.passed {
         rows.push((name(test), None));
     }
     for failure in &report.failed {
-        let reason: Vec<&str> = failure.says.lines().map(str::trim).take(3).collect();
-        rows.push((name(&failure.test), Some(shorten(&reason.join(" ")))));
+        rows.push((name(&failure.test), Some(reason(failure))));
     }
     rows.sort();
     let colour = env::var_os("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stdout());
+    println!();
     for (name, reason) in &rows {
         match (reason, colour) {
             (None, true) => println!("\x1b[32mpass\x1b[0m  {name}"),
             (None, false) => println!("pass  {name}"),
-            (Some(reason), true) => println!("\x1b[31mFAIL\x1b[0m  {name:<48} {reason}"),
-            (Some(reason), false) => println!("FAIL  {name:<48} {reason}"),
+            (Some(reason), true) => println!("\x1b[31mFAIL\x1b[0m  {name:<44} {reason}"),
+            (Some(reason), false) => println!("FAIL  {name:<44} {reason}"),
         }
     }
     let (kept, all) = (report.passed.len(), rows.len());
@@ -175,34 +190,59 @@ fn table(report: &Report) -> Result<(), String> {
     }
 }
 
-/// What a test saw, without what only Rust's friends understand, up to a line's length.
-fn shorten(text: &str) -> String {
-    let text = text.split(" the server said: ").next().unwrap_or_default();
+/// What a test saw, and what the server said last.
+fn reason(failure: &Failure) -> String {
+    let lines: Vec<&str> = failure.panic.lines().map(str::trim).take(3).collect();
+    let seen = shorten(&plain(&lines.join(" ")));
+    match &failure.server {
+        Some(said) => format!("{seen} (it said: {})", shorten(said)),
+        None => seen,
+    }
+}
+
+/// Without what only Rust's friends understand.
+fn plain(text: &str) -> String {
+    let text =
+        text.replace("assertion `left == right` failed", "not as wanted:").replace(
+            "Error { kind: UnexpectedEof, message: \"failed to fill whole buffer\" }",
+            "the connection ended before all was there",
+        );
     let text = match (text.split_once("Os { "), text.split_once("message: \"")) {
         (Some((before, _)), Some((_, after))) => {
             format!("{before}{}", after.split('"').next().unwrap_or_default())
         }
-        _ => text.replace(
-            "Error { kind: UnexpectedEof, message: \"failed to fill whole buffer\" }",
-            "the connection ended before all was there",
-        ),
+        _ => text.split(" (os error").next().unwrap_or_default().to_string(),
     };
-    let text = text.replace("assertion `left == right` failed", "not as wanted:");
+    // A socket with a limit of time says this when it has run out.
+    let too_late = format!("nothing came for {PATIENCE} seconds");
+    ["Resource temporarily unavailable", "operation would block"]
+        .iter()
+        .fold(text, |text, unclear| text.replace(unclear, &too_late))
+        .replace("the server answers:", "an answer is awaited:")
+        .replace("an orderly end:", "the end of the connection is awaited:")
+        .replace("the server takes what it is sent:", "while something is sent:")
+}
+
+/// Up to a line's length.
+fn shorten(text: &str) -> String {
     match text.char_indices().nth(110) {
         Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
+        None => text.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use super::{plain, shorten};
 
     #[test]
     fn a_reason_is_short_and_plain() {
         let seen = "the server answers: Os { code: 104, kind: ConnectionReset, message: \
-                    \"Connection reset by peer\" } the server said: listening on";
-        assert_eq!(shorten(seen), "the server answers: Connection reset by peer");
+                    \"Connection reset by peer\" }";
+        assert_eq!(plain(seen), "an answer is awaited: Connection reset by peer");
+        let late = "neither an answer nor an end: Resource temporarily unavailable (os error 11)";
+        let words = "neither an answer nor an end: nothing came for 10 seconds";
+        assert_eq!(plain(late), words);
         assert_eq!(shorten(&"x".repeat(200)).chars().count(), 111);
     }
 }

@@ -25,6 +25,20 @@ pub struct Report {
 pub struct Failure {
     pub test: String,
     pub says: String,
+    /// The first panic alone, and what else the test printed below it.
+    pub panic: String,
+    /// The last line that a server under test said, if it said more than where it listens.
+    pub server: Option<String>,
+}
+
+/// A test that has just ended.
+#[derive(Debug, PartialEq)]
+pub struct Ended<'a> {
+    pub test: &'a str,
+    pub passed: bool,
+    /// How many have ended by now, this one included.
+    pub number: usize,
+    pub of: usize,
 }
 
 impl Report {
@@ -63,17 +77,18 @@ pub fn run(
     patience: Duration,
 ) -> Result<Report, String> {
     let limit = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
-    run_script(limit, program, arguments, environment, patience)
+    run_script(limit, program, arguments, environment, patience, &mut |_| {})
 }
 
-/// The same, without the limit.
+/// The same, without the limit; `tell` is told of each test when it has ended.
 pub fn run_unlimited(
     program: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
     patience: Duration,
+    tell: &mut dyn FnMut(Ended),
 ) -> Result<Report, String> {
-    run_script("exec \"$@\"", program, arguments, environment, patience)
+    run_script("exec \"$@\"", program, arguments, environment, patience, tell)
 }
 
 fn run_script(
@@ -82,6 +97,7 @@ fn run_script(
     arguments: &[&str],
     environment: &[(&str, &str)],
     patience: Duration,
+    tell: &mut dyn FnMut(Ended),
 ) -> Result<Report, String> {
     let mut child = Command::new("sh")
         .args(["-c", script, "sh"])
@@ -98,7 +114,10 @@ fn run_script(
     let said = collect(child.stdout.take().expect("piped"));
     let problems = collect(child.stderr.take().expect("piped"));
     let start = Instant::now();
+    let (mut heard, mut progress) = (vec![], Progress::default());
     let status = loop {
+        heard.extend(said.try_iter().flatten());
+        progress.tell(&heard, tell);
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break Some(status),
             None if start.elapsed() > patience => break None,
@@ -110,18 +129,22 @@ fn run_script(
         let _ = child.wait();
     }
     // What the program has started may still hold the other end.
-    let text = |output: mpsc::Receiver<Vec<u8>>| {
-        let bytes: Vec<u8> =
-            std::iter::from_fn(|| output.recv_timeout(Duration::from_secs(1)).ok())
-                .flatten()
-                .collect();
+    let text = |mut bytes: Vec<u8>, output: mpsc::Receiver<Vec<u8>>| {
+        let more =
+            std::iter::from_fn(|| output.recv_timeout(Duration::from_secs(1)).ok());
+        bytes.extend(more.flatten());
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let (said, problems) = (text(said), text(problems));
+    let (said, problems) = (text(heard, said), text(vec![], problems));
+    progress.tell(said.as_bytes(), tell);
     let mut report = understand(&said);
     match status {
         None => report.hung = Some(unfinished(&said).unwrap_or_default()),
-        Some(status) if !status.success() && report.failed.is_empty() => {
+        // 101: tests have failed, and all of them were run.
+        Some(status)
+            if status.code() != Some(101) && !status.success()
+                || !status.success() && report.failed.is_empty() =>
+        {
             let last: Vec<&str> = problems.lines().rev().take(3).collect();
             let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
             report.crashed = Some(format!("{status}\n{last}"));
@@ -144,20 +167,81 @@ fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     pieces
 }
 
+/// How much of what a test program prints has been told.
+#[derive(Default)]
+struct Progress {
+    bytes: usize,
+    ended: usize,
+    of: usize,
+}
+
+impl Progress {
+    /// Tells of the whole lines in `heard` that have not been told.
+    fn tell(&mut self, heard: &[u8], tell: &mut dyn FnMut(Ended)) {
+        let new = &heard[self.bytes.min(heard.len())..];
+        let Some(end) = new.iter().rposition(|&byte| byte == b'\n') else { return };
+        self.bytes += end + 1;
+        for line in String::from_utf8_lossy(&new[..end]).lines() {
+            if let Some(number) = number_of_tests(line) {
+                self.of = number;
+            } else if let Some((test, passed)) = outcome(line) {
+                self.ended += 1;
+                tell(Ended { test, passed, number: self.ended, of: self.of });
+            }
+        }
+    }
+}
+
+/// The number in `running 20 tests`.
+fn number_of_tests(line: &str) -> Option<usize> {
+    line.strip_prefix("running ")?.strip_suffix(" tests")?.parse().ok()
+}
+
+/// A test that has ended: its name, and whether it has passed.
+fn outcome(line: &str) -> Option<(&str, bool)> {
+    match line.strip_prefix("test ")?.split_once(" ... ")? {
+        (test, "ok") => Some((test, true)),
+        (test, "FAILED") => Some((test, false)),
+        _ => None,
+    }
+}
+
 /// What libtest prints: a line for each test, and below them a block for each that failed.
 fn understand(said: &str) -> Report {
     let mut report = Report::default();
-    for line in said.lines().filter_map(|line| line.strip_prefix("test ")) {
-        match line.split_once(" ... ") {
-            Some((test, "ok")) => report.passed.push(test.to_string()),
-            Some((test, "FAILED")) => {
-                let says = words(block(said, test));
-                report.failed.push(Failure { test: test.to_string(), says });
-            }
-            _ => {}
+    for (test, passed) in said.lines().filter_map(outcome) {
+        if passed {
+            report.passed.push(test.to_string());
+            continue;
         }
+        let block = block(said, test);
+        report.failed.push(Failure {
+            test: test.to_string(),
+            says: words(block),
+            panic: words(first_panic(block)),
+            server: last_words_of_the_server(block),
+        });
     }
     report
+}
+
+/// The first panic of a test: others often follow from it.
+fn first_panic(block: &str) -> &str {
+    let Some((_, after)) = block.split_once(" panicked at ") else { return block };
+    let message = after.split_once('\n').map_or("", |(_, message)| message);
+    let ends =
+        ["\nnote: run with", "\nstack backtrace:", "\nthe server said: ", "\nthread '"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min();
+    &message[..end.unwrap_or(message.len())]
+}
+
+/// A server that breaks usually says why in its last line.
+fn last_words_of_the_server(block: &str) -> Option<String> {
+    let (_, said) = block.rsplit_once("\nthe server said: ")?;
+    let ours =
+        |line: &str| line.starts_with("listening on ") || line.starts_with("thread '");
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    (!ours(last)).then(|| last.to_string())
 }
 
 /// What a test printed before it failed.
@@ -224,6 +308,35 @@ mod tests {
     }
 
     #[test]
+    fn of_several_panics_the_first_is_the_reason() {
+        let said = "\nrunning 1 test\ntest yours::a ... FAILED\n\nfailures:\n\n\
+            ---- yours::a stdout ----\n\nthread '<unnamed>' (3) panicked at c.rs:7:4:\n\
+            the server answers: reset\n\nthread 'yours::a' (2) panicked at d.rs:1:5:\n\
+            a scoped thread panicked\nthe server said: listening on 127.0.0.1:4\nTraceback:\n\
+            ValueError: too many\n\n\nfailures:\n    yours::a\n";
+        let failure = &understand(said).failed[0];
+        assert_eq!(failure.panic, "the server answers: reset");
+        assert_eq!(failure.server.as_deref(), Some("ValueError: too many"));
+        let quiet = said.replace("Traceback:\nValueError: too many\n", "");
+        assert_eq!(understand(&quiet).failed[0].server, None);
+    }
+
+    #[test]
+    fn each_test_is_told_of_once_and_when_its_line_is_whole() {
+        let mut told = vec![];
+        let mut progress = Progress::default();
+        for end in 0..=SAID.len() {
+            progress.tell(&SAID.as_bytes()[..end], &mut |ended| {
+                told.push((ended.test.to_string(), ended.passed, ended.number, ended.of));
+            });
+        }
+        let told: Vec<_> = told.iter().map(|(a, b, c, d)| (&**a, *b, *c, *d)).collect();
+        let expected =
+            [("a_part", false, 1, 3), ("nothing", true, 2, 3), ("of_it", false, 3, 3)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn the_test_that_did_not_end_is_known() {
         assert_eq!(unfinished("test one ... ok\ntest two ... "), Some("two".to_string()));
         assert_eq!(unfinished("test one ... ok\n"), None);
@@ -241,9 +354,16 @@ mod tests {
 
     #[test]
     fn a_program_that_breaks_is_noticed() {
-        let script = "echo overflow >&2; exit 3";
         let shell = Path::new("/bin/sh");
-        let report = run(shell, &["-c", script], &[], Duration::from_secs(60)).unwrap();
-        assert!(report.crashed.is_some_and(|said| said.contains("overflow")));
+        for script in [
+            "echo overflow >&2; exit 3",
+            "echo overflow >&2; exit 101",
+            "echo test a ... FAILED; echo overflow >&2; kill -9 $$",
+        ] {
+            let arguments = ["-c", script];
+            let report = run(shell, &arguments, &[], Duration::from_secs(60)).unwrap();
+            let crashed = report.crashed.as_deref().unwrap_or_default();
+            assert!(crashed.contains("overflow"), "{script}: {report:?}");
+        }
     }
 }
