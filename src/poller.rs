@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::net::Socket;
 use crate::select::{FdSet, select};
+use crate::trace;
 
 // ANCHOR: readiness
 /// What a descriptor is watched for.
@@ -52,6 +53,10 @@ pub trait Poller {
     /// The name of the system call behind [`wait`](Poller::wait), for traces.
     const CALL: &'static str;
 
+    /// Whether an executor on this poller reports each step to [`trace`](Poller::trace): see
+    /// [`Traced`](crate::executor::Traced).
+    const TRACED: bool = false;
+
     /// From now on, watch `socket` for `direction`. What is watched already is not
     /// [`TryNow`](Watch::TryNow) before it has been reported: somebody else waits for it.
     ///
@@ -71,6 +76,11 @@ pub trait Poller {
     /// What the next [`wait`](Poller::wait) will name to the system, for traces: `None` if
     /// the system keeps that by itself.
     fn asked(&self) -> Option<Vec<Readiness>> {
+        None
+    }
+
+    /// Who watches, if this is [`TRACED`](Poller::TRACED).
+    fn trace(&self) -> Option<trace::Shared> {
         None
     }
 

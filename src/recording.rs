@@ -6,6 +6,7 @@
 //! written by a thread of their own; a disk that is full ends the recording, not the server.
 
 // ANCHOR: modules
+mod futures;
 mod hash;
 mod line;
 mod writer;
@@ -393,6 +394,11 @@ impl Trace for Recording {
             Step::Finish { task, panicked } => self.finish(task, panicked),
             Step::Stop => self.line("stop").end(),
             Step::State(state) => self.state(state),
+            Step::Wake { task } => self.wake(task),
+            Step::Did { task, socket, want, result } => {
+                self.did(task, socket, want, result);
+            }
+            Step::Pending { task, waits } => self.pending(task, waits),
         }
         if self.lines.len() > CAPACITY - CAPACITY / 8 {
             self.hand_over();

@@ -3,11 +3,16 @@
 //! The ready queue and the drivers report each [`Step`] to a [`Trace`]. Tests use it to compare
 //! two runs; with `--trace`, a [`Recording`](crate::recording::Recording) writes it to a file.
 
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::event::{Data, Event};
+use crate::net::Socket;
 use crate::poller::{Direction, Readiness};
 
 // ANCHOR: trace
@@ -113,6 +118,30 @@ pub enum Step<'a> {
     Stop,
     /// Where all tasks are, for comparison: see [`Trace::wants_state`].
     State(&'a State),
+    /// A task's waker has been called: the task is the last on the ready queue (stage 06).
+    Wake {
+        /// Which task.
+        task: TaskId,
+    },
+    /// A task has done something itself, in the middle of its turn (stage 06).
+    Did {
+        /// Which task.
+        task: TaskId,
+        /// With which socket.
+        socket: &'a Socket,
+        /// What it wanted to do.
+        want: Want,
+        /// What came of it.
+        result: Result<Did<'a>, &'a io::Error>,
+    },
+    /// A task has been polled, and cannot go on (stage 06).
+    Pending {
+        /// Which task.
+        task: TaskId,
+        /// What it waits for, and who has its waker: several, if it waits for several things at
+        /// once, and nothing, if that is not known.
+        waits: &'a [Wait],
+    },
 }
 
 /// Where a task waits.
@@ -158,3 +187,87 @@ pub struct State {
     pub again: Vec<TaskId>,
 }
 // ANCHOR_END: step
+
+// ANCHOR: futures
+/// What a future of stage 06 is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// To accept a client.
+    Accept,
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+    /// To sleep.
+    Sleep,
+}
+
+/// What a task of stage 06 has done itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Did<'a> {
+    /// Accepted this client.
+    Accepted(&'a Socket),
+    /// Received these bytes; none at all at the end of input.
+    Received(&'a [u8]),
+    /// Sent these.
+    Sent(&'a [u8]),
+}
+
+/// What a task of stage 06 waits for.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// What it wants.
+    pub want: Want,
+    /// Of which socket; none if it sleeps.
+    pub socket: Option<Socket>,
+    /// How many bytes it wants to send.
+    pub len: Option<usize>,
+    /// Who has its waker; `None` if it has been called already.
+    pub on: Option<On>,
+    /// The line of its source where it is suspended.
+    pub at: &'static Location<'static>,
+}
+
+/// A trace that several report to: the poller of stage 06, and its executor.
+#[derive(Clone)]
+pub struct Shared(Rc<RefCell<dyn Watcher>>);
+
+/// A [`Trace`] behind a pointer.
+trait Watcher {
+    fn record(&mut self, step: Step<'_>);
+    fn wants_state(&self) -> bool;
+}
+
+impl<T: Trace> Watcher for T {
+    fn record(&mut self, step: Step<'_>) {
+        self.record(step);
+    }
+
+    fn wants_state(&self) -> bool {
+        self.wants_state()
+    }
+}
+
+impl Shared {
+    /// Shares `trace`.
+    pub fn new(trace: impl Trace + 'static) -> Shared {
+        Shared(Rc::new(RefCell::new(trace)))
+    }
+
+    /// This happens now.
+    pub fn record(&self, step: Step<'_>) {
+        self.0.borrow_mut().record(step);
+    }
+
+    /// See [`Trace::wants_state`].
+    pub fn wants_state(&self) -> bool {
+        self.0.borrow().wants_state()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+// ANCHOR_END: futures

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::read::{Event, Header, Recording, State, Wrong, Yield};
+use crate::read::{Event, Happened, Header, Recording, State, Wrong, Yield};
 
 /// Where everybody is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,18 +114,21 @@ impl Fold {
                 self.held = Some(*task);
                 let it = self.tasks.entry(*task).or_default();
                 it.wants = Some((want.clone(), *fd));
-                it.at = Some((file.clone(), *line));
+                it.at = line.map(|line| (file.clone(), line));
             }
-            Event::Park { task, on, fd } => {
-                self.take(*task)?;
+            Event::Park { task, on, fd, also } => {
+                if !also {
+                    self.take(*task)?;
+                }
                 self.park(*task, on, *fd)?;
             }
-            Event::Happened(happened) => {
-                self.take(happened.task)?;
-                match happened.at_once {
-                    true => self.held = Some(happened.task),
-                    false => self.ready.push_back(happened.task),
-                }
+            Event::Happened(Happened { task, at_once: true, .. }) => {
+                let has_turn = [self.held, self.running].contains(&Some(*task));
+                return has_turn.then_some(()).ok_or(format!("task {task} had no turn"));
+            }
+            Event::Happened(Happened { task, .. }) | Event::Wake { task } => {
+                self.take(*task)?;
+                self.ready.push_back(*task);
             }
             Event::Finish { task, .. } => {
                 self.take(*task)?;

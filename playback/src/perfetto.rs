@@ -17,6 +17,9 @@ const PID: u64 = 1;
 /// The thread that asks the system.
 const POLLER: u64 = 0;
 
+/// In the name of what the poller does for a task: it takes no time.
+const FOR: &str = " for task ";
+
 /// The recording as one JSON object.
 ///
 /// # Errors
@@ -31,7 +34,7 @@ pub fn export(recording: &Recording) -> Result<Value, Wrong> {
         export.ts = step.t as f64 / 1000.0; // microseconds
         let applied = fold.apply(&step.event);
         applied.map_err(|why| Wrong { line: step.number, why })?;
-        export.add(&step.event);
+        export.add(&step.event, fold.running);
         if !fold.tasks.is_empty() {
             export.count(&fold);
         }
@@ -55,8 +58,8 @@ struct Export {
 }
 
 impl Export {
-    fn add(&mut self, event: &Event) {
-        if self.open.get(&POLLER).is_some_and(|it| it.starts_with("happen")) {
+    fn add(&mut self, event: &Event, running: Option<u64>) {
+        if self.open.get(&POLLER).is_some_and(|it| it.contains(FOR)) {
             self.end(POLLER);
         }
         match event {
@@ -80,21 +83,19 @@ impl Export {
                 let fd = it.fd.map_or(String::new(), |fd| format!(" {fd}"));
                 self.begin(it.task, &format!("wants {}{fd}", it.want));
             }
-            Event::Park { task, on, fd } => {
+            Event::Park { also: true, .. } => {}
+            Event::Park { task, on, fd, .. } => {
                 let fd = fd.map_or(String::new(), |fd| format!(" {fd}"));
                 self.begin(*task, &format!("waits: {on}{fd}"));
             }
-            Event::Happened(it) => {
-                self.begin(POLLER, &format!("happen: {} for task {}", it.op, it.task));
-                self.arrows += 1;
-                let start = json!({
-                    "ph": "s", "name": "result", "cat": "result", "id": self.arrows,
-                    "pid": PID, "tid": POLLER, "ts": self.ts,
-                    "args": { "step": self.step },
-                });
-                self.results.insert(it.task, start);
-                self.begin(it.task, "ready");
+            Event::Happened(it) if running == Some(it.task) => {
+                let fd = it.fd.map_or(String::new(), |fd| format!(" {fd}"));
+                self.push("i", it.task, &format!("{}{fd}", it.op)); // the task itself does it
             }
+            Event::Happened(it) => {
+                self.becomes_ready(it.task, &format!("happen: {}", it.op));
+            }
+            Event::Wake { task } => self.becomes_ready(*task, "wake"),
             Event::Finish { task, .. } => {
                 self.results.remove(task);
                 self.end(*task);
@@ -103,6 +104,19 @@ impl Export {
             Event::Leave(call) => self.end(thread(call)),
             _ => {}
         }
+    }
+
+    /// What the poller does is why the task will be resumed.
+    fn becomes_ready(&mut self, task: u64, why: &str) {
+        self.begin(POLLER, &format!("{why}{FOR}{task}"));
+        self.arrows += 1;
+        let start = json!({
+            "ph": "s", "name": "result", "cat": "result", "id": self.arrows,
+            "pid": PID, "tid": POLLER, "ts": self.ts,
+            "args": { "step": self.step },
+        });
+        self.results.insert(task, start);
+        self.begin(task, "ready");
     }
 
     /// From now on, this is what the thread does.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::fold::Fold;
-use crate::read::{Call, Event, Recording, Wrong};
+use crate::read::{Call, Event, Happened, Recording, Wrong};
 
 const WIDTH: f64 = 640.0;
 const LANE: f64 = 30.0;
@@ -149,7 +149,7 @@ fn lanes(recording: &Recording) -> Result<(Vec<Lane>, usize), Wrong> {
         let applied = fold.apply(&step.event);
         applied.map_err(|why| Wrong { line: step.number, why })?;
         if !matches!(step.event, Event::State(_) | Event::Other) {
-            lanes.add(&step.event, recording.has_tasks());
+            lanes.add(&step.event, recording.has_tasks(), fold.running);
             lanes.columns += 1;
         }
     }
@@ -167,12 +167,15 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn add(&mut self, event: &Event, has_tasks: bool) {
+    fn add(&mut self, event: &Event, has_tasks: bool, running: Option<u64>) {
         match event {
             Event::Spawn { task, name } => self.task(*task, name, Some(Does::IsReady)),
             Event::Resume { task, .. } => self.task(*task, "", Some(Does::Runs)),
             Event::Yield(it) => self.task(it.task, "", Some(Does::Waits)),
-            Event::Happened(it) => self.task(it.task, "", Some(Does::IsReady)),
+            Event::Happened(it) if running == Some(it.task) => {} // and it goes on
+            Event::Happened(Happened { task, .. }) | Event::Wake { task } => {
+                self.task(*task, "", Some(Does::IsReady));
+            }
             Event::Finish { task, .. } => self.task(*task, "", None),
             Event::Enter(call) => self.call(call, has_tasks, Some(Does::Sleeps)),
             Event::Leave(call) => {

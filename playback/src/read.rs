@@ -71,6 +71,11 @@ pub enum Event {
         task: u64,
         on: String,
         fd: Option<i32>,
+        #[serde(default)]
+        also: bool,
+    },
+    Wake {
+        task: u64,
     },
     Happened(Happened),
     Finish {
@@ -120,7 +125,7 @@ pub struct Yield {
     pub fd: Option<i32>,
     pub len: Option<u64>,
     pub file: Option<String>,
-    pub line: u32,
+    pub line: Option<u32>,
 }
 
 /// What a task wanted has happened.

@@ -64,10 +64,10 @@ fn says(event: &Event) -> Option<(&'static str, String)> {
             ("resume", format!("task {task} with {}", result(with)))
         }
         Event::Yield(it) => ("yield", yields(it)),
-        Event::Park { task, on, fd: Some(fd) } => {
-            ("park", format!("task {task} waits to {on} {fd}"))
+        Event::Park { task, on, fd, also } => {
+            ("park", parked(*task, on, *fd) + if *also { ", too" } else { "" })
         }
-        Event::Park { task, on, fd: None } => ("park", parked(*task, on)),
+        Event::Wake { task } => ("wake", format!("task {task}")),
         Event::Happened(it) => ("happened", happened(it)),
         Event::Finish { task, panicked: false } => ("finish", format!("task {task}")),
         Event::Finish { task, panicked: true } => {
@@ -104,13 +104,18 @@ fn yields(it: &Yield) -> String {
         ("accept", _) => format!("accept on {fd}"),
         ("read", _) => format!("receive from {fd}"),
         ("write", Some(len)) => format!("send {} to {fd}", bytes(*len)),
+        ("wake", _) => "be woken".to_string(),
         _ => format!("{want} {fd}").trim_end().to_string(),
     };
     let file = file.as_ref().map_or(String::new(), |file| format!("{file} "));
-    format!("task {task} wants to {wants}, {file}line {line}")
+    let line = line.map_or(String::new(), |line| format!(", {file}line {line}"));
+    format!("task {task} wants to {wants}{line}")
 }
 
-fn parked(task: u64, on: &str) -> String {
+fn parked(task: u64, on: &str, fd: Option<i32>) -> String {
+    if let Some(fd) = fd {
+        return format!("task {task} waits to {on} {fd}");
+    }
     match on {
         "timer" => format!("task {task} sleeps"),
         "kernel" => format!("task {task} waits for the kernel"),

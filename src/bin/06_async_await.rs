@@ -18,17 +18,27 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use bricks::cli::{Options, Program};
-use bricks::executor::{BufReader, Executor, Handle, Listener, ReadBuffer, Stream};
+use bricks::executor::{
+    self, BufReader, Executor, Handle, Listener, ReadBuffer, Stream, Traced,
+};
 use bricks::limit::raise_descriptor_limit;
 use bricks::log;
 use bricks::net::{AcceptBackoff, Socket};
+use bricks::poller::Poller;
+use bricks::recording::Source;
 use bricks::signal;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
     about: "An echo server of futures, with an executor and a reactor.",
     lines: true,
-    trace: false,
+    trace: true,
+};
+
+const SOURCE: Source = Source {
+    stage: PROGRAM.name,
+    path: file!(),
+    text: include_str!("06_async_await.rs"),
 };
 
 // ANCHOR: main
@@ -37,22 +47,40 @@ fn main() -> ExitCode {
         raise_descriptor_limit()?;
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
-        let mut executor = Executor::new()?;
-        let handle = executor.handle();
-        options.log.listening(sock.local_addr()?);
-
-        let listener = Listener::new(sock, &handle);
-        let signals = Stream::new(signals, &handle);
-        handle.spawn(echo_server(listener, executor.handle(), options));
-        handle.spawn(stop_on_signal(signals, executor.handle()));
-        executor.run()
+        let poller = executor::system()?;
+        let recording = options.recording(SOURCE)?;
+        match recording {
+            None => serve(poller, sock, signals, options),
+            Some(trace) => serve(Traced::new(poller, trace), sock, signals, options),
+        }
     })
+}
+
+fn serve(
+    poller: impl Poller + 'static,
+    sock: Socket,
+    signals: Socket,
+    options: Options,
+) -> io::Result<()> {
+    let mut executor = Executor::on(poller)?;
+    let handle = executor.handle();
+    options.log.listening(sock.local_addr()?);
+
+    let listener = Listener::new(sock, &handle);
+    let signals = Stream::new(signals, &handle);
+    handle.spawn(echo_server(listener, executor.handle(), options));
+    handle.spawn(stop_on_signal(signals, executor.handle()));
+    executor.run()
 }
 // ANCHOR_END: main
 
 // ANCHOR: echo_server
 /// The server task: accepts clients, and spawns a task for each.
-async fn echo_server(listener: Listener, executor: Handle, options: Options) {
+async fn echo_server(
+    listener: Listener<impl Poller + 'static>,
+    executor: Handle<impl Poller>,
+    options: Options,
+) {
     let mut backoff = AcceptBackoff::default();
     loop {
         match listener.accept().await {
@@ -73,7 +101,7 @@ async fn echo_server(listener: Listener, executor: Handle, options: Options) {
 
 // ANCHOR: client_handler
 /// The task of one client: a future around the one that does the work.
-async fn client_handler(client: Stream, addr: SocketAddr, options: Options) {
+async fn client_handler(client: Stream<impl Poller>, addr: SocketAddr, options: Options) {
     let served =
         if options.lines { answer_lines(client).await } else { echo(client).await };
     if let Err(error) = served {
@@ -85,7 +113,7 @@ async fn client_handler(client: Stream, addr: SocketAddr, options: Options) {
 
 // ANCHOR: echo
 /// Sends back what it receives, until the client has no more to send.
-async fn echo(client: Stream) -> io::Result<()> {
+async fn echo(client: Stream<impl Poller>) -> io::Result<()> {
     let mut buffer = ReadBuffer::new();
     loop {
         let count = client.read(&mut buffer).await?;
@@ -102,7 +130,7 @@ async fn echo(client: Stream) -> io::Result<()> {
 
 // ANCHOR: answer_lines
 /// Answers each line with `Get: ` and that line.
-async fn answer_lines(client: Stream) -> io::Result<()> {
+async fn answer_lines(client: Stream<impl Poller>) -> io::Result<()> {
     let mut lines = BufReader::new(&client);
     let served = loop {
         match lines.read_line().await {
@@ -119,7 +147,7 @@ async fn answer_lines(client: Stream) -> io::Result<()> {
 
 // ANCHOR: stop_on_signal
 /// A signal is like any other input: its task waits for something to read.
-async fn stop_on_signal(signals: Stream, executor: Handle) {
+async fn stop_on_signal(signals: Stream<impl Poller>, executor: Handle<impl Poller>) {
     match signals.read(&mut [0]).await {
         Ok(_) => executor.stop(),
         Err(error) => executor.fail(error),

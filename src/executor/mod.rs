@@ -17,6 +17,7 @@
 //! | `buffer` | A buffer that a handler keeps, and lends to its reads. | `Buffers` |
 //! | `lines` | A buffered reader. | `Lines` |
 //! | `run` | The executor: the round. | the scheduler |
+//! | `traced` | What the executor tells whoever watches. | `trace` in `Ready` |
 
 pub mod both;
 mod buffer;
@@ -27,6 +28,7 @@ mod reactor;
 mod run;
 mod task;
 mod time;
+mod traced;
 
 pub use buffer::ReadBuffer;
 pub use lines::BufReader;
@@ -34,6 +36,7 @@ pub use net::{Accept, Listener, Read, Stream, Write, WriteAll};
 pub use run::{Executor, Handle};
 pub use task::{JoinHandle, Unfinished};
 pub use time::{Elapsed, Sleep};
+pub use traced::Traced;
 
 /// The poller of an executor that is not given another: the best that the system has.
 #[cfg(target_os = "linux")]
@@ -41,3 +44,15 @@ pub type System = crate::epoll::Epoll;
 /// The poller of an executor that is not given another: the best that the system has.
 #[cfg(not(target_os = "linux"))]
 pub type System = crate::poller::Select;
+
+/// The poller of [`Executor::new`].
+///
+/// # Errors
+///
+/// If there are no descriptors left.
+pub fn system() -> std::io::Result<System> {
+    #[cfg(target_os = "linux")]
+    return System::new();
+    #[cfg(not(target_os = "linux"))]
+    return Ok(System::default());
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +13,7 @@ use super::{Handle, System};
 use crate::event::CLOSE_PATIENCE;
 use crate::net::Socket;
 use crate::poller::{Dry, Poller, Watch};
+use crate::trace::{Did, Want};
 
 /// A socket, and the executor whose reactor watches it.
 struct Io<P: Poller> {
@@ -28,13 +30,24 @@ impl<P: Poller> Io<P> {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn to_read(&self) -> Interest<'_, P> {
-        Interest { io: self, side: &self.source.read, ticket: 0 }
+        self.interest(&self.source.read)
     }
 
     #[inline(always)]
+    #[track_caller]
     fn to_write(&self) -> Interest<'_, P> {
-        Interest { io: self, side: &self.source.write, ticket: 0 }
+        self.interest(&self.source.write)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn interest<'a>(&'a self, side: &'a Side) -> Interest<'a, P> {
+        if let Some(tracer) = self.handle.tracer() {
+            tracer.made(&self.source, side, Location::caller());
+        }
+        Interest { io: self, side, ticket: 0 }
     }
 }
 
@@ -164,6 +177,27 @@ impl<P: Poller> Interest<'_, P> {
         }
     }
     // ANCHOR_END: look_closer
+
+    // ANCHOR: report
+    /// Tells whoever watches what has come of it: what the task has done, or that it waits.
+    #[inline(always)]
+    fn report<'a, T>(
+        &self,
+        want: Want,
+        len: Option<usize>,
+        poll: &'a Poll<io::Result<T>>,
+        did: impl FnOnce(&'a T) -> Did<'a>,
+    ) {
+        let Io { source, handle } = self.io;
+        let Some(tracer) = handle.tracer() else { return };
+        match poll {
+            Poll::Pending => tracer.waits(source, self.side, want, len),
+            Poll::Ready(result) => {
+                tracer.did(&source.socket, want, result.as_ref().map(did));
+            }
+        }
+    }
+    // ANCHOR_END: report
 }
 
 // ANCHOR: forget
@@ -206,6 +240,7 @@ impl<P: Poller> Listener<P> {
     ///
     /// Those of `accept(2)`, `ResourceBusy` if another future waits for this already, and
     /// `Interrupted` when the executor stops.
+    #[track_caller]
     pub fn accept(&self) -> Accept<'_, P> {
         Accept { interest: self.io.to_read() }
     }
@@ -221,10 +256,12 @@ impl<P: Poller> Future for Accept<'_, P> {
     type Output = io::Result<(Stream<P>, SocketAddr)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let accepted = ready!(self.interest.poll(context, AtStop::Fail, |listener| {
+        let accepted = self.interest.poll(context, AtStop::Fail, |listener| {
             let client = listener.try_accept()?;
             Ok((client, false))
-        }));
+        });
+        self.interest.report(Want::Accept, None, &accepted, |it| Did::Accepted(&it.0));
+        let accepted = ready!(accepted);
         let handle = &self.interest.io.handle;
         Poll::Ready(accepted.map(|(client, addr)| (Stream::new(client, handle), addr)))
     }
@@ -250,6 +287,7 @@ impl<P: Poller> Stream<P> {
     /// # Errors
     ///
     /// Those of `recv(2)`, and `ResourceBusy` if another future waits to read already.
+    #[track_caller]
     pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Read<'a, P> {
         let interest = self.io.to_read();
         Read { interest, buffer, at_stop: AtStop::TakeWhatIsThere }
@@ -261,6 +299,7 @@ impl<P: Poller> Stream<P> {
     /// # Errors
     ///
     /// Those of `send(2)`, and `ResourceBusy` if another future waits to write already.
+    #[track_caller]
     pub fn write<'a>(&'a self, bytes: &'a [u8]) -> Write<'a, P> {
         Write { interest: self.io.to_write(), bytes }
     }
@@ -271,6 +310,7 @@ impl<P: Poller> Stream<P> {
     /// # Errors
     ///
     /// Those of [`write`](Stream::write).
+    #[track_caller]
     pub fn write_all<'a>(&'a self, bytes: &'a [u8]) -> WriteAll<'a, P> {
         WriteAll { write: self.write(bytes) }
     }
@@ -295,15 +335,19 @@ impl<P: Poller> Future for Read<'_, P> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Read { interest, buffer, at_stop } = &mut *self;
-        let read = ready!(interest.poll(context, *at_stop, |client| {
+        let mut read = interest.poll(context, *at_stop, |client| {
             let count = client.try_read(buffer)?;
             Ok((count, count < buffer.len()))
-        }));
-        Poll::Ready(match read {
-            // A stop looks like an end of input: handlers know what to do about that.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            read => read,
-        })
+        });
+        // A stop looks like an end of input: handlers know what to do about that.
+        if let Poll::Ready(Err(error)) = &read
+            && error.kind() == io::ErrorKind::Interrupted
+        {
+            read = Poll::Ready(Ok(0));
+        }
+        let bytes = |count: &usize| Did::Received(&buffer[..*count]);
+        interest.report(Want::Read, None, &read, bytes);
+        read
     }
 }
 // ANCHOR_END: read
@@ -325,10 +369,13 @@ impl<P: Poller> Future for Write<'_, P> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Write { interest, bytes } = &mut *self;
-        interest.poll(context, AtStop::GoOn, |client| {
+        let sent = interest.poll(context, AtStop::GoOn, |client| {
             let count = client.try_send(bytes)?;
             Ok((count, count < bytes.len()))
-        })
+        });
+        let part = |count: &usize| Did::Sent(&bytes[..*count]);
+        interest.report(Want::Write, Some(bytes.len()), &sent, part);
+        sent
     }
 }
 

@@ -78,6 +78,11 @@ impl Queue {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
+    /// The tasks that are ready, but for the first of them, for traces.
+    pub(super) fn since(&self, first: usize) -> Vec<TaskId> {
+        self.ready()[first..].to_vec()
+    }
+
     /// Whether no task is ready.
     pub fn is_empty(&self) -> bool {
         self.ready().is_empty()

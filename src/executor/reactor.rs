@@ -99,6 +99,19 @@ impl Side {
         waited
     }
 
+    /// Whether somebody waits, for traces.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state.get() == State::Waiting
+    }
+
+    /// What `whose` makes of the waker of whoever waits, for traces.
+    pub(super) fn waiting<T>(
+        &self,
+        whose: impl FnOnce(&Waker) -> Option<T>,
+    ) -> Option<T> {
+        self.waiting.borrow().as_ref().and_then(|(_, waker)| whose(waker))
+    }
+
     /// Whoever waits has something to do now.
     #[inline(always)]
     fn tell(&self, state: State) {
@@ -171,6 +184,11 @@ impl<P: Poller> Reactor<P> {
         Ok(watch)
     }
     // ANCHOR_END: register
+
+    /// The sockets that may be waited for, for traces.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Rc<Source>> {
+        self.sources.iter().flatten()
+    }
 
     /// Nobody waits for this any more.
     pub(super) fn unwatch(&mut self, socket: &Socket, direction: Direction) {

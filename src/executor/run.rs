@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::System;
 use super::queue::{Queue, TaskId, TaskWaker};
 use super::reactor::Reactor;
 use super::task::{JoinHandle, Spawned, Task, Tasks};
 use super::time::{Elapsed, Sleep, Timers, limited};
+use super::traced::Tracer;
+use super::{System, system};
 use crate::log;
 use crate::poller::Poller;
 use crate::scheduler::{INPUT_GRACE, STOP_GRACE};
@@ -59,11 +60,21 @@ struct Shared<P> {
     failure: Cell<Option<io::Error>>,
     /// The executor is gone: nobody would run a new task.
     closed: Cell<bool>,
+    /// Who watches, if anybody does.
+    tracer: Option<Rc<Tracer>>,
 }
 
 impl<P> Shared<P> {
     fn next_spawned(&self) -> Option<Spawned> {
         self.spawned.borrow_mut().pop_front()
+    }
+}
+
+impl<P: Poller> Shared<P> {
+    /// Who watches: the compiler knows that it is nobody if the poller is not traced.
+    #[inline(always)]
+    fn tracer(&self) -> Option<&Rc<Tracer>> {
+        if P::TRACED { self.tracer.as_ref() } else { None }
     }
 }
 
@@ -91,7 +102,11 @@ impl<P: Poller> Handle<P> {
     // ANCHOR_END: spawn
 
     /// Waits for `duration`.
+    #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
+        if let Some(tracer) = self.tracer() {
+            tracer.sleeps(Location::caller());
+        }
         Sleep::new(Rc::clone(&self.shared.timers), duration)
     }
 
@@ -113,6 +128,9 @@ impl<P: Poller> Handle<P> {
     pub fn stop(&self) {
         let since = self.shared.stopped.get().unwrap_or_else(Instant::now);
         self.shared.stopped.set(Some(since));
+        if let Some(tracer) = self.tracer() {
+            tracer.stop();
+        }
         self.reactor().stop();
     }
 
@@ -126,6 +144,12 @@ impl<P: Poller> Handle<P> {
     #[inline(always)]
     pub(super) fn reactor(&self) -> RefMut<'_, Reactor<P>> {
         self.shared.reactor.borrow_mut()
+    }
+
+    /// Who watches, if anybody does.
+    #[inline(always)]
+    pub(super) fn tracer(&self) -> Option<&Rc<Tracer>> {
+        self.shared.tracer()
     }
 
     // ANCHOR: share
@@ -161,11 +185,7 @@ impl Executor {
     ///
     /// If there are no descriptors left.
     pub fn new() -> io::Result<Executor> {
-        #[cfg(target_os = "linux")]
-        let poller = System::new()?;
-        #[cfg(not(target_os = "linux"))]
-        let poller = System::default();
-        Executor::on(poller)
+        Executor::on(system()?)
     }
 }
 
@@ -177,15 +197,19 @@ impl<P: Poller> Executor<P> {
     /// If there are no descriptors left.
     pub fn on(poller: P) -> io::Result<Executor<P>> {
         let (queue, bell) = Queue::new()?;
+        let timers = Rc::default();
+        let trace = poller.trace();
+        let tracer = trace.map(|it| Rc::new(Tracer::new(it, &queue, &timers)));
         let shared = Rc::new(Shared {
             queue,
             spawned: RefCell::default(),
             reactor: RefCell::new(Reactor::new(poller, bell)?),
-            timers: Rc::default(),
+            timers,
             share: Cell::new(SHARE),
             stopped: Cell::default(),
             failure: Cell::default(),
             closed: Cell::default(),
+            tracer,
         });
         Ok(Executor {
             shared,
@@ -255,6 +279,7 @@ impl<P: Poller> Executor<P> {
             self.check_that_somebody_can_be_woken(main)?;
             timeout = self.timeout();
         }
+        self.trace_state();
         self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
         self.shared.timers.borrow_mut().wake_due();
         Ok(())
@@ -273,6 +298,7 @@ impl<P: Poller> Executor<P> {
             if !self.shared.queue.take_or_fall_asleep(&mut self.batch) {
                 return true;
             }
+            self.trace_batch();
             turns += self.batch.len();
             let mut batch = mem::take(&mut self.batch);
             for id in batch.drain(..) {
@@ -307,8 +333,14 @@ impl<P: Poller> Executor<P> {
     /// The tasks that were spawned since the last time get their places.
     #[inline(always)]
     fn give_places(&mut self) {
-        while let Some(task) = self.shared.next_spawned() {
+        while let Some(mut task) = self.shared.next_spawned() {
+            if let Some(tracer) = self.shared.tracer() {
+                task = task.followed(tracer, self.tasks.next_number());
+            }
             self.tasks.add(task, &self.shared.queue);
+        }
+        if let Some(tracer) = self.shared.tracer() {
+            tracer.look();
         }
     }
 
@@ -358,6 +390,24 @@ impl<P: Poller> Executor<P> {
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
     // ANCHOR_END: deadlock
+
+    // ANCHOR: trace
+    /// For whoever watches: the tasks of this batch have been taken off the ready queue.
+    #[inline(always)]
+    fn trace_batch(&self) {
+        if let Some(tracer) = self.shared.tracer() {
+            tracer.taken(&self.batch);
+        }
+    }
+
+    /// For whoever watches: where all tasks are, now that none runs.
+    #[inline(always)]
+    fn trace_state(&self) {
+        if let Some(tracer) = self.shared.tracer() {
+            tracer.state(self.shared.reactor.borrow().sources());
+        }
+    }
+    // ANCHOR_END: trace
 
     fn stopped(&self) -> Option<Instant> {
         self.shared.stopped.get()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::queue::{Queue, TaskId, TaskWaker};
+use super::traced::Tracer;
 use crate::task::short_name;
 
 // ANCHOR: task
@@ -63,6 +64,12 @@ impl Spawned {
             Box::pin(Joined { future: Box::pin(future), outcome: Some(outcome) });
         (Spawned { name, future }, handle)
     }
+
+    /// The same task, followed.
+    pub(super) fn followed(self, tracer: &Rc<Tracer>, number: u64) -> Spawned {
+        let Spawned { name, future } = self;
+        Spawned { name, future: tracer.around(number, name, future) }
+    }
 }
 // ANCHOR_END: spawned
 
@@ -107,6 +114,11 @@ impl Tasks {
         Some(task)
     }
     // ANCHOR_END: tasks
+
+    /// The number that the next one will have.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers + 1
+    }
 
     /// How many have not finished.
     pub(super) fn count(&self) -> usize {

@@ -26,6 +26,11 @@ impl Timers {
         self.wakers.first_key_value().map(|(&(until, _), _)| until)
     }
 
+    /// All that is to be woken, for traces.
+    pub(super) fn wakers(&self) -> impl Iterator<Item = &Waker> {
+        self.wakers.values()
+    }
+
     /// Wakes those whose time has come.
     pub(super) fn wake_due(&mut self) {
         if self.wakers.is_empty() {

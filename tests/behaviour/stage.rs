@@ -118,7 +118,6 @@ pub const ASYNC_AWAIT: Stage = Stage {
     descriptors: if cfg!(target_os = "linux") { None } else { Some(1024) },
     thousands: cfg!(target_os = "linux"),
     linux_only: false,
-    trace: false,
     buffers: (1024, 16 * 1024),
     ..EPOLL
 };
