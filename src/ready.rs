@@ -110,15 +110,15 @@ impl<T: Trace> Ready<T> {
     /// Counts the task in and puts it onto the queue. Its first `send` will be
     /// [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
-        let (id, running) = self.count_in(task.name());
+        let (id, running) = self.count_in(&task);
         self.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
     }
 
-    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>) {
+    fn count_in(&self, task: &dyn Task) -> (TaskId, Rc<Cell<usize>>) {
         let id = self.submitted.get() + 1;
         self.submitted.set(id);
         self.running.set(self.running.get() + 1);
-        self.trace(|| Step::Spawn { task: id, name });
+        self.trace(|| Step::Spawn { task: id, name: task.name() });
         (id, Rc::clone(&self.running))
     }
 
@@ -274,14 +274,14 @@ pub struct Handle {
 
 /// What a handle needs of the ready queue behind it, traced or not.
 trait Door {
-    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>);
+    fn count_in(&self, task: &dyn Task) -> (TaskId, Rc<Cell<usize>>);
     fn push(&self, task: Submitted, data: Data);
     fn stop(&self, failure: Option<io::Error>);
 }
 
 impl<T: Trace> Door for Ready<T> {
-    fn count_in(&self, name: &'static str) -> (TaskId, Rc<Cell<usize>>) {
-        self.count_in(name)
+    fn count_in(&self, task: &dyn Task) -> (TaskId, Rc<Cell<usize>>) {
+        self.count_in(task)
     }
 
     fn push(&self, task: Submitted, data: Data) {
@@ -304,7 +304,7 @@ impl Handle {
 
     /// Adds a task, which runs after those that are ready now.
     pub fn submit_task(&self, task: impl Task + 'static) {
-        let (id, running) = self.ready.count_in(task.name());
+        let (id, running) = self.ready.count_in(&task);
         self.ready.push(Submitted(Box::new(Counted { id, running, task })), Data::Start);
     }
 

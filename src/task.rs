@@ -80,7 +80,8 @@ impl Resumed {
 pub struct Coroutine<Body> {
     future: Pin<Box<Body>>,
     mailbox: Rc<Mailbox>,
-    name: &'static str,
+    /// The path of its source, of which the name is a part.
+    path: &'static str,
 }
 
 impl<Body: Future<Output = ()>> Coroutine<Body> {
@@ -88,11 +89,7 @@ impl<Body: Future<Output = ()>> Coroutine<Body> {
     pub fn new<F: FnOnce(Co) -> Body>(body: F) -> Coroutine<Body> {
         let mailbox = Rc::new(Mailbox::default());
         let co = Co { mailbox: Rc::clone(&mailbox) };
-        Coroutine {
-            future: Box::pin(body(co)),
-            mailbox,
-            name: short_name(any::type_name::<F>()),
-        }
+        Coroutine { future: Box::pin(body(co)), mailbox, path: any::type_name::<F>() }
     }
 }
 
@@ -113,22 +110,22 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
                 None => panic!(
                     "{} awaits a future that yields no event, so nothing would resume it: \
                      only `co.yield_(…).await` can wait here",
-                    self.name
+                    self.name()
                 ),
             },
         }
     }
 
     fn name(&self) -> &'static str {
-        self.name
+        short_name(self.path)
     }
 }
 // ANCHOR_END: coroutine
 
 // ANCHOR: debug
-impl<Body> fmt::Debug for Coroutine<Body> {
+impl<Body: Future<Output = ()>> fmt::Debug for Coroutine<Body> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coroutine").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Coroutine").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 // ANCHOR_END: debug
