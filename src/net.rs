@@ -13,6 +13,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use socket2::SockAddr;
+
 use crate::buffer::{Buffer, Buffers};
 use crate::log;
 
@@ -73,15 +75,13 @@ impl Socket {
     ///
     /// Those of `fcntl(2)`.
     pub fn new(socket: impl Into<OwnedFd>) -> io::Result<Socket> {
-        Socket::with_peer(socket2::Socket::from(socket.into()), None)
+        let socket = socket2::Socket::from(socket.into());
+        socket.set_nonblocking(true)?;
+        Ok(Socket::with_peer(socket, None))
     }
 
-    fn with_peer(
-        socket: socket2::Socket,
-        peer: Option<SocketAddr>,
-    ) -> io::Result<Socket> {
-        socket.set_nonblocking(true)?;
-        Ok(Socket(Rc::new(Inner { socket, peer, ended: Cell::new(false) })))
+    fn with_peer(socket: socket2::Socket, peer: Option<SocketAddr>) -> Socket {
+        Socket(Rc::new(Inner { socket, peer, ended: Cell::new(false) }))
     }
 
     /// The address of the client, if this socket was accepted.
@@ -117,7 +117,7 @@ impl Socket {
     ///
     /// `WouldBlock` if nobody waits to be accepted; see [`AcceptBackoff`] for the others.
     pub fn try_accept(&self) -> io::Result<(Socket, SocketAddr)> {
-        let (client, addr) = retry(|| self.0.socket.accept())?;
+        let (client, addr) = retry(|| accept(&self.0.socket))?;
         // Some systems have no address for a client that has gone already.
         let lost = || io::Error::from_raw_os_error(libc::ECONNABORTED);
         let addr = addr.as_socket().ok_or_else(lost)?;
@@ -126,8 +126,7 @@ impl Socket {
         // once, so there is nothing to gain from waiting. It is only an optimisation: where it
         // is refused (a client that has gone, on some systems), go on.
         let _ = client.set_tcp_nodelay(true);
-        // On Linux an accepted socket starts out blocking, whatever the listener is.
-        Ok((Socket::with_peer(client, Some(addr))?, addr))
+        Ok((Socket::with_peer(client, Some(addr)), addr))
     }
     // ANCHOR_END: try_accept
 
@@ -142,8 +141,7 @@ impl Socket {
     /// A client that the kernel has accepted on our behalf (stage 07): non-blocking already.
     #[cfg(target_os = "linux")]
     pub(crate) fn accepted(client: OwnedFd, addr: SocketAddr) -> Socket {
-        let socket = socket2::Socket::from(client);
-        Socket(Rc::new(Inner { socket, peer: Some(addr), ended: Cell::new(false) }))
+        Socket::with_peer(client.into(), Some(addr))
     }
 
     /// The kernel has received the end of input on our behalf (stage 07).
@@ -258,6 +256,25 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: i32 = 0;
 // ANCHOR_END: no_signal
+
+// ANCHOR: accept
+/// Accepts a client whose socket does not block.
+///
+/// On Linux an accepted socket starts out blocking, whatever the listener is. But the call can be
+/// told, which saves two others (`fcntl(2)`: its flags so far, and now these).
+#[cfg(target_os = "linux")]
+fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)> {
+    listener.accept4(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
+}
+
+/// Accepts a client whose socket does not block.
+#[cfg(not(target_os = "linux"))]
+fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)> {
+    let (client, addr) = listener.accept()?;
+    client.set_nonblocking(true)?;
+    Ok((client, addr))
+}
+// ANCHOR_END: accept
 
 // ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
