@@ -171,8 +171,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// `</script>` would end the element around it, `{{#include …}}` would be carried out by
-/// mdBook, `&lt;` would become `<`: so these three are not plain.
+/// `</script>` would end the element around it, what follows two braces would be carried out
+/// by mdBook, `&lt;` would become `<`: so these three are not plain.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'<' | b'{' | b'&' | b'"' | b'\\')
 }

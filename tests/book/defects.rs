@@ -188,6 +188,9 @@ mod includes {
         of_a_whole_file_with_anchors:
             replace(ONE, "net.rs:listen}}", "net.rs}}")
             => ONE, 12, "include an anchor of src/net.rs";
+        of_what_includes_something:
+            replace(CODE, "fn listen() {}", concat!("//! `{{#", "include …}}`"))
+            => ONE, 12, "say it without braces in src/net.rs";
         of_lines_by_number:
             replace(ONE, "net.rs:listen}}", "net.rs:2:3}}")
             => ONE, 12, "set an anchor in src/net.rs";

@@ -58,14 +58,18 @@ fn include(
     let path = resolve(&page.path, path).ok_or_else(outside)?;
     let missing = || format!("there is no text file {path} to include");
     let text = book.read(&path).ok_or_else(missing)?;
-    let is_source =
-        players::script(page, number).is_some_and(|it| players::is_source(&it));
+    let script = players::script(page, number);
+    let is_source = script.as_ref().is_some_and(players::is_source);
     let shown = match anchor {
         None if is_source => text,
         anchor => shown(&path, &text, anchor)?,
     };
     if shown.trim().is_empty() {
         return Err(format!("{path} has nothing to show here"));
+    }
+    // (What is wrong in a script is said where scripts are looked at.)
+    if script.is_none() && shown.contains("{{#") {
+        return Err(format!("say it without braces in {path}: mdBook would obey them"));
     }
     let (folder, _) = path.split_once('/').unwrap_or_default();
     if folder != "chapters" && !book.watched.iter().any(|it| it == folder) {
