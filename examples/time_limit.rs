@@ -13,7 +13,7 @@ use std::time::Duration;
 use bricks::cli::Program;
 use bricks::executor::{Elapsed, Executor, Handle, Listener, ReadBuffer, Stream};
 use bricks::log::{self, Log};
-use bricks::net::Socket;
+use bricks::net::{AcceptBackoff, Socket};
 
 const PROGRAM: Program = Program {
     name: "time_limit",
@@ -37,10 +37,16 @@ fn main() -> ExitCode {
 }
 
 async fn serve(listener: Listener, executor: Handle, log: Log) -> io::Result<()> {
+    let mut backoff = AcceptBackoff::default();
     loop {
-        let (client, addr) = listener.accept().await?;
-        log.connection(addr);
-        executor.spawn(client_handler(client, addr, executor.clone(), log));
+        match listener.accept().await {
+            Ok((client, addr)) => {
+                backoff.accepted();
+                log.connection(addr);
+                executor.spawn(client_handler(client, addr, executor.clone(), log));
+            }
+            Err(error) => executor.sleep(backoff.after(error)?).await,
+        }
     }
 }
 

@@ -286,14 +286,15 @@ fn callgrind_can(server: &Server) -> bool {
 
 /// A row of counts for people.
 fn line(server: &str, clients: usize, counts: &Counts) -> String {
-    let instructions = counts.get("instructions").copied().unwrap_or(f64::NAN);
+    let instructions = counts.get("instructions");
+    let instructions = instructions.map_or("–".to_string(), |it| format!("{it:.0}"));
     let calls_of_it: Vec<String> = counts
         .iter()
         .filter(|(what, _)| *what != "instructions")
         .map(|(name, count)| format!("{name} {count:.2}"))
         .collect();
     format!(
-        "  {server:14} {clients:>3} {instructions:>7.0} instructions, {:>5.2} calls: {}",
+        "  {server:14} {clients:>3} {instructions:>7} instructions, {:>5.2} calls: {}",
         calls(counts),
         calls_of_it.join(", ")
     )
@@ -322,6 +323,14 @@ mod tests {
         let log = "==7== Events    : Ir\n==7== Collected : 123456\n==7==\n";
         assert_eq!(instructions(log).unwrap()["instructions"], 123_456);
         assert!(instructions("==7== killed").is_err());
+    }
+
+    #[test]
+    fn what_has_not_been_counted_is_left_open() {
+        let counts = Counts::from([("sendto".to_string(), 1.0)]);
+        let expected =
+            "  ring             1       – instructions,  1.00 calls: sendto 1.00";
+        assert_eq!(line("ring", 1, &counts), expected);
     }
 
     #[test]
