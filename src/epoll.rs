@@ -107,20 +107,16 @@ mod linux {
             };
         }
 
-        /// The kernel says that something has changed. Returns what of it somebody has waited
-        /// for: `IN`, `OUT`, or both.
+        /// The kernel says what has changed. Is that what somebody has waited for, in this
+        /// direction? Then it is not watched any more.
         #[inline(always)]
-        fn report(&mut self, bits: u32) -> u32 {
-            self.ready |= bits;
-            let mut awaited = 0;
-            if bits & READ != 0 {
-                awaited |= self.watched & IN;
+        fn is_over(&mut self, direction: Direction, changed: u32) -> bool {
+            let awaited = self.watched & bits(direction);
+            let over = awaited != 0 && changed & bits(direction) != 0;
+            if over {
+                self.watched &= !awaited;
             }
-            if bits & WRITE != 0 {
-                awaited |= self.watched & OUT;
-            }
-            self.watched &= !awaited;
-            awaited
+            over
         }
     }
     // ANCHOR_END: report
@@ -198,10 +194,26 @@ mod linux {
         }
 
         #[inline(always)]
+        fn watch_again(
+            &mut self,
+            socket: &Socket,
+            direction: Direction,
+            why: Dry,
+        ) -> io::Result<Watch> {
+            match self.known(socket.as_raw_fd()) {
+                Some(known) if known.socket.is(socket) => {
+                    known.dry(direction, why);
+                    Ok(known.watch(direction))
+                }
+                _ => self.register(socket).map(|()| Watch::TryNow),
+            }
+        }
+
+        #[inline(always)]
         fn wait(
             &mut self,
             timeout: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            mut ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
             wait(&self.instance, timeout, &mut self.reports)?;
             for report in &self.reports {
@@ -212,12 +224,12 @@ mod linux {
                 if known.number != number {
                     continue; // about a socket that has been closed since
                 }
-                let awaited = known.report(report.events);
-                if awaited & IN != 0 {
-                    ready.push((fd, Direction::Read));
-                }
-                if awaited & OUT != 0 {
-                    ready.push((fd, Direction::Write));
+                let changed = report.events;
+                known.ready |= changed;
+                for direction in [Direction::Read, Direction::Write] {
+                    if known.is_over(direction, changed) {
+                        ready((fd, direction));
+                    }
                 }
             }
             Ok(())
@@ -362,7 +374,7 @@ mod elsewhere {
         fn wait(
             &mut self,
             _: Option<Duration>,
-            _: &mut Vec<Readiness>,
+            _: impl FnMut(Readiness),
         ) -> io::Result<()> {
             match *self {}
         }

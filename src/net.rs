@@ -186,8 +186,8 @@ impl Socket {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut socket = &self.0.socket;
         let count = retry(|| socket.read(buffer))?;
-        if count == 0 && !buffer.is_empty() {
-            self.0.ended.set(true);
+        if count == 0 {
+            self.0.ended.set(!buffer.is_empty());
         }
         Ok(count)
     }

@@ -73,6 +73,22 @@ pub trait Poller {
     /// `watch` answers [`Watch::Wait`], unless something has changed since.
     fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry);
 
+    /// [`dry`](Poller::dry) and [`watch`](Poller::watch) in one, for those who know both at the
+    /// same time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `watch`.
+    fn watch_again(
+        &mut self,
+        socket: &Socket,
+        direction: Direction,
+        why: Dry,
+    ) -> io::Result<Watch> {
+        self.dry(socket.as_raw_fd(), direction, why);
+        self.watch(socket, direction)
+    }
+
     /// What the next [`wait`](Poller::wait) will name to the system, for traces: `None` if
     /// the system keeps that by itself.
     fn asked(&self) -> Option<Vec<Readiness>> {
@@ -84,8 +100,8 @@ pub trait Poller {
         None
     }
 
-    /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is. What has
-    /// been reported is not watched any more.
+    /// Sleeps until something is ready, or for `timeout`, and calls `ready` with each that is.
+    /// What has been reported is not watched any more.
     ///
     /// # Errors
     ///
@@ -93,7 +109,7 @@ pub trait Poller {
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        ready: impl FnMut(Readiness),
     ) -> io::Result<()>;
 }
 // ANCHOR_END: poller
@@ -145,18 +161,18 @@ impl Poller for Select {
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        mut ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
         self.readable.copy_from(&self.read_waiting);
         self.writable.copy_from(&self.write_waiting);
         select(&mut self.readable, &mut self.writable, timeout)?;
         for fd in self.readable.iter() {
             self.read_waiting.remove(fd);
-            ready.push((fd, Direction::Read));
+            ready((fd, Direction::Read));
         }
         for fd in self.writable.iter() {
             self.write_waiting.remove(fd);
-            ready.push((fd, Direction::Write));
+            ready((fd, Direction::Write));
         }
         Ok(())
     }

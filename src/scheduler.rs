@@ -129,7 +129,7 @@ impl<P: Poller, T: Trace + 'static> Scheduler<P, T> {
             let timeout = self.timeout();
             self.trace_enter(timeout);
             self.readiness.clear();
-            self.poller.wait(timeout, &mut self.readiness)?;
+            self.poller.wait(timeout, |it| self.readiness.push(it))?;
             self.ready.trace(|| Step::Leave { call: P::CALL, ready: &self.readiness });
 
             let readiness = std::mem::take(&mut self.readiness);

@@ -41,7 +41,7 @@ fn pair() -> (Socket, UnixStream) {
 /// What the poller reports now, without waiting.
 fn reported(epoll: &mut Epoll) -> Vec<Readiness> {
     let mut ready = vec![];
-    epoll.wait(Some(Duration::ZERO), &mut ready).unwrap();
+    epoll.wait(Some(Duration::ZERO), |it| ready.push(it)).unwrap();
     ready
 }
 
@@ -244,7 +244,7 @@ impl<P: Poller> Poller for Moving<P> {
     fn wait(
         &mut self,
         _: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
         let mut clients = self.clients.borrow_mut();
         let one = self.dice.roll(clients.len());

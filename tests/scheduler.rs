@@ -373,7 +373,7 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
         fn wait(
             &mut self,
             _: Option<Duration>,
-            _: &mut Vec<Readiness>,
+            _: impl FnMut(Readiness),
         ) -> io::Result<()> {
             Ok(())
         }
@@ -404,9 +404,9 @@ fn a_poller_that_cannot_go_on_ends_the_run() {
         fn wait(
             &mut self,
             _: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            mut ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
-            ready.push((77, Direction::Read)); // nobody waits for that
+            ready((77, Direction::Read)); // nobody waits for that
             Err(ErrorKind::Unsupported.into())
         }
     }
@@ -531,7 +531,7 @@ fn a_socket_is_called_dry_when_it_is() {
         fn wait(
             &mut self,
             timeout: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
             self.select.wait(timeout, ready)
         }
@@ -667,7 +667,7 @@ fn close_gives_up_on_a_peer_that_never_ends() {
         fn wait(
             &mut self,
             t: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
             let _ = self.theirs.write(&[1; 64 * 1024]);
             self.random.wait(t, ready)
@@ -743,13 +743,13 @@ fn close_does_not_believe_that_there_is_something_to_discard() {
         fn wait(
             &mut self,
             _: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            mut ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
             self.lies.set(self.lies.get() + 1);
             if self.lies.get() == 10 {
                 self.theirs = None;
             }
-            ready.extend(&self.watched);
+            self.watched.iter().for_each(|it| ready(*it));
             Ok(())
         }
     }
@@ -783,7 +783,7 @@ fn nobody_sleeps_while_there_is_something_to_discard() {
         fn wait(
             &mut self,
             timeout: Option<Duration>,
-            ready: &mut Vec<Readiness>,
+            ready: impl FnMut(Readiness),
         ) -> io::Result<()> {
             assert_eq!(timeout, Some(Duration::ZERO));
             self.0.wait(timeout, ready)

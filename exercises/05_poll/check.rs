@@ -24,8 +24,8 @@ fn pair() -> (UnixStream, Socket) {
 /// What is ready now.
 fn ready(poll: &mut Poll) -> Vec<Direction> {
     let mut ready = vec![];
-    poll.wait(Some(Duration::ZERO), &mut ready).expect("poll works");
-    ready.into_iter().map(|(_, direction)| direction).collect()
+    poll.wait(Some(Duration::ZERO), |(_, it)| ready.push(it)).expect("poll works");
+    ready
 }
 
 fn watch(poll: &mut Poll, socket: &Socket, direction: Direction) {
@@ -40,7 +40,7 @@ fn something_to_read() {
     assert_eq!(ready(&mut poll), [], "ready before anything has been sent");
     ours.write_all(b"x").expect("there is room");
     let mut list = vec![];
-    poll.wait(Some(PATIENCE), &mut list).expect("poll works");
+    poll.wait(Some(PATIENCE), |it| list.push(it)).expect("poll works");
     assert_eq!(list, [(socket.as_raw_fd(), R)], "ready after a byte has been sent");
 }
 
@@ -114,7 +114,7 @@ fn who_waits_no_more_wakes_nobody() {
     poll.unwatch(reader.as_raw_fd(), R);
     drop(writer);
     let (start, timeout) = (Instant::now(), Duration::from_millis(50));
-    poll.wait(Some(timeout), &mut vec![]).expect("poll works");
+    poll.wait(Some(timeout), |_| ()).expect("poll works");
     assert!(
         start.elapsed() >= timeout,
         "nobody waits for this pipe any more, and it has ended: `wait` was to sleep for 50 ms and \
@@ -130,7 +130,8 @@ fn a_time_out_ends_the_wait() {
         let mut poll = Poll::default();
         watch(&mut poll, &socket, R);
         let mut ready = vec![];
-        poll.wait(Some(Duration::from_millis(10)), &mut ready).expect("poll works");
+        let wait = Some(Duration::from_millis(10));
+        poll.wait(wait, |it| ready.push(it)).expect("poll works");
         assert_eq!(ready, [], "ready after 10 ms without a byte");
     });
 }

@@ -41,8 +41,8 @@ impl Poller for Poll {
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        mut ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
-        todo!("call poll, and add to ready what was asked for and is ready")
+        todo!("call poll, and call ready with what was asked for and is ready")
     }
 }

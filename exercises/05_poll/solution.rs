@@ -53,9 +53,9 @@ impl Poller for Poll {
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        mut ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
-        // ANSWER: call poll, and add to ready what was asked for and is ready
+        // ANSWER: call poll, and call ready with what was asked for and is ready
         poll(&mut self.list, timeout)?;
         for entry in &self.list {
             for direction in [Direction::Read, Direction::Write] {
@@ -64,7 +64,7 @@ impl Poller for Poll {
                 // be told: the next call on the socket says what has happened.
                 let happened = bit(direction) | POLLHUP | POLLERR;
                 if asked && entry.revents & happened != 0 {
-                    ready.push((entry.fd, direction));
+                    ready((entry.fd, direction));
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::reactor::{Side, Source, State};
 use super::{Handle, System};
 use crate::event::CLOSE_PATIENCE;
 use crate::net::Socket;
-use crate::poller::{Dry, Poller, Watch};
+use crate::poller::{Direction, Dry, Poller, Watch};
 use crate::trace::{Did, Want};
 
 /// A socket, and the executor whose reactor watches it.
@@ -31,23 +31,12 @@ impl<P: Poller> Io<P> {
 
     #[inline(always)]
     #[track_caller]
-    fn to_read(&self) -> Interest<'_, P> {
-        self.interest(&self.source.read)
-    }
-
-    #[inline(always)]
-    #[track_caller]
-    fn to_write(&self) -> Interest<'_, P> {
-        self.interest(&self.source.write)
-    }
-
-    #[inline(always)]
-    #[track_caller]
-    fn interest<'a>(&'a self, side: &'a Side) -> Interest<'a, P> {
+    fn interest<const WRITES: bool>(&self, at_stop: AtStop) -> Interest<'_, P, WRITES> {
+        let interest = Interest { io: self, ticket: 0, at_stop };
         if let Some(tracer) = self.handle.tracer() {
-            tracer.made(&self.source, side, Location::caller());
+            tracer.made(&self.source, interest.direction(), Location::caller());
         }
-        Interest { io: self, side, ticket: 0 }
+        interest
     }
 }
 
@@ -58,12 +47,13 @@ impl<P: Poller> Drop for Io<P> {
 }
 
 // ANCHOR: interest
-/// The wish to do something with a socket: what all leaf futures have in common.
-struct Interest<'a, P: Poller> {
+/// The wish to read from a socket (or to accept), or to write to it: what all leaf futures have
+/// in common.
+struct Interest<'a, P: Poller, const WRITES: bool> {
     io: &'a Io<P>,
-    side: &'a Side,
     /// Its registration with the reactor; 0 if there is none.
     ticket: u64,
+    at_stop: AtStop,
 }
 
 /// What becomes of it when the executor stops.
@@ -80,7 +70,18 @@ enum AtStop {
 type Attempt<T> = io::Result<(T, bool)>;
 // ANCHOR_END: interest
 
-impl<P: Poller> Interest<'_, P> {
+impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
+    /// Known when the program is compiled: nothing has to look for it.
+    #[inline(always)]
+    fn direction(&self) -> Direction {
+        if WRITES { Direction::Write } else { Direction::Read }
+    }
+
+    #[inline(always)]
+    fn side(&self) -> &'a Side {
+        self.io.source.side(self.direction())
+    }
+
     // ANCHOR: attempt
     /// Makes the attempt, unless it is known that it would block. If there is nothing to be had,
     /// the task will be woken when there is.
@@ -88,30 +89,29 @@ impl<P: Poller> Interest<'_, P> {
     fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
-        at_stop: AtStop,
         attempt: impl FnOnce(&Socket) -> Attempt<T>,
     ) -> Poll<io::Result<T>> {
-        let Interest { io: Io { source, handle }, side, .. } = *self;
+        let (Io { source, handle }, side) = (self.io, self.side());
+        match side.state.get() {
+            State::Try => {}
+            State::Short => ready!(self.register(Some(Dry::Short), context)?),
+            other => ready!(self.look_closer(other, context)?),
+        }
         if !handle.may_go_on() {
             context.waker().wake_by_ref(); // it has had its share: go on after the others
             return Poll::Pending;
         }
-        match side.state.get() {
-            State::Try => {}
-            State::Short => ready!(self.register(Some(Dry::Short), context)?),
-            other => ready!(self.look_closer(other, at_stop, context)?),
-        }
         match attempt(&source.socket) {
             Ok((result, short)) => {
-                if side.state.get() != State::Last {
-                    side.state.set(if short { State::Short } else { State::Try });
+                if short && side.state.get() == State::Try {
+                    side.state.set(State::Short);
                 }
                 handle.succeeded();
                 self.ticket = 0;
                 Poll::Ready(Ok(result))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.would_block(at_stop, context).map(Err)
+                self.would_block(context).map(Err)
             }
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -124,10 +124,9 @@ impl<P: Poller> Interest<'_, P> {
         dry: Option<Dry>,
         context: &mut Context<'_>,
     ) -> io::Result<Poll<()>> {
-        let Interest { io: Io { source, handle }, side, ticket } = self;
-        let mut reactor = handle.reactor();
-        let watch =
-            reactor.register(&source.socket, side, dry, context.waker(), ticket)?;
+        let (mut reactor, waker) = (self.io.handle.reactor(), context.waker());
+        let (source, direction) = (&self.io.source, self.direction());
+        let watch = reactor.register(source, direction, dry, waker, &mut self.ticket)?;
         Ok(if watch == Watch::Wait { Poll::Pending } else { Poll::Ready(()) })
     }
     // ANCHOR_END: attempt
@@ -137,18 +136,17 @@ impl<P: Poller> Interest<'_, P> {
     fn look_closer(
         &mut self,
         state: State,
-        at_stop: AtStop,
         context: &mut Context<'_>,
     ) -> io::Result<Poll<()>> {
         match state {
             State::Try | State::Short | State::Ask => self.register(None, context),
             // Polled for another reason.
-            State::Waiting if self.side.still_waits(self.ticket, context.waker()) => {
+            State::Waiting if self.side().still_waits(self.ticket, context.waker()) => {
                 Ok(Poll::Pending)
             }
             // Two futures want the same thing. The first goes on waiting.
             State::Waiting => Err(io::ErrorKind::ResourceBusy.into()),
-            State::Last => match at_stop {
+            State::Last => match self.at_stop {
                 AtStop::GoOn => Ok(Poll::Ready(())),
                 AtStop::TakeWhatIsThere if !self.io.handle.input_is_over() => {
                     Ok(Poll::Ready(()))
@@ -162,12 +160,8 @@ impl<P: Poller> Interest<'_, P> {
     /// and the registration: what the kernel reports meanwhile, it keeps for the next wait, and
     /// only this thread waits.
     #[cold]
-    fn would_block(
-        &mut self,
-        at_stop: AtStop,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Error> {
-        if self.side.state.get() == State::Last && at_stop != AtStop::GoOn {
+    fn would_block(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if self.side().state.get() == State::Last && self.at_stop != AtStop::GoOn {
             return Poll::Ready(io::ErrorKind::Interrupted.into());
         }
         match self.register(Some(Dry::WouldBlock), context) {
@@ -181,17 +175,17 @@ impl<P: Poller> Interest<'_, P> {
     // ANCHOR: report
     /// Tells whoever watches what has come of it: what the task has done, or that it waits.
     #[inline(always)]
-    fn report<'a, T>(
+    fn report<'b, T>(
         &self,
         want: Want,
         len: Option<usize>,
-        poll: &'a Poll<io::Result<T>>,
-        did: impl FnOnce(&'a T) -> Did<'a>,
+        poll: &'b Poll<io::Result<T>>,
+        did: impl FnOnce(&'b T) -> Did<'b>,
     ) {
         let Io { source, handle } = self.io;
         let Some(tracer) = handle.tracer() else { return };
         match poll {
-            Poll::Pending => tracer.waits(source, self.side, want, len),
+            Poll::Pending => tracer.waits(source, self.direction(), want, len),
             Poll::Ready(result) => {
                 tracer.did(&source.socket, want, result.as_ref().map(did));
             }
@@ -202,7 +196,7 @@ impl<P: Poller> Interest<'_, P> {
 
 // ANCHOR: forget
 /// Whoever drops a future waits no more.
-impl<P: Poller> Drop for Interest<'_, P> {
+impl<P: Poller, const WRITES: bool> Drop for Interest<'_, P, WRITES> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.ticket != 0 {
@@ -211,12 +205,12 @@ impl<P: Poller> Drop for Interest<'_, P> {
     }
 }
 
-impl<P: Poller> Interest<'_, P> {
+impl<P: Poller, const WRITES: bool> Interest<'_, P, WRITES> {
     #[cold]
     fn forget(&self) {
-        let Interest { io: Io { source, handle }, side, ticket } = self;
-        if side.forget(*ticket) {
-            handle.reactor().unwatch(&source.socket, side.direction);
+        if self.side().forget(self.ticket) {
+            let Io { source, handle } = self.io;
+            handle.reactor().unwatch(&source.socket, self.direction());
         }
     }
 }
@@ -242,21 +236,21 @@ impl<P: Poller> Listener<P> {
     /// `Interrupted` when the executor stops.
     #[track_caller]
     pub fn accept(&self) -> Accept<'_, P> {
-        Accept { interest: self.io.to_read() }
+        Accept { interest: self.io.interest(AtStop::Fail) }
     }
 }
 
 /// Waits for a client. See [`Listener::accept`].
 #[must_use = "nobody is accepted unless you `.await` this"]
 pub struct Accept<'a, P: Poller> {
-    interest: Interest<'a, P>,
+    interest: Interest<'a, P, false>,
 }
 
 impl<P: Poller> Future for Accept<'_, P> {
     type Output = io::Result<(Stream<P>, SocketAddr)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let accepted = self.interest.poll(context, AtStop::Fail, |listener| {
+        let accepted = self.interest.poll(context, |listener| {
             let client = listener.try_accept()?;
             Ok((client, false))
         });
@@ -289,8 +283,7 @@ impl<P: Poller> Stream<P> {
     /// Those of `recv(2)`, and `ResourceBusy` if another future waits to read already.
     #[track_caller]
     pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Read<'a, P> {
-        let interest = self.io.to_read();
-        Read { interest, buffer, at_stop: AtStop::TakeWhatIsThere }
+        Read { interest: self.io.interest(AtStop::TakeWhatIsThere), buffer }
     }
 
     /// Waits for room, and sends a part of `bytes`: the result says how much. Dropped before it is
@@ -301,7 +294,7 @@ impl<P: Poller> Stream<P> {
     /// Those of `send(2)`, and `ResourceBusy` if another future waits to write already.
     #[track_caller]
     pub fn write<'a>(&'a self, bytes: &'a [u8]) -> Write<'a, P> {
-        Write { interest: self.io.to_write(), bytes }
+        Write { interest: self.io.interest(AtStop::GoOn), bytes }
     }
 
     /// Sends all of `bytes`. Dropped before it is ready, it has sent a part of them, and nobody
@@ -321,9 +314,8 @@ impl<P: Poller> Stream<P> {
 /// Waits for data. See [`Stream::read`].
 #[must_use = "nothing is read unless you `.await` this"]
 pub struct Read<'a, P: Poller> {
-    interest: Interest<'a, P>,
+    interest: Interest<'a, P, false>,
     buffer: &'a mut [u8],
-    at_stop: AtStop,
 }
 
 impl<P: Poller> Future for Read<'_, P> {
@@ -334,8 +326,8 @@ impl<P: Poller> Future for Read<'_, P> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let Read { interest, buffer, at_stop } = &mut *self;
-        let mut read = interest.poll(context, *at_stop, |client| {
+        let Read { interest, buffer } = &mut *self;
+        let mut read = interest.poll(context, |client| {
             let count = client.try_read(buffer)?;
             Ok((count, count < buffer.len()))
         });
@@ -356,7 +348,7 @@ impl<P: Poller> Future for Read<'_, P> {
 /// Waits for room. See [`Stream::write`].
 #[must_use = "nothing is sent unless you `.await` this"]
 pub struct Write<'a, P: Poller> {
-    interest: Interest<'a, P>,
+    interest: Interest<'a, P, true>,
     bytes: &'a [u8],
 }
 
@@ -369,7 +361,7 @@ impl<P: Poller> Future for Write<'_, P> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Write { interest, bytes } = &mut *self;
-        let sent = interest.poll(context, AtStop::GoOn, |client| {
+        let sent = interest.poll(context, |client| {
             let count = client.try_send(bytes)?;
             Ok((count, count < bytes.len()))
         });
@@ -393,6 +385,9 @@ impl<P: Poller> Future for WriteAll<'_, P> {
         let write = &mut self.write;
         while !write.bytes.is_empty() {
             let count = ready!(Pin::new(&mut *write).poll(context))?;
+            if count == write.bytes.len() {
+                break;
+            }
             write.bytes = &write.bytes[count..];
         }
         Poll::Ready(Ok(()))
@@ -418,7 +413,8 @@ impl<P: Poller> Stream<P> {
     async fn discard(&self) {
         let mut waste = vec![0; 16 * 1024];
         loop {
-            let read = Read { at_stop: AtStop::GoOn, ..self.read(&mut waste) };
+            let mut read = self.read(&mut waste);
+            read.interest.at_stop = AtStop::GoOn;
             if !matches!(read.await, Ok(1..)) {
                 break;
             }

@@ -17,9 +17,9 @@ use crate::limit::cannot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskId {
     /// Its place among the tasks, which another one may have after it.
-    pub place: usize,
-    /// Its number: 1 for the first, and none is used twice.
-    pub number: u64,
+    pub place: u32,
+    /// Its number: 1 for the first, and none is used twice before 4 billion others.
+    pub number: u32,
 }
 
 // ANCHOR: queue
@@ -50,8 +50,8 @@ impl Queue {
 
     /// Adds a task, from any thread, and sees to it that the executor finds it.
     #[inline(always)]
-    pub fn push(&self, task: TaskId) {
-        self.ready().push(task);
+    pub fn push(&self, task: &TaskId) {
+        self.ready().push(*task);
         // If the executor took the lock before this thread, and found nothing, this is true.
         if self.asleep.load(Ordering::Relaxed) {
             self.ring();
@@ -143,7 +143,7 @@ impl Wake for TaskWaker {
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
-            self.queue.push(self.task);
+            self.queue.push(&self.task);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! waiting tables keep an event and its task, the reactor's keeps a waker, and that is all it
 //! knows about who waits.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use super::queue::Queue;
 use crate::net::Socket;
-use crate::poller::{Direction, Dry, Poller, Readiness, Watch};
+use crate::poller::{Direction, Dry, Poller, Watch};
 
 // ANCHOR: source
 /// A socket, and who waits for it.
-#[derive(Debug)]
 pub(super) struct Source {
     pub(super) socket: Socket,
     pub(super) read: Side,
@@ -26,12 +25,10 @@ pub(super) struct Source {
 }
 
 /// One direction of a socket.
-#[derive(Debug)]
 pub(super) struct Side {
-    pub(super) direction: Direction,
     pub(super) state: Cell<State>,
-    /// Who waits: the future that has this ticket. It is told by this waker.
-    waiting: RefCell<Option<(u64, Waker)>>,
+    /// What tells whoever waits: the future with the latest ticket.
+    waker: Cell<Option<Waker>>,
     /// How many have waited.
     tickets: Cell<u64>,
 }
@@ -54,16 +51,22 @@ pub(super) enum State {
 
 impl Source {
     pub(super) fn new(socket: Socket, read: State) -> Source {
-        let (read, write) =
-            (Side::new(Direction::Read, read), Side::new(Direction::Write, State::Ask));
-        Source { socket, read, write }
+        Source { socket, read: Side::new(read), write: Side::new(State::Ask) }
+    }
+
+    #[inline(always)]
+    pub(super) fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
     }
 }
 
 impl Side {
-    fn new(direction: Direction, state: State) -> Side {
+    fn new(state: State) -> Side {
         let (state, tickets) = (Cell::new(state), Cell::new(0));
-        Side { direction, state, waiting: RefCell::new(None), tickets }
+        Side { state, waker: Cell::new(None), tickets }
     }
 
     // ANCHOR: side
@@ -72,34 +75,43 @@ impl Side {
     fn keep(&self, waker: &Waker) -> u64 {
         let ticket = self.tickets.get() + 1;
         self.tickets.set(ticket);
-        *self.waiting.borrow_mut() = Some((ticket, waker.clone()));
+        self.waker.set(Some(waker.clone()));
         self.state.set(State::Waiting);
         ticket
+    }
+
+    /// Something may have come, or may have been there all the time.
+    fn may_try(&self) {
+        if self.state.get() != State::Last {
+            self.state.set(State::Try);
+        }
     }
 
     /// If the future with this ticket is the one that waits, its latest waker counts: it may have
     /// been moved to another task.
     pub(super) fn still_waits(&self, ticket: u64, waker: &Waker) -> bool {
-        match &mut *self.waiting.borrow_mut() {
-            Some((whose, kept)) if *whose == ticket => {
-                kept.clone_from(waker);
-                true
-            }
-            _ => false,
+        let waits = self.has_ticket(ticket);
+        if waits {
+            self.waker.set(Some(waker.clone()));
         }
+        waits
     }
 
     /// The future with this ticket waits no more. Whether it did.
     pub(super) fn forget(&self, ticket: u64) -> bool {
-        let waiting = &mut *self.waiting.borrow_mut();
-        let waited = waiting.take_if(|(whose, _)| *whose == ticket).is_some();
+        let waited = self.has_ticket(ticket);
         if waited {
+            self.waker.set(None);
             self.state.set(State::Ask);
         }
         waited
     }
 
-    /// Whether somebody waits, for traces.
+    fn has_ticket(&self, ticket: u64) -> bool {
+        self.is_waiting() && self.tickets.get() == ticket
+    }
+
+    /// Whether somebody waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.state.get() == State::Waiting
     }
@@ -109,14 +121,17 @@ impl Side {
         &self,
         whose: impl FnOnce(&Waker) -> Option<T>,
     ) -> Option<T> {
-        self.waiting.borrow().as_ref().and_then(|(_, waker)| whose(waker))
+        let waker = self.waker.take();
+        let it = waker.as_ref().and_then(whose);
+        self.waker.set(waker);
+        it
     }
 
     /// Whoever waits has something to do now.
     #[inline(always)]
     fn tell(&self, state: State) {
-        self.state.set(state);
-        if let Some((_, waker)) = self.waiting.borrow_mut().take() {
+        if let Some(waker) = self.waker.take() {
+            self.state.set(state);
             waker.wake();
         }
     }
@@ -125,12 +140,9 @@ impl Side {
 
 // ANCHOR: reactor
 /// The poller, and the sockets that it may speak of, found by descriptor.
-#[derive(Debug)]
 pub(super) struct Reactor<P> {
     poller: P,
     sources: Vec<Option<Rc<Source>>>,
-    /// What the poller said last; kept, so that no round allocates.
-    readiness: Vec<Readiness>,
     /// Readable when the ready queue's bell has been rung.
     bell: Socket,
 }
@@ -140,8 +152,7 @@ impl<P: Poller> Reactor<P> {
     /// A reactor that also wakes up when `bell` becomes readable.
     pub(super) fn new(poller: P, bell: UnixStream) -> io::Result<Reactor<P>> {
         let bell = Socket::new(bell)?;
-        let mut reactor =
-            Reactor { poller, sources: Vec::new(), readiness: Vec::new(), bell };
+        let mut reactor = Reactor { poller, sources: Vec::new(), bell };
         reactor.listen_to_the_bell()?;
         Ok(reactor)
     }
@@ -168,18 +179,20 @@ impl<P: Poller> Reactor<P> {
     #[inline(always)]
     pub(super) fn register(
         &mut self,
-        socket: &Socket,
-        side: &Side,
+        source: &Source,
+        direction: Direction,
         dry: Option<Dry>,
         waker: &Waker,
         ticket: &mut u64,
     ) -> io::Result<Watch> {
-        if let Some(why) = dry {
-            self.poller.dry(socket.as_raw_fd(), side.direction, why);
-        }
-        let watch = self.poller.watch(socket, side.direction)?;
-        if watch == Watch::Wait {
-            *ticket = side.keep(waker);
+        let side = source.side(direction);
+        let watch = match dry {
+            Some(why) => self.poller.watch_again(&source.socket, direction, why)?,
+            None => self.poller.watch(&source.socket, direction)?,
+        };
+        match watch {
+            Watch::Wait => *ticket = side.keep(waker),
+            Watch::TryNow => side.may_try(),
         }
         Ok(watch)
     }
@@ -207,24 +220,16 @@ impl<P: Poller> Reactor<P> {
         timeout: Option<Duration>,
         queue: &Queue,
     ) -> io::Result<()> {
-        self.readiness.clear();
-        self.poller.wait(timeout, &mut self.readiness)?;
-        queue.wake_up();
+        let Reactor { poller, sources, bell } = self;
         let mut rung = false;
-        for &(fd, direction) in &self.readiness {
-            let Some(Some(source)) = self.sources.get(fd as usize) else {
-                rung |= fd == self.bell.as_raw_fd();
-                continue;
-            };
-            let side = match direction {
-                Direction::Read => &source.read,
-                Direction::Write => &source.write,
-            };
-            if side.state.get() == State::Waiting {
-                self.poller.unwatch(fd, direction);
-                side.tell(State::Try);
+        poller.wait(timeout, |(fd, direction)| {
+            queue.wake_up(); // before the first waker: it need not ring
+            match sources.get(fd as usize) {
+                Some(Some(source)) => source.side(direction).tell(State::Try),
+                _ => rung |= fd == bell.as_raw_fd(),
             }
-        }
+        })?;
+        queue.wake_up();
         if rung { self.listen_to_the_bell() } else { Ok(()) }
     }
     // ANCHOR_END: wait
@@ -244,6 +249,7 @@ impl<P: Poller> Reactor<P> {
     pub(super) fn stop(&mut self) {
         for source in self.sources.iter().flatten() {
             self.poller.unwatch(source.socket.as_raw_fd(), Direction::Read);
+            source.read.state.set(State::Last);
             source.read.tell(State::Last);
         }
     }

@@ -33,15 +33,13 @@ const BATCH: usize = 64;
 const SHARE: u32 = 16;
 
 /// The place of the future that [`Executor::block_on`] runs, which is not among the tasks.
-const MAIN: TaskId = TaskId { place: usize::MAX, number: 0 };
+const MAIN: TaskId = TaskId { place: u32::MAX, number: 0 };
 
 // ANCHOR: executor
 /// Runs futures, on the thread that calls it. Only wakers leave that thread.
 pub struct Executor<P: Poller = System> {
     shared: Rc<Shared<P>>,
     tasks: Tasks,
-    /// The tasks whose turn it is.
-    batch: Vec<TaskId>,
     /// The future of `block_on` has been woken.
     main_is_ready: bool,
 }
@@ -211,12 +209,7 @@ impl<P: Poller> Executor<P> {
             closed: Cell::default(),
             tracer,
         });
-        Ok(Executor {
-            shared,
-            tasks: Tasks::default(),
-            batch: vec![],
-            main_is_ready: false,
-        })
+        Ok(Executor { shared, tasks: Tasks::default(), main_is_ready: false })
     }
 
     /// What tasks use to spawn others, to sleep, and to stop.
@@ -233,9 +226,8 @@ impl<P: Poller> Executor<P> {
     /// The error that a task gave to [`Handle::fail`], that of a poller that cannot go on, or
     /// `Deadlock` if tasks are left that nobody can ever wake.
     pub fn run(&mut self) -> io::Result<()> {
-        while self.tasks_left() > 0 && !self.stop_is_over() {
-            self.round(None)?;
-        }
+        let mut batch = vec![];
+        while !self.stop_is_over() && self.round(&mut batch, None)? {}
         self.abandon();
         self.shared.failure.take().map_or(Ok(()), Err)
     }
@@ -252,6 +244,7 @@ impl<P: Poller> Executor<P> {
         let inner = TaskWaker::new(MAIN, Arc::clone(&self.shared.queue));
         let waker = Waker::from(Arc::clone(&inner));
         self.main_is_ready = true;
+        let mut batch = vec![];
         while !self.stop_is_over() {
             if mem::take(&mut self.main_is_ready) {
                 self.shared.share.set(SHARE);
@@ -261,7 +254,7 @@ impl<P: Poller> Executor<P> {
                     return Ok(output);
                 }
             }
-            self.round(Some(&inner))?;
+            self.round(&mut batch, Some(&inner))?;
         }
         Err(io::ErrorKind::Interrupted.into())
     }
@@ -269,20 +262,24 @@ impl<P: Poller> Executor<P> {
 
     // ANCHOR: round
     /// One round: whoever is ready has a turn, then the reactor waits and wakes those whose sockets
-    /// are ready, and the timers wake those whose time has come.
-    fn round(&mut self, main: Option<&Arc<TaskWaker>>) -> io::Result<()> {
+    /// are ready, and the timers wake those whose time has come. False if nobody is left.
+    fn round(
+        &mut self,
+        batch: &mut Vec<TaskId>,
+        main: Option<&Arc<TaskWaker>>,
+    ) -> io::Result<bool> {
         let mut timeout = Some(Duration::ZERO);
-        if self.run_ready()
-            && !self.main_is_ready
-            && (main.is_some() || self.tasks_left() > 0)
-        {
+        if self.run_ready(batch) {
+            if main.is_none() && self.tasks.count() == 0 {
+                return Ok(false);
+            }
             self.check_that_somebody_can_be_woken(main)?;
             timeout = self.timeout();
         }
         self.trace_state();
         self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
         self.shared.timers.borrow_mut().wake_due();
-        Ok(())
+        Ok(true)
     }
     // ANCHOR_END: round
 
@@ -291,20 +288,17 @@ impl<P: Poller> Executor<P> {
     /// because there may be something new on the sockets. Whether all of them wait now, and the
     /// executor may sleep.
     #[inline(always)]
-    fn run_ready(&mut self) -> bool {
+    fn run_ready(&mut self, batch: &mut Vec<TaskId>) -> bool {
         let mut turns = 0;
         while turns < BATCH && !self.main_is_ready {
             self.give_places();
-            if !self.shared.queue.take_or_fall_asleep(&mut self.batch) {
+            if !self.shared.queue.take_or_fall_asleep(batch) {
                 return true;
             }
-            self.trace_batch();
-            turns += self.batch.len();
-            let mut batch = mem::take(&mut self.batch);
-            for id in batch.drain(..) {
-                self.turn(id);
-            }
-            self.batch = batch;
+            self.trace_batch(batch);
+            batch.iter().for_each(|id| self.turn(*id));
+            turns += batch.len();
+            batch.clear();
         }
         false
     }
@@ -320,11 +314,11 @@ impl<P: Poller> Executor<P> {
         // Nobody looks into a task that has panicked; it is only dropped.
         match panic::catch_unwind(AssertUnwindSafe(|| task.poll())) {
             Ok(Poll::Pending) => {}
-            Ok(Poll::Ready(())) => self.end(id.place),
+            Ok(Poll::Ready(())) => self.end(id.place as usize),
             Err(panic) => {
                 let why = log::panic_message(&*panic);
                 log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-                self.end(id.place);
+                self.end(id.place as usize);
             }
         }
     }
@@ -394,9 +388,9 @@ impl<P: Poller> Executor<P> {
     // ANCHOR: trace
     /// For whoever watches: the tasks of this batch have been taken off the ready queue.
     #[inline(always)]
-    fn trace_batch(&self) {
+    fn trace_batch(&self, batch: &[TaskId]) {
         if let Some(tracer) = self.shared.tracer() {
-            tracer.taken(&self.batch);
+            tracer.taken(batch);
         }
     }
 

@@ -81,15 +81,15 @@ pub(super) struct Tasks {
     places: Vec<Option<Box<Task>>>,
     free: Vec<usize>,
     /// How many there have been.
-    numbers: u64,
+    numbers: u32,
 }
 
 impl Tasks {
     /// Gives a new task its place, and wakes it for the first time.
     pub(super) fn add(&mut self, Spawned { name, future }: Spawned, queue: &Arc<Queue>) {
-        self.numbers += 1;
+        self.numbers = self.numbers.wrapping_add(1);
         let place = self.free.pop().unwrap_or(self.places.len());
-        let id = TaskId { place, number: self.numbers };
+        let id = TaskId { place: place as u32, number: self.numbers };
         let inner = TaskWaker::new(id, Arc::clone(queue));
         let waker = Waker::from(Arc::clone(&inner));
         waker.wake_by_ref();
@@ -103,7 +103,7 @@ impl Tasks {
     /// The task that was woken, if it has not finished since.
     #[inline(always)]
     pub(super) fn get(&mut self, id: TaskId) -> Option<&mut Task> {
-        let task = self.places.get_mut(id.place)?.as_mut()?;
+        let task = self.places.get_mut(id.place as usize)?.as_mut()?;
         (task.id.number == id.number).then_some(task)
     }
 
@@ -117,7 +117,7 @@ impl Tasks {
 
     /// The number that the next one will have.
     pub(super) fn next_number(&self) -> u64 {
-        self.numbers + 1
+        u64::from(self.numbers) + 1
     }
 
     /// How many have not finished.

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::queue::{Queue, TaskId};
-use super::reactor::{Side, Source};
+use super::reactor::Source;
 use super::time::Timers;
 use crate::event::Data;
 use crate::net::Socket;
@@ -63,12 +63,14 @@ impl<P: Poller> Poller for Traced<P> {
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
         let asked = self.poller.asked();
         self.trace.record(Step::Enter { call: P::CALL, asked, timeout });
-        self.poller.wait(timeout, ready)?;
-        self.trace.record(Step::Leave { call: P::CALL, ready });
+        let mut those = vec![];
+        self.poller.wait(timeout, |it| those.push(it))?;
+        self.trace.record(Step::Leave { call: P::CALL, ready: &those });
+        those.into_iter().for_each(ready);
         Ok(())
     }
 }
@@ -151,7 +153,7 @@ impl Tracer {
     }
 
     fn report(&self, new: &[TaskId]) {
-        for number in new.iter().map(|task| task.number) {
+        for number in new.iter().map(|task| u64::from(task.number)) {
             let tasks = self.tasks.borrow();
             let Some(Followed { name, .. }) = tasks.get(&number) else {
                 continue; // it has finished, and the waker did not know
@@ -172,7 +174,7 @@ impl Tracer {
     pub(super) fn made(
         &self,
         source: &Source,
-        side: &Side,
+        direction: Direction,
         at: &'static Location<'static>,
     ) {
         let (fd, mut lines) =
@@ -180,7 +182,7 @@ impl Tracer {
         if fd >= lines.len() {
             lines.resize(fd + 1, [None; 2]);
         }
-        lines[fd][side.direction as usize] = Some(at);
+        lines[fd][direction as usize] = Some(at);
     }
 
     /// A task begins to sleep, or may: it has made a future for that.
@@ -194,14 +196,14 @@ impl Tracer {
     pub(super) fn waits(
         &self,
         source: &Rc<Source>,
-        side: &Side,
+        direction: Direction,
         want: Want,
         len: Option<usize>,
     ) {
         let fd = source.socket.as_raw_fd();
-        let line = self.lines.borrow()[fd as usize][side.direction as usize];
+        let line = self.lines.borrow()[fd as usize][direction as usize];
         let Some(at) = line else { return };
-        let on = side.is_waiting().then_some(On::from((fd, side.direction)));
+        let on = source.side(direction).is_waiting().then_some(On::from((fd, direction)));
         let socket = Some(source.socket.clone());
         let wait = Wait { want, socket, len, on, at };
         let mut waits = self.waits.borrow_mut();
@@ -235,8 +237,10 @@ impl Tracer {
         }
         let (tasks, wakers) = (self.tasks.borrow(), self.wakers.borrow());
         let ready = self.queue.since(0).into_iter().take(self.seen.get());
-        let ready: Vec<u64> =
-            ready.map(|task| task.number).filter(|it| tasks.contains_key(it)).collect();
+        let ready: Vec<u64> = ready
+            .map(|task| task.number.into())
+            .filter(|it| tasks.contains_key(it))
+            .collect();
         // Whoever is on the ready queue may have left a waker elsewhere; it waits no more.
         let whose = |waker: &Waker| {
             wakers.get(&waker.data()).copied().filter(|it| !ready.contains(it))

@@ -68,7 +68,7 @@ impl Poller for Random {
     fn wait(
         &mut self,
         _: Option<Duration>,
-        ready: &mut Vec<Readiness>,
+        mut ready: impl FnMut(Readiness),
     ) -> io::Result<()> {
         // Now the world moves a little …
         let mut clients = self.clients.borrow_mut();
@@ -78,15 +78,17 @@ impl Poller for Random {
             clients[one].move_a_little(amount);
         }
         // … and some of what is watched is said to be ready, and sometimes what is not watched.
+        let mut those = vec![];
         for key in self.watched.iter().chain(&self.dry) {
             if self.dice.roll(3) == 0 {
-                let place = self.dice.roll(ready.len() + 1);
-                ready.insert(place, *key);
+                let place = self.dice.roll(those.len() + 1);
+                those.insert(place, *key);
             }
         }
-        for key in ready.iter() {
-            self.dry.remove(key);
-            self.watched.remove(key);
+        for key in those {
+            self.dry.remove(&key);
+            self.watched.remove(&key);
+            ready(key);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ SOLVED
         for entry in &self.list {
             for direction in [Direction::Read, Direction::Write] {
                 if entry.events & entry.revents & bit(direction) != 0 {
-                    ready.push((entry.fd, direction));
+                    ready((entry.fd, direction));
                 }
             }
         }
