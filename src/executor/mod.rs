@@ -19,6 +19,7 @@
 //! | `run` | The executor: the round. | the scheduler |
 //! | `traced` | What the executor tells whoever watches. | `trace` in `Ready` |
 
+// ANCHOR: modules
 pub mod both;
 mod buffer;
 mod lines;
@@ -56,3 +57,4 @@ pub fn system() -> std::io::Result<System> {
     #[cfg(not(target_os = "linux"))]
     return Ok(System::default());
 }
+// ANCHOR_END: modules

@@ -15,6 +15,7 @@ use crate::net::Socket;
 use crate::poller::{Direction, Dry, Poller, Watch};
 use crate::trace::{Did, Want};
 
+// ANCHOR: io
 /// A socket, and the executor whose reactor watches it.
 struct Io<P: Poller> {
     source: Rc<Source>,
@@ -45,6 +46,7 @@ impl<P: Poller> Drop for Io<P> {
         self.handle.reactor().remove(&self.source);
     }
 }
+// ANCHOR_END: io
 
 // ANCHOR: interest
 /// The wish to read from a socket (or to accept), or to write to it: what all leaf futures have
@@ -70,6 +72,7 @@ enum AtStop {
 type Attempt<T> = io::Result<(T, bool)>;
 // ANCHOR_END: interest
 
+// ANCHOR: attempt
 impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
     /// Known when the program is compiled: nothing has to look for it.
     #[inline(always)]
@@ -82,7 +85,6 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         self.io.source.side(self.direction())
     }
 
-    // ANCHOR: attempt
     /// Makes the attempt, unless it is known that it would block. If there is nothing to be had,
     /// the task will be woken when there is.
     #[inline(always)]
@@ -423,6 +425,7 @@ impl<P: Poller> Stream<P> {
 }
 // ANCHOR_END: close
 
+// ANCHOR: debug
 impl<P: Poller> fmt::Debug for Listener<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Listener").field(&self.io.source.socket).finish()
@@ -434,3 +437,4 @@ impl<P: Poller> fmt::Debug for Stream<P> {
         f.debug_tuple("Stream").field(&self.io.source.socket).finish()
     }
 }
+// ANCHOR_END: debug

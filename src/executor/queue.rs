@@ -13,6 +13,7 @@ use std::task::Wake;
 
 use crate::limit::cannot;
 
+// ANCHOR: task_id
 /// Which task: where it is kept, and a number that no other task has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskId {
@@ -21,6 +22,7 @@ pub struct TaskId {
     /// Its number: 1 for the first, and none is used twice before 4 billion others.
     pub number: u32,
 }
+// ANCHOR_END: task_id
 
 // ANCHOR: queue
 /// The tasks that can go on, in the order in which they were woken.

@@ -49,6 +49,7 @@ pub(super) enum State {
 }
 // ANCHOR_END: source
 
+// ANCHOR: side
 impl Source {
     pub(super) fn new(socket: Socket, read: State) -> Source {
         Source { socket, read: Side::new(read), write: Side::new(State::Ask) }
@@ -69,7 +70,6 @@ impl Side {
         Side { state, waker: Cell::new(None), tickets }
     }
 
-    // ANCHOR: side
     /// Keeps a waker, and returns the ticket for it.
     #[inline(always)]
     fn keep(&self, waker: &Waker) -> u64 {
@@ -135,8 +135,8 @@ impl Side {
             waker.wake();
         }
     }
-    // ANCHOR_END: side
 }
+// ANCHOR_END: side
 
 // ANCHOR: reactor
 /// The poller, and the sockets that it may speak of, found by descriptor.
@@ -148,6 +148,7 @@ pub(super) struct Reactor<P> {
 }
 // ANCHOR_END: reactor
 
+// ANCHOR: sources
 impl<P: Poller> Reactor<P> {
     /// A reactor that also wakes up when `bell` becomes readable.
     pub(super) fn new(poller: P, bell: UnixStream) -> io::Result<Reactor<P>> {
@@ -172,6 +173,7 @@ impl<P: Poller> Reactor<P> {
         let known = self.sources.get_mut(fd as usize);
         known.and_then(|it| it.take_if(|it| std::ptr::eq(&raw const **it, source)));
     }
+    // ANCHOR_END: sources
 
     // ANCHOR: register
     /// Whether an operation is worth a try, after the last one has shown it `dry`. If not, `waker`
@@ -198,6 +200,7 @@ impl<P: Poller> Reactor<P> {
     }
     // ANCHOR_END: register
 
+    // ANCHOR: unwatch
     /// The sockets that may be waited for, for traces.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Rc<Source>> {
         self.sources.iter().flatten()
@@ -207,6 +210,7 @@ impl<P: Poller> Reactor<P> {
     pub(super) fn unwatch(&mut self, socket: &Socket, direction: Direction) {
         self.poller.unwatch(socket.as_raw_fd(), direction);
     }
+    // ANCHOR_END: unwatch
 
     // ANCHOR: wait
     /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and wakes those who can
@@ -234,6 +238,7 @@ impl<P: Poller> Reactor<P> {
     }
     // ANCHOR_END: wait
 
+    // ANCHOR: bell
     /// Takes in what has been rung, and listens for the next.
     fn listen_to_the_bell(&mut self) -> io::Result<()> {
         let (fd, direction) = (self.bell.as_raw_fd(), Direction::Read);
@@ -243,6 +248,7 @@ impl<P: Poller> Reactor<P> {
         }
         Ok(())
     }
+    // ANCHOR_END: bell
 
     // ANCHOR: stop
     /// Nobody waits to read any more. Those who do are woken, to look for the last time.

@@ -24,6 +24,7 @@ use crate::log;
 use crate::poller::Poller;
 use crate::scheduler::{INPUT_GRACE, STOP_GRACE};
 
+// ANCHOR: bounds
 /// How many tasks are polled before the executor looks at its sockets again, unless more of them
 /// were ready at once.
 const BATCH: usize = 64;
@@ -34,6 +35,7 @@ const SHARE: u32 = 16;
 
 /// The place of the future that [`Executor::block_on`] runs, which is not among the tasks.
 const MAIN: TaskId = TaskId { place: u32::MAX, number: 0 };
+// ANCHOR_END: bounds
 
 // ANCHOR: executor
 /// Runs futures, on the thread that calls it. Only wakers leave that thread.
@@ -83,8 +85,8 @@ pub struct Handle<P: Poller = System> {
 }
 // ANCHOR_END: executor
 
+// ANCHOR: spawn
 impl<P: Poller> Handle<P> {
-    // ANCHOR: spawn
     /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
     /// for the first time, too.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -99,6 +101,7 @@ impl<P: Poller> Handle<P> {
     }
     // ANCHOR_END: spawn
 
+    // ANCHOR: time
     /// Waits for `duration`.
     #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
@@ -120,7 +123,9 @@ impl<P: Poller> Handle<P> {
     ) -> Result<F::Output, Elapsed> {
         limited(work, self.sleep(limit)).await
     }
+    // ANCHOR_END: time
 
+    // ANCHOR: stop
     /// Asks for a graceful stop: no new clients, end of input for those who are there, and a few
     /// seconds for everybody to finish.
     pub fn stop(&self) {
@@ -137,7 +142,9 @@ impl<P: Poller> Handle<P> {
         self.shared.failure.set(Some(error));
         self.stop();
     }
+    // ANCHOR_END: stop
 
+    // ANCHOR: borrow
     /// The reactor. Nobody holds on to it while foreign code runs: a waker, or the drop of one.
     #[inline(always)]
     pub(super) fn reactor(&self) -> RefMut<'_, Reactor<P>> {
@@ -149,6 +156,7 @@ impl<P: Poller> Handle<P> {
     pub(super) fn tracer(&self) -> Option<&Rc<Tracer>> {
         self.shared.tracer()
     }
+    // ANCHOR_END: borrow
 
     // ANCHOR: share
     /// Whether the running task has something left of its share.
@@ -164,6 +172,7 @@ impl<P: Poller> Handle<P> {
     }
     // ANCHOR_END: share
 
+    // ANCHOR: stopping
     /// Whether somebody has asked for a stop.
     #[inline(always)]
     pub(super) fn stopping(&self) -> bool {
@@ -174,8 +183,10 @@ impl<P: Poller> Handle<P> {
     pub(super) fn input_is_over(&self) -> bool {
         self.shared.stopped.get().is_some_and(|since| since.elapsed() >= INPUT_GRACE)
     }
+    // ANCHOR_END: stopping
 }
 
+// ANCHOR: new
 impl Executor {
     /// An executor on the best poller of the system: `epoll(7)` on Linux, `select(2)` elsewhere.
     ///
@@ -216,6 +227,7 @@ impl<P: Poller> Executor<P> {
     pub fn handle(&self) -> Handle<P> {
         Handle { shared: Rc::clone(&self.shared) }
     }
+    // ANCHOR_END: new
 
     // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](Handle::stop), until
@@ -324,6 +336,7 @@ impl<P: Poller> Executor<P> {
     }
     // ANCHOR_END: run_ready
 
+    // ANCHOR: places
     /// The tasks that were spawned since the last time get their places.
     #[inline(always)]
     fn give_places(&mut self) {
@@ -337,7 +350,9 @@ impl<P: Poller> Executor<P> {
             tracer.look();
         }
     }
+    // ANCHOR_END: places
 
+    // ANCHOR: end
     /// A task will not be polled again. What it owns is closed.
     fn end(&mut self, place: usize) {
         let task = self.tasks.remove(place);
@@ -346,7 +361,9 @@ impl<P: Poller> Executor<P> {
             log::problem("a task panicked while it was dropped");
         }
     }
+    // ANCHOR_END: end
 
+    // ANCHOR: timeout
     fn tasks_left(&self) -> usize {
         self.tasks.count() + self.shared.spawned.borrow().len()
     }
@@ -361,6 +378,7 @@ impl<P: Poller> Executor<P> {
         };
         Some(until.saturating_duration_since(Instant::now()))
     }
+    // ANCHOR_END: timeout
 
     // ANCHOR: deadlock
     /// A task waits for ever if no waker of it is left but its own. If that is so for all of
@@ -403,6 +421,7 @@ impl<P: Poller> Executor<P> {
     }
     // ANCHOR_END: trace
 
+    // ANCHOR: stop_is_over
     fn stopped(&self) -> Option<Instant> {
         self.shared.stopped.get()
     }
@@ -410,8 +429,10 @@ impl<P: Poller> Executor<P> {
     fn stop_is_over(&self) -> bool {
         self.stopped().is_some_and(|since| since.elapsed() >= STOP_GRACE)
     }
+    // ANCHOR_END: stop_is_over
 }
 
+// ANCHOR: abandon
 impl<P: Poller> Executor<P> {
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
@@ -431,7 +452,9 @@ impl<P: Poller> Drop for Executor<P> {
         self.abandon();
     }
 }
+// ANCHOR_END: abandon
 
+// ANCHOR: clone
 impl<P: Poller> Clone for Handle<P> {
     fn clone(&self) -> Handle<P> {
         Handle { shared: Rc::clone(&self.shared) }
@@ -451,3 +474,4 @@ impl<P: Poller> fmt::Debug for Executor<P> {
             .finish_non_exhaustive()
     }
 }
+// ANCHOR_END: clone

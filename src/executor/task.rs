@@ -32,6 +32,7 @@ impl Task {
     }
     // ANCHOR_END: task
 
+    // ANCHOR: can_be_woken
     /// Whether somebody has a waker of this task: if not, nobody will ever wake it.
     pub(super) fn can_be_woken(&self) -> bool {
         Arc::strong_count(&self.inner) > 2
@@ -43,6 +44,7 @@ impl fmt::Debug for Task {
         write!(f, "task {} ({})", self.id.number, self.name)
     }
 }
+// ANCHOR_END: can_be_woken
 
 // ANCHOR: spawned
 /// A task that has been spawned, and has no place yet.
@@ -115,6 +117,7 @@ impl Tasks {
     }
     // ANCHOR_END: tasks
 
+    // ANCHOR: count
     /// The number that the next one will have.
     pub(super) fn next_number(&self) -> u64 {
         u64::from(self.numbers) + 1
@@ -134,6 +137,7 @@ impl Tasks {
         self.places.iter().flatten().map(|task| &**task)
     }
 }
+// ANCHOR_END: count
 
 // ANCHOR: join
 /// Waits for a task's result. Whoever does not want it drops this; the task goes on.
@@ -198,6 +202,7 @@ impl<T> Future for JoinHandle<T> {
 }
 // ANCHOR_END: join
 
+// ANCHOR: unfinished
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the task ended without a result")
@@ -211,3 +216,4 @@ impl<T> fmt::Debug for JoinHandle<T> {
         f.write_str("JoinHandle")
     }
 }
+// ANCHOR_END: unfinished
