@@ -656,6 +656,76 @@ mod notes {
     }
 }
 
+mod commands {
+    use super::*;
+
+    defects! {
+        of_a_server_that_is_missing:
+            replace(ONE, "cargo run\n", "cargo run --bin 01_one -- --quiet\n")
+            => ONE, 18, "there is no server 01_one";
+        of_an_example_that_is_missing:
+            replace(ONE, "cargo run\n", "cargo run\ncargo run --example talk  # twice\n")
+            => ONE, 19, "there is no example talk";
+        of_a_test_that_is_missing:
+            replace(ONE, "cargo run\n", "cargo test --test book one\n")
+            => ONE, 18, "there is no test book";
+        of_a_break_that_is_missing:
+            replace(ONE, "cargo run\n", "cargo xtask break one\n")
+            => ONE, 18, "there is no break one";
+    }
+
+    in_order! {
+        with_a_placeholder:
+            replace(ONE, "cargo run\n", "cargo xtask break NAME\n");
+        with_a_comment:
+            replace(ONE, "cargo run\n", "cargo run  # not --bin one\n");
+    }
+
+    #[test]
+    fn of_what_is_there() {
+        let fixture = Fixture::new();
+        fixture.write("examples/talk.rs", "");
+        fixture.write("chapters/breaks/one.patch", "");
+        let commands = "cargo run --example talk\ncargo xtask break one\n";
+        fixture.replace(ONE, "cargo run\n", commands);
+        assert_eq!(found(&fixture), Vec::<String>::new());
+    }
+}
+
+mod lessons {
+    use super::*;
+
+    const LESSON: &str = "chapters/teachers/lesson_01.md";
+
+    /// A book with a lesson.
+    fn with_a_lesson() -> Fixture {
+        let fixture = Fixture::new();
+        let text = "# One\n\n## Goal\n\nA.\n\n## On the screen\n\nB.\n\n## Type\n\n\
+            ```sh\ncargo run\n```\n\n## Ask\n\nC.\n\n## Mistakes to make\n\nD.\n\n\
+            ## Where classes get stuck\n\nE.\n";
+        fixture.write(LESSON, text);
+        fixture.insert(SUMMARY, "\n---\n", "\n[Lesson](teachers/lesson_01.md)\n");
+        fixture
+    }
+
+    #[test]
+    fn lessons() {
+        assert_eq!(found(&with_a_lesson()), Vec::<String>::new());
+        let break_it = [
+            ("## Ask", "## Questions", "give a lesson these sections"),
+            ("## Ask\n\nC.\n\n", "", "give a lesson these sections"),
+            ("\nE.\n", "", "25: write something below this"),
+            ("```sh\ncargo run\n```\n", "X.\n", "11: say what to type"),
+        ];
+        for (old, new, message) in break_it {
+            let fixture = with_a_lesson();
+            fixture.replace(LESSON, old, new);
+            let found = found(&fixture);
+            assert!(found.len() == 1 && found[0].contains(message), "{found:#?}");
+        }
+    }
+}
+
 mod timetables {
     use super::*;
 

@@ -9,11 +9,13 @@
 mod anchors;
 mod book;
 mod chapters;
+mod commands;
 mod defects;
 mod figures;
 mod fixture;
 mod html;
 mod includes;
+mod lessons;
 mod links;
 mod listings;
 mod markdown;
@@ -52,6 +54,8 @@ fn check(root: &Path, exceptions: &[Exception]) -> Vec<Defect> {
         links::check(&book, page, &mut defects);
         pages::check(page, &mut defects);
         notes::check(page, &mut defects);
+        commands::check(&book, page, &mut defects);
+        lessons::check(page, &mut defects);
         timetables::check(&book, page, &mut defects);
     }
     // A page with another defect may show less than it means to.
