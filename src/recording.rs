@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::panic::Location;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -170,7 +171,7 @@ impl Recording {
         line.end();
     }
 
-    fn yields(&mut self, task: TaskId, event: &Event, file: &str, number: u32) {
+    fn yields(&mut self, task: TaskId, event: &Event, at: &Location<'_>) {
         if let Some(socket) = event.socket() {
             self.open(socket, None);
         }
@@ -193,10 +194,7 @@ impl Recording {
             wait.sends.0[..shown.len()].copy_from_slice(shown);
             wait.sends.1 = shown.len();
         }
-        if file != source {
-            line.text("file", file);
-        }
-        line.number("line", number.into());
+        line.place(at, source);
         line.end();
         self.waits.insert(task, wait);
     }
@@ -375,9 +373,7 @@ impl Trace for Recording {
                 }
                 self.resume(task, with);
             }
-            Step::Yield { task, event, at } => {
-                self.yields(task, event, at.file(), at.line());
-            }
+            Step::Yield { task, event, at } => self.yields(task, event, at),
             Step::Park { task, on } => self.park(task, on),
             Step::Enter { call, asked, timeout } => {
                 self.enter(call, asked.as_deref(), timeout);
@@ -395,8 +391,8 @@ impl Trace for Recording {
             Step::Stop => self.line("stop").end(),
             Step::State(state) => self.state(state),
             Step::Wake { task } => self.wake(task),
-            Step::Did { task, socket, want, result } => {
-                self.did(task, socket, want, result);
+            Step::Did { task, socket, want, at, result } => {
+                self.did(task, socket, want, at, result);
             }
             Step::Pending { task, waits } => self.pending(task, waits),
         }

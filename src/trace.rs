@@ -131,6 +131,8 @@ pub enum Step<'a> {
         socket: &'a Socket,
         /// What it wanted to do.
         want: Want,
+        /// The line of its source that wanted it.
+        at: &'static Location<'static>,
         /// What came of it.
         result: Result<Did<'a>, &'a io::Error>,
     },

@@ -112,6 +112,8 @@ fn takes() -> Vec<Take> {
         take!("04_scheduler", THREE_CLIENTS, Own),
         take!("05_epoll", ONE_CLIENT, Own),
         take!("05_epoll", THREE_CLIENTS, Own),
+        take!("06_async_await", ONE_CLIENT, Own),
+        take!("06_async_await", THREE_CLIENTS, Own),
         take!("07_io_uring", ONE_CLIENT, Own),
         take!("07_io_uring", THREE_CLIENTS, Own),
     ]

@@ -1,5 +1,5 @@
-// What a recording says (chapters/appendix/trace_format.md): the state after each line, a sentence
-// for it, and the questions that it answers. Pure functions: tests/browser/fold.test.js runs them.
+// What a recording says (chapters/appendix/trace_format.md): the state after each line, its
+// sentence, and questions. Pure functions: tests/browser/fold.test.js runs them.
 (() => {
 "use strict";
 
@@ -11,17 +11,16 @@ const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
 // The calls that do something.
 const DIRECT = ["accept", "recv", "send"];
 
-// What lines of each kind must have, with an example of it.
+// What lines of each kind must have: a task is a number, the others are text.
 const NEEDS = {
-  spawn: { task: 1, name: "echo" }, resume: { task: 1 }, yield: { task: 1, want: "read" },
-  park: { task: 1, on: "read" }, happened: { task: 1, op: "read" }, finish: { task: 1 },
-  enter: { call: "select" }, leave: { call: "select" },
+  spawn: "task name", resume: "task", yield: "task want", park: "task on", happened: "task op",
+  wake: "task", finish: "task", enter: "call", leave: "call",
 };
 
-// ---- Reading ----
+// -- Reading
 
-// The header, the events (their `step` is the number of their line), and by file the lines of
-// source that they name. Throws an error that tells a reader what is wrong.
+// The header, the events (a `step` is a line's number), and by file the lines of source that
+// they name. An error tells a reader what is wrong.
 function read(text) {
   const all = text.trim().split("\n");
   const notes = [];
@@ -49,21 +48,18 @@ function read(text) {
 
 function parse(line, step) {
   const event = JSON.parse(line);
-  const complain = (message) => {
-    throw new Error(message);
-  };
+  const complain = (message) => { throw new Error(message); };
   if (typeof event?.e !== "string") complain('this is no step: it has no "e".');
   if (step === 1 && event.e !== "trace") complain('a recording begins with "e":"trace".');
   if (step === 1 && event.v !== 1) complain(`this plays version 1 of the format, not ${event.v}.`);
-  for (const [field, example] of Object.entries(NEEDS[event.e] ?? {})) {
-    if (typeof event[field] !== typeof example) {
-      complain(`"${event.e}" needs a "${field}", such as ${JSON.stringify(example)}.`);
-    }
+  for (const field of NEEDS[event.e]?.split(" ") ?? []) {
+    const type = field === "task" ? "number" : "string";
+    if (typeof event[field] !== type) complain(`"${event.e}" needs a "${field}", a ${type}.`);
   }
   return { ...event, step, t: Number(event.t) || 0 };
 }
 
-// ---- Folding ----
+// -- Folding
 
 const NOTHING = {
   tasks: new Map(), // those that have not finished: their names, and where they are suspended
@@ -71,6 +67,7 @@ const NOTHING = {
   held: null, // the task that has yielded an event, which the scheduler has in its hand
   ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
   calls: new Map(), // by thread: the system call that it is in, or was in last
+  wakers: false, // its tasks are futures
   polls: false, // it asks what is ready, so that no other call sleeps
   clients: new Map(), // by number: descriptor, bytes received and echoed
   echoed: 0,
@@ -81,6 +78,7 @@ const NOTHING = {
 // The state after each event. What does not change is shared between them.
 function fold({ header, events }) {
   let state = begin(header.init ?? {});
+  state = { ...state, wakers: events.some((it) => it.e === "wake") };
   return events.map((event) => {
     const says = sentence(event, state);
     const wrong = event.e === "state" ? compare(state, event) : null;
@@ -105,11 +103,12 @@ const APPLY = {
   yield: (state, { task, want, fd, file, line }) => ({
     ...change(without(state, task), task, { want, fd, file, line }), held: task,
   }),
-  park: (state, { task, on, fd }) => put(state, on, { task, fd }),
+  park: (state, { task, on, fd, also }) => put(state, on, { task, fd }, also),
+  wake: (state, { task }) => put(state, "ready", { task }),
   happened: (state, event) => {
-    const { task, op, fd, len = null, error } = event;
-    const result = error ?? (op === "accept" ? { fd } : len);
-    if (event.at_once) return count({ ...without(state, task), held: task }, event);
+    const { task, op, conn, len = null, error, file, line } = event;
+    const result = error ?? (op === "accept" ? state.clients.get(conn) : len);
+    if (event.at_once) return count(line ? change(state, task, { file, line }) : state, event);
     return count(put(state, "ready", { task, with: result }), event);
   },
   finish: (state, { task }) => {
@@ -146,9 +145,9 @@ function without(state, task) {
   return next;
 }
 
-function put(state, list, entry) {
+function put(state, list, entry, also) {
   if (!LISTS.includes(list)) return state;
-  const next = without(state, entry.task);
+  const next = also ? { ...state } : without(state, entry.task);
   const key = (it) => it.fd ?? it.task;
   next[list] = [...next[list], entry];
   if (list !== "ready") next[list].sort((a, b) => key(a) - key(b));
@@ -184,15 +183,13 @@ function compare(state, said) {
   return wrong.map((it) => `${it}: [${mine[it]}], recorded [${theirs[it]}]`).join("; ") || null;
 }
 
-// ---- Words ----
+// -- Words
 
 const DO = {
   accept: ["accept", "from"], read: ["receive", "from"], write: ["send", "to"],
-  close: ["close", ""], sleep: ["sleep", ""],
+  wake: ["be woken"],
 };
 const PARKED = {
-  read: "onto the read-waiting table, under ",
-  write: "onto the write-waiting table, under ",
   timer: "among the timers",
   kernel: "to the kernel, as an operation",
   again: "aside until the next round: it has had its share of this one",
@@ -213,8 +210,7 @@ function moved({ len, data }) {
 function result(data) {
   if (data === undefined) return "start";
   if (data === null) return "nothing";
-  if (data === 0) return END;
-  if (typeof data === "number") return bytes(data);
+  if (typeof data === "number") return data ? bytes(data) : END;
   return typeof data === "string" ? `the error ${data}` : `descriptor ${data.fd}`;
 }
 
@@ -230,22 +226,29 @@ function sentence(event, before) {
 
 const SAYS = {
   trace: ({ stage }) => `The recording of ${stage ?? "a server"} begins.`,
-  spawn: ({ task, name }, { running }) => {
+  spawn: ({ task, name }, { running, wakers }) => {
+    const does = wakers ? "spawned" : "submitted";
     const who = running === null ? "" : ` by task ${running}`;
-    return `Task ${task}, ${name}, is submitted${who}: onto the ready queue.`;
+    return `Task ${task}, ${name}, is ${does}${who}: onto the ready queue.`;
   },
-  resume: ({ task, with: data }, { tasks }) => {
+  resume: ({ task, with: data }, { tasks, wakers }) => {
     const { want } = tasks.get(task) ?? {};
+    if (wakers) return `Task ${task} is polled${want ? " again" : ""}.`;
     if (!want) return `Task ${task} is primed: it runs to its first event.`;
     const sent = want === "write" && data > 0 ? `: its ${bytes(data)} are sent` : null;
     return `Task ${task} is resumed${sent ?? (data === null ? "" : ` with ${result(data)}`)}.`;
   },
-  yield: ({ task, want, fd, len, line }) => {
-    const [verb, where] = DO[want] ?? [want, ""];
+  yield: ({ task, want, fd, len, line }, { wakers }) => {
+    const [verb, where] = DO[want] ?? [want];
     const words = [verb, len ? bytes(len) : "", where, fd].filter((it) => it);
-    return `Task ${task} yields at line ${line}: it wants to ${words.join(" ")}.`;
+    const does = `${wakers ? "is pending" : "yields"}${line ? ` at line ${line}` : ""}`;
+    return `Task ${task} ${does}: it wants to ${words.join(" ")}.`;
   },
-  park: ({ task, on, fd }) => `Task ${task} and its event go ${PARKED[on] ?? on}${fd ?? ""}.`,
+  park: ({ task, on, fd }, { wakers }) => {
+    const who = wakers ? `The waker of task ${task} goes` : `Task ${task} and its event go`;
+    return `${who} ${PARKED[on] ?? `onto the ${on}-waiting table, under ${fd}`}.`;
+  },
+  wake: ({ task }) => `The waker of task ${task} is called: onto the ready queue.`,
   happened: (event) => {
     const { task, op, fd, error, conn } = event;
     const what = {
@@ -268,7 +271,7 @@ const SAYS = {
   enter: (event, { polls, kernel }) => {
     const { call, r, w = [], fd, timeout } = event;
     if (DIRECT.includes(call)) {
-      const until = { accept: "a client comes", recv: "something comes", send: "there is room, if it must" };
+      const until = { accept: "a client comes", recv: "something comes", send: "there is room" };
       const what = call === "send" ? ` with ${moved(event)}` : "";
       const sleeps = polls ? "" : ` The thread sleeps until ${until[call]}.`;
       return `${call} on ${fd} is called${what}.${sleeps}`;
@@ -297,15 +300,16 @@ const SAYS = {
       const are = fds.length > 1 ? "are" : "is";
       if (fds.length > 0) said.push(`${join(fds, "and")} ${are} ${isDone || word}`);
       for (const { task } of before[table].filter((it) => fds.includes(it.fd))) {
-        tasks.push(`task ${task} can ${DO[before.tasks.get(task).want][0]}`);
+        const { want } = before.tasks.get(task);
+        tasks.push(`task ${task} can ${DO[want]?.[0] ?? want}`);
       }
     }
-    if (said.length === 0) return `${call} says that nothing is ready: the time is over.`;
+    if (said.length === 0) return `${call} returns: nothing is ready that anybody waits for.`;
     return `${call} says ${said.join(", ")}${tasks.length > 0 ? `: ${join(tasks, "and")}` : ""}.`;
   },
 };
 
-// ---- Questions ----
+// -- Questions
 
 // What a reader may predict before this event; null if there is nothing to choose from.
 function question(event, before) {
@@ -332,7 +336,7 @@ const CHOICES = {
   },
 };
 
-// ---- Two recordings ----
+// -- Two recordings
 
 // Pairs of places in two lists of states that have echoed the same number of bytes.
 function align(a, b) {
@@ -350,8 +354,7 @@ function align(a, b) {
   return pairs;
 }
 
-// Where two recordings part: their first states that nothing of the same kind has led to,
-// whenever it came, and from whom; null if they do not. One that is at its end has none.
+// Where two recordings part, but for times, addresses and checkpoints; null if nowhere.
 function difference(a, b) {
   const shape = ({ t, step, peer, sha, ...rest }) => JSON.stringify(rest);
   const shapes = ({ events }) =>
@@ -362,7 +365,5 @@ function difference(a, b) {
   return parted < 0 ? null : [x[parted]?.at, y[parted]?.at];
 }
 
-const api = { read, fold, question, align, difference, result, span };
-if (typeof module === "object") module.exports = api;
-else globalThis.TraceFold = api;
+globalThis.TraceFold = { read, fold, question, align, difference, result, span };
 })();

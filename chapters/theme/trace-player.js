@@ -1,6 +1,5 @@
-// <trace-player>: plays a recording of a server step by step. What the steps mean is in
-// trace-fold.js. Recordings and sources stand in the page, in scripts that no
-// browser runs: a page that is opened from a file may not fetch others.
+// <trace-player>: plays a recording, whose steps trace-fold.js explains. It stands in the page, with
+// its sources, in scripts that no browser runs: a page from a file may not fetch others.
 (() => {
 "use strict";
 
@@ -33,7 +32,7 @@ function mark(kind, id, isActive, title = "") {
 const active = (state) => state.running ?? state.held;
 const task = (id, state) => mark("task", id, id === active(state), state.tasks.get(id)?.name);
 
-// ---- The listing ----
+// -- The listing
 
 // The lines near those that a recording names, and the first lines of their functions.
 function excerpt(lines, named) {
@@ -68,7 +67,7 @@ class Listing {
     this.element = h("figure", "", h("figcaption", "", h("em", "", path)), this.list);
   }
 
-  // Shows who is at which line. The line of the one that is active is lit.
+  // Shows who is at which line. That of the active one is lit.
   show(places) {
     for (const { row, marks } of this.used) {
       row.classList.remove("tp-lit");
@@ -91,7 +90,7 @@ class Listing {
   }
 }
 
-// ---- One recording ----
+// -- One recording
 
 const TABLES = {
   ready: ["Ready queue", "task", "result"],
@@ -103,12 +102,14 @@ const TABLES = {
   clients: ["Clients", "client", "descriptor", "received", "echoed"],
 };
 const EVENTS = { accept: "Connect", read: "Receive", write: "Send", close: "Close" };
+const who = (it, state) => task(it.task, state);
 const CELLS = {
   client: (it) => it.client,
   descriptor: (it) => it.fd,
   received: (it) => it.received,
   echoed: (it) => it.echoed,
-  task: (it, state) => task(it.task, state),
+  task: who,
+  "waker of": who,
   event: (it, { tasks }) => `${EVENTS[tasks.get(it.task)?.want] ?? "Sleep"}Event`,
   result: (it) => Fold.result(it.with),
 };
@@ -139,9 +140,8 @@ class View {
     const { events, header } = this.recording;
     const at = this.states.findIndex((it) => it.wrong);
     const wrong = () => h("strong", "", `✗ ${this.states[at].wrong} at step ${events[at].step}`);
-    const hasChecks = events.length > this.steps.length;
-    const check = at < 0 ? "✓ verified" : wrong();
-    return h("p", "", h("b", "", header.stage ?? ""), " ", hasChecks ? check : "");
+    const agrees = events.length > this.steps.length ? "✓ verified" : "";
+    return h("p", "", h("b", "", header.stage ?? ""), " ", at < 0 ? agrees : wrong());
   }
 
   // A table, as high as when it is fullest; none if it is always empty.
@@ -150,6 +150,8 @@ class View {
     const most = Math.max(...this.states.map(size));
     if (most === 0 && !(key === "ready" && this.hasTasks)) return [];
     if (!this.hasTasks && key !== "clients") columns.length = 1;
+    const isWaker = this.states[0].wakers && key !== "clients";
+    if (isWaker) columns.splice(-2, 2, key === "ready" ? "task" : "waker of");
     const head = columns.map((it) => h("th", { scope: "col" }, it));
     const body = h("tbody", "");
     this.tables.set(key, { body, columns });
@@ -201,16 +203,15 @@ class View {
     const line = (name, ...where) => h("p", "", h("em", "", `${name} `), ...where);
     const id = active(state);
     if (id !== null) {
-      const does = state.running === null ? "has yielded its event" : "runs";
+      const waits = state.wakers ? "is pending" : "has yielded its event";
+      const does = state.running === null ? waits : "runs";
       return [line("The thread:", task(id, state), ` ${state.tasks.get(id).name} ${does}`)];
     }
     if (state.calls.size === 0) return [line("The thread", "runs")];
-    return [...state.calls].map(([id, { asked: { call, fd, r, w = [] }, isAsleep }]) => {
+    return [...state.calls].map(([id, { asked: { call, fd }, isAsleep }]) => {
       const on = fd === undefined ? call : `${call} on ${fd}`;
-      const fds = (list) => list.join(", ") || "none";
-      const sets = r ? `: ${fds(r)} to read, ${fds(w)} to write` : "";
       const is = state.polls && fd !== undefined ? "is" : "sleeps";
-      const where = isAsleep ? `${is} in ${on}${sets}` : `runs, back from ${on}`;
+      const where = isAsleep ? `${is} in ${on}` : `runs, back from ${on}`;
       return line(state.calls.size > 1 ? `Thread ${id}` : "The thread", where);
     });
   }
@@ -229,7 +230,7 @@ class View {
   }
 }
 
-// ---- The player ----
+// -- The player
 
 class TracePlayer extends HTMLElement {
   connectedCallback() {
@@ -339,7 +340,7 @@ class TracePlayer extends HTMLElement {
     return this.views[1] ? at + 1 : this.event(at).step;
   }
 
-  // ---- Stepping ----
+  // -- Stepping
 
   go(to, verdict = "") {
     const last = this.places.length - 1;
@@ -362,10 +363,6 @@ class TracePlayer extends HTMLElement {
     this.question();
   }
 
-  goTo(number) {
-    this.go(this.places.findLastIndex((_, at) => this.number(at) <= number));
-  }
-
   toggle(isOn) {
     clearInterval(this.timer);
     this.timer = null;
@@ -380,7 +377,7 @@ class TracePlayer extends HTMLElement {
     }, MS_A_STEP / this.speed.value);
   }
 
-  // ---- Predicting ----
+  // -- Predicting
 
   question() {
     const [{ recording, states }] = this.views;
@@ -403,7 +400,7 @@ class TracePlayer extends HTMLElement {
     this.go(this.at + 1, isRight ? "Right." : `No: ${right.join(" and ")}.`);
   }
 
-  // ---- Recordings of one's own ----
+  // -- Recordings of one's own
 
   async open(file) {
     if (!file) return;
@@ -437,7 +434,7 @@ class TracePlayer extends HTMLElement {
     this.note.replaceChildren(...words.flatMap((it) => [it, " "]));
   }
 
-  // ---- Keys and links ----
+  // -- Keys and links
 
   key(event) {
     const { key, target } = event;
@@ -461,8 +458,8 @@ class TracePlayer extends HTMLElement {
   // A link to a step: #id@12.
   follow() {
     const [, id, number] = /^#(.+)@(\d+)$/.exec(location.hash.replace("%40", "@")) ?? [];
-    if (!id || id !== this.id) return;
-    this.goTo(Number(number));
+    if (id !== this.id) return;
+    this.go(this.places.findLastIndex((_, at) => this.number(at) <= number));
     this.scrollIntoView();
   }
 }

@@ -189,7 +189,7 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         match poll {
             Poll::Pending => tracer.waits(source, self.direction(), want, len),
             Poll::Ready(result) => {
-                tracer.did(&source.socket, want, result.as_ref().map(did));
+                tracer.did(source, self.direction(), want, result.as_ref().map(did));
             }
         }
     }

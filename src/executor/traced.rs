@@ -200,9 +200,8 @@ impl Tracer {
         want: Want,
         len: Option<usize>,
     ) {
+        let Some(at) = self.line(source, direction) else { return };
         let fd = source.socket.as_raw_fd();
-        let line = self.lines.borrow()[fd as usize][direction as usize];
-        let Some(at) = line else { return };
         let on = source.side(direction).is_waiting().then_some(On::from((fd, direction)));
         let socket = Some(source.socket.clone());
         let wait = Wait { want, socket, len, on, at };
@@ -214,13 +213,26 @@ impl Tracer {
     /// A future of this task has done what it is for.
     pub(super) fn did(
         &self,
-        socket: &Socket,
+        source: &Source,
+        direction: Direction,
         want: Want,
         result: Result<Did<'_>, &io::Error>,
     ) {
-        if let Some(task) = self.current.get() {
-            self.trace.record(Step::Did { task, socket, want, result });
+        if let (Some(task), Some(at)) = (self.current.get(), self.line(source, direction))
+        {
+            let socket = &source.socket;
+            self.trace.record(Step::Did { task, socket, want, at, result });
         }
+    }
+
+    /// The line at which the future was made that wants this of the socket.
+    fn line(
+        &self,
+        source: &Source,
+        direction: Direction,
+    ) -> Option<&'static Location<'static>> {
+        let fd = source.socket.as_raw_fd() as usize;
+        self.lines.borrow().get(fd)?[direction as usize]
     }
     // ANCHOR_END: leaf
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::panic::Location;
 
 use super::{Recording, name, shortened};
 use crate::net::Socket;
@@ -30,10 +31,7 @@ impl Recording {
                 if let Some(len) = wait.len {
                     line.number("len", len as u64);
                 }
-                if wait.at.file() != source {
-                    line.text("file", wait.at.file());
-                }
-                line.number("line", wait.at.line().into());
+                line.place(wait.at, source);
             }
         }
         line.end();
@@ -57,6 +55,7 @@ impl Recording {
         task: TaskId,
         socket: &Socket,
         want: Want,
+        at: &Location<'_>,
         result: Result<Did<'_>, &io::Error>,
     ) {
         self.open(socket, None);
@@ -65,6 +64,7 @@ impl Recording {
             self.accepted(client);
             connection = Some(self.connections);
         }
+        let source = self.source.path;
         let mut line = self.line("happened");
         line.number("task", task);
         line.word("op", want.name());
@@ -81,6 +81,7 @@ impl Recording {
             line.number("conn", connection);
         }
         line.raw("at_once", "true");
+        line.place(at, source);
         line.end();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::Location;
 
 use crate::poller::{Direction, Readiness};
 use crate::trace::TaskId;
@@ -69,6 +70,15 @@ impl<'a> Line<'a> {
         if let Some(fd) = fd {
             self.number("fd", fd as u64);
         }
+    }
+
+    /// A line of source, and its file if that is not `source`.
+    #[inline(always)]
+    pub fn place(&mut self, at: &Location<'_>, source: &str) {
+        if at.file() != source {
+            self.text("file", at.file());
+        }
+        self.number("line", at.line().into());
     }
 
     /// A new client, by its descriptor.

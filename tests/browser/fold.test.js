@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 import { jsonLines, recording } from "./fixture.js";
 
 const root = new URL("../../", import.meta.url);
-const Fold = createRequire(import.meta.url)(new URL("chapters/theme/trace-fold.js", root).pathname);
+await import(new URL("chapters/theme/trace-fold.js", root));
+const Fold = globalThis.TraceFold;
 
 const made = (options) => Fold.read(jsonLines(recording(options)));
 const lists = (state) => ({
@@ -127,7 +127,7 @@ test("a malformed recording is refused with the place and the reason", () => {
     [whole.slice(1).join("\n"), /^Line 1: a recording begins with/],
     [change(0, '{"t":0,"e":"trace","v":2}'), /^Line 1: this plays version 1/],
     [change(4, whole[4].slice(0, 9)), /^Line 5: /],
-    [change(4, '{"t":1,"e":"yield","want":"read"}'), /^Line 5: "yield" needs a "task", such as 1/],
+    [change(4, '{"t":1,"e":"yield","want":"read"}'), /^Line 5: "yield" needs a "task", a number/],
     [change(4, '{"t":1,"e":"spawn","task":"x","name":"y"}'), /^Line 5: "spawn" needs a "task"/],
   ];
   for (const [text, message] of cases) {
