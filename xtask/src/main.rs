@@ -43,7 +43,7 @@ Chores:
           records them and its diffs anew
   perfetto FILE
           prints a recording of --trace in the format that https://ui.perfetto.dev opens
-  break   breaks the code in one of the ways of the book's page 'What goes wrong';
+  break   breaks the code in one of the ways that the book tells of;
           without a name, lists them
   mend    takes that back
   breaks  proves that each of them makes its test fail (part of check)
