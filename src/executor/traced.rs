@@ -104,7 +104,6 @@ struct Followed {
     /// Where it has begun to sleep, if it ever has.
     sleeps_at: Option<&'static Location<'static>>,
 }
-// ANCHOR_END: tracer
 
 impl Tracer {
     pub(super) fn new(
@@ -125,6 +124,7 @@ impl Tracer {
             spawned: Cell::default(),
         }
     }
+    // ANCHOR_END: tracer
 
     // ANCHOR: around
     /// The future of a new task, in another one that reports its turns.
@@ -234,11 +234,11 @@ impl Tracer {
         let fd = source.socket.as_raw_fd() as usize;
         self.lines.borrow().get(fd)?[direction as usize]
     }
-    // ANCHOR_END: leaf
 
     pub(super) fn stop(&self) {
         self.trace.record(Step::Stop);
     }
+    // ANCHOR_END: leaf
 
     // ANCHOR: state
     /// Reports where all tasks are, if that is wanted.

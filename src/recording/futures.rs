@@ -8,6 +8,7 @@ use super::{Recording, name, shortened};
 use crate::net::Socket;
 use crate::trace::{Did, On, TaskId, Wait, Want};
 
+// ANCHOR: futures
 impl Recording {
     pub(super) fn wake(&mut self, task: TaskId) {
         let mut line = self.line("wake");
@@ -97,3 +98,4 @@ impl Want {
         }
     }
 }
+// ANCHOR_END: futures
