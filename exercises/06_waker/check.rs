@@ -6,7 +6,10 @@ mod exercise;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 use exercise::Executor;
 
@@ -125,4 +128,40 @@ fn a_wake_up_from_another_thread() {
     std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");
     executor.run_ready();
     assert_eq!(task.polls.get(), 2, "polls after a wake-up from another thread");
+}
+
+#[test]
+fn threads_wake_it_at_the_same_time() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    let stop = Arc::new(AtomicBool::new(false));
+    let threads = [(); 2].map(|()| {
+        let (waker, stop) = (task.waker(), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                waker.wake_by_ref();
+            }
+        })
+    });
+    let start = Instant::now();
+    let mut most = 0;
+    while task.polls.get() < 200_000 && start.elapsed() < Duration::from_secs(1) {
+        most = most.max(executor.run_ready());
+    }
+    stop.store(true, Ordering::Relaxed);
+    threads.map(|thread| thread.join().expect("waking does not panic"));
+    assert!(
+        most <= 1,
+        "the task was on the queue twice. Two threads have asked whether it is there, both \
+         were told no, and both put it there: ask and mark it in one step"
+    );
+    executor.run_ready();
+    task.waker().wake();
+    assert_eq!(
+        executor.run_ready(),
+        1,
+        "polls after a wake-up: the task is marked as queued, and is not on the queue, for ever. \
+         A thread has set the mark after the task had been taken off: ask and mark it in one step"
+    );
 }

@@ -73,7 +73,12 @@ fn a_negative_result_is_an_error() {
     let key = ring.submit(buffers.make("a"), 1);
     let (_, data) = ring.complete(key, -libc::ECONNRESET).expect("task 1 waits for it");
     match data {
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the error"),
+        Err(error) => assert_eq!(
+            error.kind(),
+            ErrorKind::ConnectionReset,
+            "what the result -{} became: the kernel changes the sign of the error code",
+            libc::ECONNRESET
+        ),
         Ok((_, count)) => panic!(
             "the kernel said -{}, which is a negative error code: it became {count} bytes",
             libc::ECONNRESET

@@ -45,7 +45,8 @@ impl<B> Ring<B> {
         todo!("nobody waits for it any more")
     }
 
-    /// The kernel has completed an operation: who goes on, and with what; `None` if nobody waits.
+    /// The kernel has completed an operation: who goes on, and with what; `None` if nobody waits,
+    /// or there is no such operation.
     /// A `result` of 0 or more is a number of bytes, a negative one is an error code with its sign
     /// changed.
     pub fn complete(&mut self, key: Key, result: i32) -> Option<(Task, Data<B>)> {

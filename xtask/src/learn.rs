@@ -34,8 +34,11 @@ Usage: cargo xtask learn [NAME] [OPTIONS]
   --help          print this and exit
 ";
 
-const KEYS: &str = "Save the file, and it is checked again. Or type a letter and Enter: \
+const KEYS: &str = "Save the file, and it is checked again. Or type a letter and Enter:\n\
 h for a hint, l for the list, n for the next one, q to end.";
+
+/// After so long, the learner is told what is going on.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What is to be done.
 #[derive(PartialEq)]
@@ -211,7 +214,7 @@ fn introduce(exercise: &Exercise, exercises: &[Exercise], progress: &Progress) {
 
 /// Compiles the exercise and runs its tests one after the other, up to the first that fails.
 fn check(exercise: &Exercise) -> Result<bool, String> {
-    let program = match suite::build("exercises", &exercise.name) {
+    let program = match patiently(|| suite::build("exercises", &exercise.name)) {
         Ok(program) => program,
         Err(error) => {
             println!("✗ {error}");
@@ -238,6 +241,20 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     }
     println!("({:.1} s)", start.elapsed().as_secs_f64());
     Ok(true)
+}
+
+/// Says that things are being compiled, if that takes long: it does the first time.
+fn patiently<T>(build: impl FnOnce() -> T) -> T {
+    let (built, is_built) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        if is_built.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
+            println!("compiling; the first time, that takes a while …\n");
+        }
+    });
+    let result = build();
+    drop(built);
+    let _ = watch.join();
+    result
 }
 
 /// What went wrong, in words.

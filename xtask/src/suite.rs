@@ -258,6 +258,14 @@ fn unfinished(said: &str) -> Option<String> {
     Some(last.split(" ... ").next()?.to_string())
 }
 
+/// Where in an exercise the first panic was, if it was there and not in the check.
+fn place_in_the_exercise(block: &str) -> Option<&str> {
+    let (_, after) = block.split_once(" panicked at ")?;
+    let (place, _) = after.split_once('\n')?;
+    let place = place.trim_end_matches(':');
+    place.contains("exercise.rs:").then_some(place)
+}
+
 /// What a panic says, without what only the compiler's friends understand.
 fn words(block: &str) -> String {
     // Whatever else has failed: what has not been written yet is why.
@@ -270,6 +278,9 @@ fn words(block: &str) -> String {
         !line.is_empty() && !of_the_machine.iter().any(|start| line.starts_with(start))
     });
     let mut words = vec![];
+    if let Some(place) = place_in_the_exercise(block) {
+        words.push(format!("your code panics in {place}:"));
+    }
     for line in lines {
         let line = line.trim_end();
         let line =
@@ -305,6 +316,16 @@ mod tests {
         let failed: Vec<_> = report.failed.iter().map(|f| (&*f.test, &*f.says)).collect();
         let words = "what was sent\n    yours:  \"he\"\n    wanted: \"hello\"";
         assert_eq!(failed, [("a_part", words), ("of_it", "still to do: send the rest")]);
+    }
+
+    #[test]
+    fn a_panic_of_the_learners_own_code_has_a_place() {
+        let block = "\nthread 'a' (7) panicked at exercises/07_x/exercise.rs:49:50:\n\
+            called `Option::unwrap()` on a `None` value\n";
+        let expected = "your code panics in exercises/07_x/exercise.rs:49:50:\n\
+            called `Option::unwrap()` on a `None` value";
+        assert_eq!(words(block), expected);
+        assert_eq!(words(&block.replace("exercise.rs", "check.rs")), &expected[54..]);
     }
 
     #[test]
