@@ -1,5 +1,5 @@
-//! What the executor tells whoever watches: only the types of this file know of that, and an
-//! executor on a poller that is not [`Traced`] is compiled without it.
+//! What the executor tells whoever watches. An executor on a poller that is not [`Traced`] is
+//! compiled without it.
 //!
 //! A task is watched by another future around its own, and so needs nothing of the executor. Nobody
 //! watches the wakers: they may be on another thread. What they have done is seen on the ready
@@ -235,6 +235,7 @@ impl Tracer {
         self.lines.borrow().get(fd)?[direction as usize]
     }
 
+    /// A graceful stop begins.
     pub(super) fn stop(&self) {
         self.trace.record(Step::Stop);
     }
@@ -271,7 +272,7 @@ impl Tracer {
     }
     // ANCHOR_END: state
 
-    // ANCHOR: turns
+    // ANCHOR: pauses
     fn begins(&self, task: u64) {
         self.current.set(Some(task));
         self.trace.record(Step::Resume { task, with: &Data::Start });
@@ -301,7 +302,9 @@ impl Tracer {
         self.look();
     }
 }
+// ANCHOR_END: pauses
 
+// ANCHOR: turns
 /// A future that reports when its task runs, and until when.
 struct Turns {
     // Its end is reported after it has been dropped.
