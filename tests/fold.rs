@@ -6,15 +6,20 @@
 mod scripted;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
-use std::{env, fs, process};
+use std::{env, fs, mem, process, thread};
 
 use bricks::event::sleep;
+use bricks::executor::both::join;
+use bricks::executor::{Executor, Handle, ReadBuffer, Stream, Traced};
 use bricks::net::Socket;
+use bricks::poller::Poller;
 use bricks::recording::{Recording, Source};
 use bricks::scheduler::Scheduler;
 use bricks::task::{Co, Coroutine, Task};
@@ -102,24 +107,107 @@ proptest! {
         }
         scheduler.run().unwrap();
         drop(scheduler);
-
-        let written = fs::read_to_string(&file.0).unwrap();
-        let recording = read::Recording::read(&written).unwrap();
-        prop_assert!(!recording.cut_off);
-        let mut fold = Fold::new(&recording.header);
-        let mut waits = 0;
-        for step in &recording.steps {
-            let applied = fold.apply(&step.event);
-            prop_assert!(applied.is_ok(), "line {}: {:?}", step.number, applied);
-            waits += usize::from(matches!(step.event, read::Event::Enter(_)));
-        }
-        prop_assert!(fold.tasks.is_empty(), "all have finished");
-        prop_assert_eq!(fold.verified, waits);
+        let waits = assert_adds_up(&file)?;
         prop_assert!(waits > 0 || stop_early);
-        // And whoever shows it finds nothing to complain of.
-        prop_assert!(text::table(&recording).is_ok());
-        prop_assert!(perfetto::export(&recording).is_ok());
     }
+
+    #[test]
+    fn the_steps_lead_to_the_executors_own_state(
+        seed in any::<u64>(),
+        try_first in any::<bool>(),
+        stop_early in any::<bool>(),
+        tasks in prop::collection::vec((0..100_000_usize, 0..6_usize), 1..6),
+    ) {
+        let file = Scratch::new();
+        let clients = Rc::new(RefCell::new(vec![]));
+        let poller = Random::new(seed, try_first, Rc::clone(&clients));
+        let poller = Traced::new(poller, Every(recording_in(&file)));
+        let mut executor = Executor::on(poller).unwrap();
+        let handle = executor.handle();
+        for (i, (size, manner)) in (0..).zip(&tasks) {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            clients.borrow_mut().push(Client::new(theirs, *size, seed ^ i));
+            let stream = Stream::new(Socket::new(ours).unwrap(), &handle);
+            handle.spawn(echo_future(stream, executor.handle(), *manner));
+        }
+        if stop_early {
+            handle.stop();
+        }
+        executor.run().unwrap();
+        drop((executor, handle)); // the recording ends with the last of them
+        prop_assert!(assert_adds_up(&file)? > 0);
+    }
+}
+
+/// An echo, with something more: it does that in its own manner.
+async fn echo_future(
+    client: Stream<impl Poller + 'static>,
+    executor: Handle<impl Poller + 'static>,
+    manner: usize,
+) {
+    let mut buffer = ReadBuffer::new();
+    loop {
+        let read = client.read(&mut buffer);
+        let soon = Duration::from_micros(30);
+        let count = match manner {
+            // It waits for two things, gives up one of them, and waits for something else.
+            0 => match executor.timeout(soon, read).await {
+                Ok(count) => count.unwrap(),
+                Err(_) => {
+                    executor.sleep(soon).await;
+                    continue;
+                }
+            },
+            // It waits for two things, to the end of both.
+            1 => join(read, executor.sleep(soon)).await.0.unwrap(),
+            _ => read.await.unwrap(),
+        };
+        if count == 0 {
+            break;
+        }
+        client.write_all(&buffer[..count]).await.unwrap();
+        buffer.adapt_to(count);
+    }
+    match manner {
+        // It waits for another task, which another thread wakes.
+        2 => {
+            let (sender, receiver) = async_channel::bounded(1);
+            thread::spawn(move || sender.send_blocking(()));
+            executor.spawn(async move { receiver.recv().await.unwrap() }).await.unwrap();
+        }
+        3 => executor.sleep(Duration::from_micros(50)).await,
+        // It is woken, and does not wait for that.
+        4 => {
+            let mut is_first = true;
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        }
+        _ => {}
+    }
+    client.close().await;
+}
+
+/// The steps lead to each state, and whoever shows the recording finds nothing to complain of.
+/// How many waits there were.
+fn assert_adds_up(file: &Scratch) -> Result<usize, TestCaseError> {
+    let written = fs::read_to_string(&file.0).unwrap();
+    let recording = read::Recording::read(&written).unwrap();
+    prop_assert!(!recording.cut_off);
+    let mut fold = Fold::new(&recording.header);
+    let mut waits = 0;
+    for step in &recording.steps {
+        let applied = fold.apply(&step.event);
+        prop_assert!(applied.is_ok(), "line {}: {:?}", step.number, applied);
+        waits += usize::from(matches!(step.event, read::Event::Enter(_)));
+    }
+    prop_assert!(fold.tasks.is_empty(), "all have finished");
+    prop_assert_eq!(fold.verified, waits);
+    prop_assert!(text::table(&recording).is_ok());
+    prop_assert!(perfetto::export(&recording).is_ok());
+    Ok(waits)
 }
 
 const HEADER: &str =

@@ -117,7 +117,7 @@ const APPLY = {
     return { ...without(state, task), tasks };
   },
   enter: (state, event) => ({
-    ...state,
+    ...state, held: null,
     polls: state.polls || !DIRECT.includes(event.call),
     calls: new Map(state.calls).set(event.th ?? 1, { asked: event, isAsleep: true }),
   }),

@@ -111,7 +111,8 @@ impl Fold {
                     return Err(format!("task {task} yields, but it was not running"));
                 }
                 self.running = None;
-                self.held = Some(*task);
+                // Who will wake it is known to nobody, so it is in no table.
+                self.held = (want != "wake").then_some(*task);
                 let it = self.tasks.entry(*task).or_default();
                 it.wants = Some((want.clone(), *fd));
                 it.at = line.map(|line| (file.clone(), line));
