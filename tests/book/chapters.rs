@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::Defects;
-use crate::book::{Book, Page};
+use crate::book::{Book, Page, resolve};
+use crate::links::Link;
 
 /// How many questions a chapter asks at the ends of its pages, at least.
 const QUESTIONS: usize = 5;
@@ -21,6 +22,9 @@ pub fn check(book: &Book, defects: &mut Defects) {
     for pages in chapters.values() {
         check_chapter(pages, defects);
         pages.iter().for_each(|page| check_page(page, defects));
+    }
+    for pair in book.pages.windows(2).filter(|pair| chapter(&pair[0]).is_some()) {
+        check_way_on(&pair[0], &pair[1], defects);
     }
     let words: usize = book.part_one.iter().map(|page| words_of(book, page)).sum();
     if words > 0 && !PART_ONE.contains(&words) {
@@ -74,6 +78,19 @@ fn check_page(page: &Page, defects: &mut Defects) {
     let last = page.text.headings().last().map(|heading| heading.line);
     if last.is_none_or(|line| page.text.line(line) != "## What comes next") {
         defects.add(&page.path, last.unwrap_or(1), "end with ## What comes next");
+    }
+}
+
+/// `## What comes next` leads to the page that comes next: pages are put in between.
+fn check_way_on(page: &Page, next: &Page, defects: &mut Defects) {
+    let last = page.text.headings().last().map_or(1, |heading| heading.line);
+    let leads_there = |link: &Link| {
+        let file = link.target.split('#').next().unwrap_or_default();
+        link.line >= last && resolve(&page.path, file).as_ref() == Some(&next.path)
+    };
+    if !page.text.links().all.iter().any(leads_there) {
+        let message = format!("lead to the page that comes next: {}", next.path);
+        defects.add(&page.path, last, message);
     }
 }
 

@@ -914,7 +914,7 @@ mod chapters {
             "# Stage\n\n*5 minutes. Before: nothing.*\n\n```sh\ncargo run\n```\n\n\
              **Predict first.** {}\n\n```console\n{{{{#include ../sessions/run.txt}}}}\n\
              ```\n\n{{{{#include ../figures/wait.svg}}}}\n\n\
-             ## Check yourself\n\n{questions}## What comes next\n\nMore.\n",
+             ## Check yourself\n\n{questions}## What comes next\n\n[More](../two/index.md).\n",
             "word ".repeat(400)
         );
         fixture.write(STAGE, &text);
@@ -931,6 +931,7 @@ mod chapters {
             ("{{#include ../figures/wait.svg}}\n", "", "draw a figure"),
             ("Predict", "Look", "let the reader predict something"),
             ("## What comes next", "## More", "end with ## What comes next"),
+            ("two/index.md", "one.md", "lead to the page that comes next: chapters/two"),
             (
                 "5. Why?\n\n   <details>\n   <summary>Answer</summary>\n\n   Because.\n\n   \
                  </details>\n",
