@@ -11,7 +11,7 @@ const main = document.querySelector("#mdbook-content main");
 if (!main || !window.HTMLDialogElement) return;
 
 const LARGEST = 34; // pixels, for a listing; text is as large as the screen has room for
-const SMALLEST = 19;
+const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
 const SHORT = 6; // lines that are not worth dividing
 
@@ -140,14 +140,18 @@ function divide(all, part) {
   for (let at = part.start; at < part.end; at += 1) {
     if (filled(at) && depth(at) > depth(part.start)) inside.push(depth(at));
   }
-  const level = isComment(part.start) ? depth(part.start) : Math.min(...inside);
-  if (!Number.isFinite(level)) return [part];
   // A statement begins at a line of this depth, with the comments above it.
-  const starts = [part.start];
-  for (let at = part.start + 1; at < part.end; at += 1) {
-    const begins = filled(at) && depth(at) === level && !closes(at);
-    if (begins && !(isComment(at - 1) && depth(at - 1) === level)) starts.push(at);
-  }
+  const statements = (level) => {
+    const starts = [part.start];
+    for (let at = part.start + 1; at < part.end; at += 1) {
+      const begins = filled(at) && depth(at) === level && !closes(at);
+      if (begins && !(isComment(at - 1) && depth(at - 1) === level)) starts.push(at);
+    }
+    return starts;
+  };
+  let starts = isComment(part.start) ? statements(depth(part.start)) : [part.start];
+  // Else into what stands in its block: the comment goes with the line that opens it.
+  if (starts.length === 1) starts = statements(Math.min(...inside));
   if (starts.length === 1) return [part];
   const found = starts.map((start, at) => ({ start, end: starts[at + 1] ?? part.end }));
   // One-liners go together.

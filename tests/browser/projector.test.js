@@ -98,6 +98,22 @@ test("a listing is stepped through, part by part", async () => {
   assert.deepEqual(await lit(), seen.at(-1));
 });
 
+test("a function below a long comment is divided, too", async () => {
+  await goto(blocking);
+  await press("p", "Home");
+  const shown = () => page.locator(".pj-stage").textContent();
+  for (let screens = 0; !/pub fn listen\(/.test(await shown()); screens += 1) {
+    assert.ok(screens < 30, "there is no such listing");
+    await press("ArrowDown");
+  }
+  const seen = [];
+  for (await press("ArrowRight"); /part/.test(await count()); await press("ArrowRight")) seen.push(await lit());
+  assert.ok(seen.length >= 5, `${seen.length} parts`);
+  const signature = seen.find((part) => part.some((line) => line.startsWith("pub fn listen(")));
+  assert.match(signature[0], /^\/\/\/ Makes a blocking socket/);
+  assert.ok(signature.every((line) => !line.startsWith("    ")), "what is in it comes later");
+});
+
 test("an answer comes after its question", async () => {
   await goto(blocking);
   await press("p", "Home", "ArrowDown", "ArrowDown");
@@ -184,6 +200,9 @@ test("every screen of every page fits", async () => {
         if (wide > 0) found.push(`${text()}: ${wide} pixels too wide`);
         if (dialog.width !== innerWidth || dialog.height !== innerHeight) found.push(`${text()}: cut off`);
         if (size < 18) found.push(`${text()}: its type has ${size} pixels`);
+        const lines = stage.querySelectorAll(".pj-line").length;
+        const hidden = stage.scrollHeight - stage.clientHeight;
+        if (lines > 0 && lines <= 24 && hidden > 0) found.push(`${text()}: ${lines} lines do not fit`);
         if (stage.textContent.trim() === "") found.push(`${text()}: empty`);
         const now = `${text()} ${stage.scrollTop}`;
         if (now === before) return found;

@@ -321,6 +321,9 @@ fn mdbook() -> Found {
          (the pages can be read as they are, too: chapters/start.md)";
     match output("mdbook", &["--version"]) {
         Some(text) if text.contains(MDBOOK) => Good(text),
+        _ if root().join("book/index.html").is_file() => {
+            Good("not needed: book/index.html has been built".into())
+        }
         Some(text) => Less(format!("{text}, not {MDBOOK}"), advice),
         None => Less("not here".into(), advice),
     }
