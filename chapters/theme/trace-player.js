@@ -258,7 +258,7 @@ class TracePlayer extends HTMLElement {
     }
     this.append(this.root);
     this.dataset.on = "";
-    window.addEventListener("hashchange", () => this.follow());
+    window.addEventListener("popstate", () => this.follow());
     this.follow();
     // The book's column is narrow; there may be room beside it.
     const page = this.closest(".content") ?? document.body;

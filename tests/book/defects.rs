@@ -535,11 +535,14 @@ mod players {
         linked_to_by_something_else:
             replace(ONE, "[below](#run-it)", "[below](#played@x)")
             => ONE, 6, "mend this link: chapters/one.md has no heading #played@x";
+        linked_to_behind_its_end:
+            replace(ONE, "[below](#run-it)", "[step 2](#played@2)")
+            => ONE, 6, "mend this link: the recording of #played has no step 2";
     }
 
     in_order! {
         linked_to:
-            replace(ONE, "[below](#run-it)", "[step 12](#played@12)");
+            replace(ONE, "[below](#run-it)", "[step 1](#played@1)");
         of_two_recordings:
             insert(ONE, "run.jsonl}}\n</script>", "\n\n\
                 <script type=\"application/x-jsonlines\">\n\

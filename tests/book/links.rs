@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::Defects;
 use crate::book::{Book, Page, resolve};
 use crate::html::{self, line_at};
+use crate::players;
 
 /// The links of a page.
 #[derive(Default)]
@@ -69,6 +70,9 @@ fn check_target(book: &Book, page: &Page, target: &str) -> Result<(), String> {
     let is_known = other.text.ids().contains(id) && step.parse::<u32>().is_ok();
     if !heading.is_empty() && !is_known {
         return Err(format!("mend this link: {path} has no heading #{heading}"));
+    }
+    if heading.contains('@') && !players::has_step(book, other, id, step) {
+        return Err(format!("mend this link: the recording of #{id} has no step {step}"));
     }
     Ok(())
 }

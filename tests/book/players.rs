@@ -18,7 +18,7 @@
 //! ```
 
 use crate::Defects;
-use crate::book::{Book, Page, folder};
+use crate::book::{Book, Page, folder, resolve};
 use crate::html::{self, Tag};
 use crate::includes::Includes;
 
@@ -106,6 +106,26 @@ pub fn check(book: &Book, page: &Page, includes: &Includes, defects: &mut Defect
             }
         }
     }
+}
+
+/// Whether the player with this id plays a recording that has this step. (Checkpoints are none.
+/// Two recordings beside each other have steps of their own, which only the player counts.)
+pub fn has_step(book: &Book, page: &Page, id: &str, step: &str) -> bool {
+    let tags = page.text.tags();
+    let is_it = |tag: &&Tag| tag.name == "trace-player" && tag.attribute("id") == Some(id);
+    let Some(start) = tags.iter().find(is_it) else { return false };
+    let end = tags.iter().find(|it| it.line > start.line && it.name == "/trace-player");
+    let lines = start.line..end.map_or(usize::MAX, |it| it.line);
+    let include = |(_, line): (usize, &str)| {
+        let path = line.strip_prefix("{{#include ")?.strip_suffix("}}")?;
+        resolve(&page.path, path).filter(|it| it.ends_with(".jsonl"))
+    };
+    let inside = page.text.lines().filter(|(line, _)| lines.contains(line));
+    let recordings: Vec<String> = inside.filter_map(include).collect();
+    let [recording] = &recordings[..] else { return recordings.len() > 1 };
+    let (text, step) = (book.read(recording).unwrap_or_default(), step.parse());
+    let line = step.ok().and_then(|step: usize| text.lines().nth(step.checked_sub(1)?));
+    line.is_some_and(|line| !line.contains("\"e\":\"state\""))
 }
 
 /// The `src` in the header of a recording.

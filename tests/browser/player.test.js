@@ -15,6 +15,9 @@ const folder = join(book, "04_scheduler");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const themes = ["light", "rust", "coal", "navy", "ayu"];
 const oneRound = join(folder, "one_round.html");
+const wakers = join(book, "06_async_await/watched.html");
+const source06 = readFileSync(new URL("../../src/bin/06_async_await.rs", import.meta.url), "utf8").split("\n");
+const line06 = (text) => 1 + source06.findIndex((it) => it.includes(text));
 const SCRIPT = /(<script type="application\/x-jsonlines">)[^]*?(<\/script>)/;
 
 let browser;
@@ -196,6 +199,57 @@ test("a link leads to a step, also to that of a line that is none", async () => 
     await page.evaluate((hash) => { location.hash = hash; }, other);
   }
   assert.equal(await step(), 47);
+  clean();
+});
+
+test("a link in the text leads to its step each time, and on a page with two players to its own", async () => {
+  await go(wakers);
+  const link = page.locator('main li a[href="#futures@31"]');
+  const at = (player) => page.locator(".tp-where a").nth(player).innerText();
+  for (let time = 0; time < 2; time += 1) {
+    await link.click();
+    assert.match(await at(0), /^Step 31 /);
+    await page.locator(".tp").first().focus();
+    await press("ArrowRight");
+    assert.match(await at(0), /^Step 32 /);
+  }
+  assert.match(await at(1), /^Step 1 /, "the other one stays where it is");
+  await page.goBack(); // to an address without a step
+  assert.match(await at(0), /^Step 32 /);
+  // The other one has its own, and says what it is.
+  await go(wakers, "#three@20");
+  assert.deepEqual([await at(0), await at(1)].map((it) => it.split(" of ")[0]), ["Step 32", "Step 20"]);
+  assert.equal(await page.locator(".tp-where a").nth(1).getAttribute("href"), "#three@20");
+  clean();
+});
+
+test("futures: wakers in the tables, and a task that does things itself", async () => {
+  await go(wakers, "#futures@25");
+  assert.equal(await said(), "The waker of task 3 goes onto the read-waiting table, under 11.");
+  const view = page.locator(".tp").first();
+  const rows = await view.locator(".tp-read tbody tr").allInnerTexts();
+  assert.deepEqual(rows.map((it) => it.match(/\d+/g)), [["3", "1"], ["4", "2"], ["11", "3"]]);
+  assert.deepEqual(await view.locator(".tp-read th").allInnerTexts(), ["descriptor", "waker of"]);
+  assert.deepEqual(await view.locator(".tp-ready th").allInnerTexts(), ["task"]);
+  await view.focus();
+  const sentences = [];
+  await page.goto(address(wakers, "#futures@30"));
+  await view.focus();
+  for (let at = 0; at < 5; at += 1) {
+    await press("ArrowRight");
+    sentences.push(await said());
+  }
+  assert.deepEqual(sentences, [
+    "The waker of task 3 is called: onto the ready queue.",
+    "Task 3 is polled again.",
+    'recv on 11 happens: 3 bytes, "hi\\n". Task 3 goes on.',
+    'send on 11 happens: 3 bytes, "hi\\n". Task 3 goes on.',
+    `Task 3 is pending at line ${line06("client.read(")}: it wants to receive from 11.`,
+  ]);
+  await press("ArrowLeft");
+  const lit = view.locator(".tp-lit .tp-number");
+  assert.equal(Number(await lit.innerText()), line06("client.write_all(&buffer"), "where it sends");
+  assert.match(await view.locator(".tp-status").innerText(), /✓ verified/);
   clean();
 });
 
