@@ -35,7 +35,8 @@ fn a_late_event_does_not_reach_the_next_owner() {
         watched.find(old),
         None,
         "7 was closed, and the kernel gave the number to another client at once. An event for \
-         the first one, which was already on its way, must not reach the second"
+         the first one, which was already on its way, must not reach the second. What must you \
+         still know of 7 when it has been removed?"
     );
     assert_eq!(watched.find(new), Some(7), "an event for the new owner of 7");
 }

@@ -21,7 +21,9 @@ impl<F: Future> Half<F> {
     fn take(&mut self) -> F::Output {
         match self {
             Half::Done(output) => output.take().expect("a finished future is not polled"),
-            Half::Running(_) => unreachable!("it is done"),
+            Half::Running(_) => unreachable!(
+                "`poll` said that it is done, and did not keep what came of it"
+            ),
         }
     }
 }

@@ -61,7 +61,12 @@ fn who_is_woken_is_polled() {
     executor.run_ready();
     one.waker().wake();
     executor.run_ready();
-    assert_eq!(one.polls.get(), 2, "polls of the task that was woken");
+    assert_eq!(
+        one.polls.get(),
+        2,
+        "polls of the task, which has been woken once since its first poll: does its waker reach \
+         the queue?"
+    );
     assert_eq!(other.polls.get(), 1, "polls of the task that was not");
 }
 

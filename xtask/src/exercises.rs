@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::suite::{self, Report};
+use crate::suite::{self, Failure, Report};
 use crate::{answers, read, root};
 
 const SUMMARY: &str = "chapters/SUMMARY.md";
@@ -157,7 +157,9 @@ pub fn prove() -> Result<(), String> {
                     let filter = format!("e{}__{}::", exercise.name, variant.module());
                     let report = suite::run(&program, &[&filter], &[], PATIENCE);
                     let complaint = match report {
-                        Ok(report) => variant.judge(&report),
+                        Ok(report) => exercise
+                            .tests()
+                            .map_or_else(Some, |tests| variant.judge(&report, &tests)),
                         Err(error) => Some(error),
                     };
                     if let Some(complaint) = complaint {
@@ -196,11 +198,15 @@ impl Variant {
         }
     }
 
-    /// What is wrong with the outcome, if something is.
-    fn judge(&self, report: &Report) -> Option<String> {
-        let said: Vec<&str> =
-            report.failed.iter().map(|failure| &*failure.says).collect();
-        let said = said.join("\n");
+    /// What is wrong with the outcome, if something is. A learner is told of the first of the
+    /// `tests` that fails, and of no other: that has to help.
+    fn judge(&self, report: &Report, tests: &[String]) -> Option<String> {
+        let place = |failure: &&Failure| {
+            let name = failure.test.rsplit("::").next().unwrap_or_default();
+            tests.iter().position(|test| test == name)
+        };
+        let first = report.failed.iter().min_by_key(place);
+        let said = first.map_or("", |failure| &failure.says);
         // In a message a line may be broken anywhere.
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         match self {
@@ -217,7 +223,7 @@ impl Variant {
             }
             Variant::Starter => None,
             Variant::Wrong { .. } if report.is_good() => Some("must fail".to_string()),
-            Variant::Wrong { told, .. } if !flat(&said).contains(&flat(told)) => {
+            Variant::Wrong { told, .. } if !flat(said).contains(&flat(told)) => {
                 Some(format!("must be told {told:?}: {report:#?}"))
             }
             Variant::Wrong { .. } => None,

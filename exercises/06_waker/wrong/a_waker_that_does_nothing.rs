@@ -1,5 +1,5 @@
 //! Tempting: `poll` wants a waker, and the standard library has one.
-//! Told: polls of the task that was woken
+//! Told: does its waker reach the queue?
 SOLVED
 // NEXT
             task.waker.queued.store(false, Ordering::Release);
