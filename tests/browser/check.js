@@ -60,11 +60,23 @@ async function checkWidth(what) {
   if (wider > 0) report(path, `is ${wider} pixels wider than ${what}`);
 }
 
+// Nor is anything squeezed, to a letter in each line.
+async function checkNothingSqueezed(what) {
+  const squeezed = await page.evaluate(() => {
+    const hasText = (it) => [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim().length > 9);
+    const texts = [...document.querySelectorAll("main *")].filter((it) => it.clientHeight > 0 && hasText(it));
+    const isNarrow = (it) => it.getBoundingClientRect().width < 30 && it.getBoundingClientRect().height > 100;
+    return texts.filter(isNarrow).map((it) => it.textContent.slice(0, 30));
+  });
+  if (squeezed.length > 0) report(path, `squeezes this on ${what}: ${squeezed[0]}`);
+}
+
 async function checkLayout() {
   for (const [name, viewport] of Object.entries(windows)) {
     await page.setViewportSize(viewport);
     await page.reload(); // in a narrow window, the sidebar starts closed
     await checkWidth(`a ${name}`);
+    await checkNothingSqueezed(`a ${name}`);
   }
 }
 
