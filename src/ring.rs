@@ -13,7 +13,7 @@
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod kernel;
 mod listener;
-#[expect(unsafe_code, reason = "an address that the kernel has written")]
+#[expect(unsafe_code, reason = "what the kernel reads and writes")]
 mod operation;
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod provided;

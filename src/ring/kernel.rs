@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
+    /// An accept can be told to wait before it tries.
+    can_wait: bool,
     /// Dropped by `drop` only, when nothing is under way any more.
     memory: ManuallyDrop<Memory>,
     /// Submissions for which there was no room in the queue.
@@ -115,8 +117,11 @@ impl Kernel {
             |(group, size, count)| Provided::new(&ring, group, size, count, &mut buffers);
         let (short, long) = (provide(SHORT)?, provide(LONG)?);
         let slots = Vec::new();
+        // Both came with Linux 6.10, and only one can be asked for.
+        let can_wait = ring.params().is_feature_recvsend_bundle();
         Ok(Kernel {
             ring,
+            can_wait,
             memory: ManuallyDrop::new(Memory { slots, short, long }),
             delayed: Vec::new(),
             free: Vec::new(),
@@ -151,7 +156,7 @@ impl Kernel {
         place.generation = place.generation.wrapping_add(1);
         let key = Key { slot, generation: place.generation };
         let operation = Operation { event, task, address: None, step };
-        let entry = place.operation.insert(operation).entry();
+        let entry = place.operation.insert(operation).entry(self.can_wait);
         self.under_way += 1;
         self.push(entry.user_data(key.user_data()));
         key
@@ -271,7 +276,7 @@ impl Kernel {
         let place = &mut self.memory.slots[key.slot as usize];
         let operation = place.operation.insert(operation);
         operation.step = Try::Now(Hint { more: true, ..Hint::default() });
-        let entry = operation.entry();
+        let entry = operation.entry(self.can_wait);
         self.free.pop(); // it was put there a moment ago
         self.under_way += 1;
         self.push(entry.user_data(key.user_data()));
@@ -318,7 +323,8 @@ impl Kernel {
                 let len = received.as_ref().map_or(0, |bytes| bytes.len());
                 let full = len == group.size;
                 hint.more = full || cqueue::sock_nonempty(flags);
-                hint.long = full || len > SMALL;
+                // What has failed, for want of a buffer, is tried again as it was.
+                hint.long = full || len > SMALL || received.is_err() && long;
                 Outcome::Received(received)
             }
         };
@@ -402,12 +408,20 @@ fn received(
     buffers: &mut Buffers,
 ) -> io::Result<Buffer> {
     let Some(number) = cqueue::buffer_select(flags) else {
+        if no_buffers(&result) {
+            let _ = group.grow(buffers); // those of this round come back in any case
+        }
         return result.map(|_| Buffer::default());
     };
     let len = *result.as_ref().unwrap_or(&0);
     // SAFETY: The completion of a receive into this group has just said so.
     let claimed = unsafe { group.claim(number, len, buffers) };
     result.and(claimed)
+}
+
+/// All buffers of the group were in use.
+fn no_buffers(result: &io::Result<usize>) -> bool {
+    matches!(result, Err(error) if error.raw_os_error() == Some(libc::ENOBUFS))
 }
 // ANCHOR_END: received
 
@@ -431,6 +445,7 @@ fn passing(error: io::Error) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::provided::FIRST;
     use super::super::set_up::SUBMISSIONS;
     use super::*;
     use std::io::Write;
@@ -508,6 +523,41 @@ mod tests {
             }
         }
         assert_eq!((kernel.under_way, kernel.free.len()), (0, 1));
+    }
+
+    /// A group grows by one for each receive that has found no buffer, and is then large enough.
+    #[test]
+    fn as_many_buffers_as_are_needed() {
+        let Ok(mut kernel) = Kernel::new() else {
+            println!("skipped: no io_uring");
+            return;
+        };
+        for long in [false, true] {
+            let hint = Hint { long, more: true };
+            for without in [3, 0] {
+                let pairs: Vec<_> =
+                    (0..FIRST + 3).map(|_| UnixStream::pair().unwrap()).collect();
+                for (ours, theirs) in &pairs {
+                    (&*theirs).write_all(b"hello").unwrap();
+                    let socket = Socket::new(ours.try_clone().unwrap()).unwrap();
+                    kernel.start(socket.recv().into(), None, hint);
+                }
+                let mut found_none = 0;
+                for _ in &pairs {
+                    let completed = wait(&mut kernel);
+                    let found = completed.hint.long;
+                    match received(completed) {
+                        Ok(bytes) => assert_eq!(*bytes, *b"hello"),
+                        Err(error) => {
+                            assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
+                            assert_eq!(found, long, "it is to be tried again as it was");
+                            found_none += 1;
+                        }
+                    }
+                }
+                assert_eq!(found_none, without);
+            }
+        }
     }
 
     /// More than the queue has room for.

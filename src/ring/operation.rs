@@ -15,11 +15,12 @@ use crate::poller::Direction;
 use crate::ready::Submitted;
 
 // ANCHOR: groups
-/// The buffers that short messages are received into, and their group.
+/// The buffers that short messages are received into: their group, their size, and how many there
+/// are at most.
 pub const SHORT: (u16, usize, u16) = (0, SMALL, 512);
 
-/// Those for long ones: few, because each holds so much.
-pub const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 32);
+/// Those for long ones: fewer, because each holds so much.
+pub const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 64);
 // ANCHOR_END: groups
 
 // ANCHOR: limits
@@ -28,6 +29,9 @@ const MOST: usize = 1 << 30;
 
 /// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
 const POLL_FIRST: u16 = 1;
+
+/// `IORING_ACCEPT_POLL_FIRST`, the same for an accept.
+const ACCEPT_POLL_FIRST: u16 = 1 << 2;
 // ANCHOR_END: limits
 
 // ANCHOR: operation
@@ -63,7 +67,9 @@ pub struct Hint {
 // ANCHOR: entry
 impl Operation {
     /// The submission. What it points to is owned by the operation, and lies on the heap.
-    pub fn entry(&mut self) -> Entry {
+    ///
+    /// An accept waits before it tries if the kernel `can_wait` like that (Linux 6.10).
+    pub fn entry(&mut self, can_wait: bool) -> Entry {
         let Operation { event, address, step, .. } = self;
         let Some(fd) = event.fd().map(Fd) else {
             return opcode::Nop::new().build(); // a SleepEvent has come to the wrong place
@@ -78,9 +84,11 @@ impl Operation {
         match event {
             Event::Connect(_) => {
                 let Address { storage, len } = &mut **address.insert(Address::empty());
-                opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
+                let accept = opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
                     .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
-                    .build()
+                    .build();
+                // An attempt that finds nobody is dear: the client's socket is made first.
+                if can_wait && !hint.more { wait_first(accept) } else { accept }
             }
             Event::Send(send) => {
                 let bytes = send.unsent();
@@ -105,6 +113,19 @@ impl Operation {
     }
 }
 // ANCHOR_END: entry
+
+// ANCHOR: wait_first
+/// Lets an accept wait for a client before it tries. The crate has no method for this flag.
+fn wait_first(mut accept: Entry) -> Entry {
+    const { assert!(size_of::<Entry>() == 64) };
+    let ioprio = ptr::from_mut(&mut accept).cast::<u16>().wrapping_add(1);
+    // SAFETY: An `Entry` is the kernel's `struct io_uring_sqe`, 64 bytes, and nothing else: it is
+    // copied into the shared queue as it is. There the bytes 2 and 3 are a number, `ioprio`, which
+    // holds the flags of an accept. Every `u16` is a value of it, and `accept` is ours.
+    unsafe { ioprio.write(ACCEPT_POLL_FIRST) };
+    accept
+}
+// ANCHOR_END: wait_first
 
 // ANCHOR: address
 /// A client's address, as the kernel writes it.

@@ -16,7 +16,8 @@ use io_uring::types::BufRingEntry;
 use crate::buffer::{Block, Buffer, Buffers, SMALL};
 
 // ANCHOR: provided
-/// A group of blocks of one size, lent to the kernel until it has filled them.
+/// A group of blocks of one size, lent to the kernel until it has filled them. It grows when they
+/// are too few.
 #[derive(Debug)]
 pub struct Provided {
     /// How large each block is.
@@ -32,7 +33,7 @@ pub struct Provided {
 
 // ANCHOR: new
 impl Provided {
-    /// Registers a group of `count` blocks (a power of two, at most 32,768) of `size` bytes.
+    /// Registers a group of at most `count` blocks (a power of two, at most 32,768) of `size` bytes.
     ///
     /// # Errors
     ///
@@ -45,8 +46,7 @@ impl Provided {
         buffers: &mut Buffers,
     ) -> io::Result<Provided> {
         assert!(count.is_power_of_two() && count <= 1 << 15);
-        let blocks = (0..count).map(|_| None).collect();
-        let (tail, layout) = (0, layout(count));
+        let (tail, blocks, layout) = (0, Vec::new(), layout(count));
         // SAFETY: The layout's size is not zero.
         let entries = unsafe { alloc_zeroed(layout) };
         let Some(entries) = NonNull::new(entries.cast()) else {
@@ -65,12 +65,29 @@ impl Provided {
             unsafe { provided.free() };
             return Err(error);
         }
-        for number in 0..count {
-            provided.provide(number, buffers.block(size)?);
+        for _ in 0..FIRST {
+            provided.grow(buffers)?;
         }
         Ok(provided)
     }
     // ANCHOR_END: new
+
+    // ANCHOR: grow
+    /// One more block, unless there are as many as there may be.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub fn grow(&mut self, buffers: &mut Buffers) -> io::Result<()> {
+        let number = self.blocks.len() as u16;
+        if number < self.count {
+            let block = buffers.block(self.size)?;
+            self.blocks.push(None);
+            self.provide(number, block);
+        }
+        Ok(())
+    }
+    // ANCHOR_END: grow
 
     // ANCHOR: provide
     /// Puts a block into the ring, under a number that is not in it.
@@ -155,6 +172,12 @@ impl Provided {
 
 /// The system wants such a ring to start at a page.
 const PAGE: usize = 4096;
+
+/// How many blocks a group has at first.
+///
+/// The kernel takes them in turn, so that all of them are used, however few are needed at a time.
+/// Few of them stay in the processor's cache.
+pub const FIRST: u16 = 4;
 
 fn layout(count: u16) -> Layout {
     let size = usize::from(count) * size_of::<BufRingEntry>();
