@@ -1,7 +1,7 @@
 //! What the book shows of the measurement: charts, tables, and numbers in its text.
 //!
-//! All of it is made from the two files in `chapters/measured/data/`, and a test compares what is
-//! in the book with what would be made. A number in the text is marked like this, and the text of
+//! All of it is made from the files in `chapters/measured/data/`, and a test compares what is in
+//! the book with what would be made. A number in the text is marked like this, and the text of
 //! the element is filled in:
 //!
 //! ```text
@@ -25,7 +25,8 @@ pub type File = (PathBuf, String);
 const FOLDER: &str = "chapters/measured";
 
 /// The pages that have numbers of the measurement in their text.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
+    "chapters/07_io_uring/buffers.md",
     "chapters/measured/index.md",
     "chapters/measured/connections.md",
     "chapters/measured/peers.md",
@@ -48,6 +49,8 @@ const STAGES: [&str; 7] = [
 pub struct Measured {
     results: Results,
     counts: Table,
+    /// The bare io_uring loop with multishot receives, beside itself without.
+    multishot: Results,
 }
 
 impl Measured {
@@ -60,7 +63,8 @@ impl Measured {
         let data = root.join(FOLDER).join("data");
         let results = Results::read(&data.join("measured.csv"))?;
         let counts = Table::read(&data.join("counts.csv"))?;
-        Ok(Measured { results, counts })
+        let multishot = Results::read(&data.join("multishot.csv"))?;
+        Ok(Measured { results, counts, multishot })
     }
 
     /// All files of the book that are made from it, and the pages with their numbers.
@@ -75,8 +79,9 @@ impl Measured {
             files.push((place.join("figures").join(format!("{about}.svg")), svg));
             files.push((place.join("tables").join(format!("{about}.txt")), table));
         }
-        let machine = Path::new(FOLDER).join("tables").join("machine.txt");
-        files.push((machine, self.machine()?));
+        let tables = Path::new(FOLDER).join("tables");
+        files.push((tables.join("machine.txt"), self.machine()?));
+        files.push((tables.join("multishot.txt"), self.multishot()?));
         for page in PAGES.iter().filter(|page| root.join(page).exists()) {
             let text = fs::read_to_string(root.join(page))?;
             files.push((
@@ -91,6 +96,18 @@ impl Measured {
         let mut text = String::from("| | |\n|---|---|\n");
         for (key, value) in &self.results.machine {
             writeln!(text, "| {key} | {value} |")?;
+        }
+        Ok(text)
+    }
+
+    fn multishot(&self) -> Result<String> {
+        let mut text = String::from("| | multishot |\n|---|---:|\n");
+        for name in self.multishot.scenarios() {
+            let scenario = scenario::ALL.iter().find(|it| it.name == name);
+            let about = scenario.context("an unknown scenario")?.about;
+            let ratio = self.multishot.ratio(&name, "multishot", "io_uring", "cpu_ns");
+            let [low, middle, high] = ratio.context("they were not measured together")?;
+            writeln!(text, "| {about} | {middle:.2} ({low:.2} to {high:.2}) |")?;
         }
         Ok(text)
     }

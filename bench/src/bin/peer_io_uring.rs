@@ -229,12 +229,14 @@ impl Server {
                 }
             }
         }
+        // ANCHOR: bound
         let shots = &mut self.shots[fd as usize];
         if shots.receiving && !shots.cancelled && shots.unclaimed.len() >= UNCLAIMED {
             shots.cancelled = true;
             let cancel = opcode::AsyncCancel::new(RECEIVE | fd as u64).build();
             self.push(cancel.user_data(CANCEL | fd as u64))?;
         }
+        // ANCHOR_END: bound
         self.next_shot(fd)
     }
 
