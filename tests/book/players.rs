@@ -112,7 +112,8 @@ pub fn check(book: &Book, page: &Page, includes: &Includes, defects: &mut Defect
 /// Two recordings beside each other have steps of their own, which only the player counts.)
 pub fn has_step(book: &Book, page: &Page, id: &str, step: &str) -> bool {
     let tags = page.text.tags();
-    let is_it = |tag: &&Tag| tag.name == "trace-player" && tag.attribute("id") == Some(id);
+    let is_it =
+        |tag: &&Tag| tag.name == "trace-player" && tag.attribute("id") == Some(id);
     let Some(start) = tags.iter().find(is_it) else { return false };
     let end = tags.iter().find(|it| it.line > start.line && it.name == "/trace-player");
     let lines = start.line..end.map_or(usize::MAX, |it| it.line);
