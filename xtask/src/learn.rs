@@ -15,8 +15,9 @@ use crate::{read, root};
 /// Where the learner's progress is: a line for each exercise that was done, and for each hint.
 const PROGRESS: &str = "exercises/progress.txt";
 
-/// One test of a check takes less than a second, if nothing is wrong.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// One test of a check takes less than a second, and up to three if it waits in vain. So a check
+/// takes less than five, also if a loop does not end.
+const PATIENCE: Duration = Duration::from_millis(4500);
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -217,7 +218,7 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     let program = match patiently(|| suite::build("exercises", &exercise.name)) {
         Ok(program) => program,
         Err(error) => {
-            println!("✗ {error}");
+            println!("{} {error}", marks().1);
             return Ok(false);
         }
     };
@@ -228,10 +229,10 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
         let arguments = ["--exact", test, "--test-threads=1"];
         let report = suite::run(&program, &arguments, &[], PATIENCE)?;
         if report.is_good() && report.passed.len() == 1 {
-            println!("✓ {name}");
+            println!("{} {name}", marks().0);
             continue;
         }
-        println!("✗ {name}\n");
+        println!("{} {name}\n", marks().1);
         println!("{}", indent(&explain(exercise, &report)));
         let left = tests.len() - number - 1;
         if left > 0 {
@@ -248,7 +249,7 @@ fn patiently<T>(build: impl FnOnce() -> T) -> T {
     let (built, is_built) = mpsc::channel::<()>();
     let watch = thread::spawn(move || {
         if is_built.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
-            println!("compiling; the first time, that takes a while …\n");
+            println!("compiling; the first time, that takes a while ...\n");
         }
     });
     let result = build();
@@ -264,10 +265,10 @@ fn explain(exercise: &Exercise, report: &suite::Report) -> String {
     }
     if report.hung.is_some() {
         return format!(
-            "This did not end within {} seconds, and was stopped. Is there a loop whose \
+            "This did not end within {:.1} seconds, and was stopped. Is there a loop whose \
              condition never changes, or a wait for something that never comes? Follow one \
              turn of the loop on paper: what is different after it?",
-            PATIENCE.as_secs()
+            PATIENCE.as_secs_f64()
         );
     }
     match &report.crashed {
@@ -280,11 +281,36 @@ fn explain(exercise: &Exercise, report: &suite::Report) -> String {
 }
 
 fn indent(text: &str) -> String {
+    let text = if speaks_utf8() { text.to_string() } else { in_ascii(text) };
     let lines = text.lines().flat_map(|line| match line.starts_with(' ') {
         true => vec![line.to_string()],
         false => wrap(line),
     });
     lines.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What stands before what is right, and before what is not.
+fn marks() -> (&'static str, &'static str) {
+    if speaks_utf8() { ("✓", "✗") } else { ("ok", "NO") }
+}
+
+/// Whether the terminal's language has more letters than ASCII, as far as the environment says.
+fn speaks_utf8() -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let set = names.iter().filter_map(|name| std::env::var(name).ok());
+    let locale = set.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+    locale.to_lowercase().replace('-', "").ends_with("utf8")
+}
+
+/// In signs that every terminal has.
+fn in_ascii(text: &str) -> String {
+    let replace = |sign| match sign {
+        '“' | '”' => '"',
+        '’' | '‘' => '\'',
+        '–' | '—' => '-',
+        other => other,
+    };
+    text.chars().map(replace).collect::<String>().replace('…', "...").replace('×', "x")
 }
 
 /// A paragraph's lines in one: those of the page are longer than ours.
@@ -330,9 +356,9 @@ fn hint(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
 
 fn list(exercises: &[Exercise], progress: &Progress) {
     for exercise in exercises {
-        let mark = if progress.is_done(exercise) { '✓' } else { ' ' };
+        let mark = if progress.is_done(exercise) { marks().0 } else { "" };
         println!(
-            "{mark} {:<18} {:>2} min  {}",
+            "{mark:<2} {:<18} {:>2} min  {}",
             exercise.name, exercise.minutes, exercise.title
         );
     }
@@ -398,5 +424,27 @@ impl Progress {
         }
         fs::write(root().join(Path::new(PROGRESS)), text)
             .map_err(|e| format!("{PROGRESS}: {e}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_ascii, wrap};
+
+    #[test]
+    fn hints_can_be_read_in_every_terminal() {
+        assert_eq!(in_ascii("“who’s 1, 2, …” – 2 × 3"), "\"who's 1, 2, ...\" - 2 x 3");
+        for exercise in crate::exercises::all().unwrap() {
+            for hint in &exercise.hints {
+                assert!(in_ascii(hint).is_ascii(), "{}: {hint}", exercise.name);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_wrapped_between_words() {
+        let text = "word ".repeat(40);
+        assert!(wrap(&text).iter().all(|line| line.len() <= 84));
+        assert_eq!(wrap(&text).join(" "), text.trim_end());
     }
 }
