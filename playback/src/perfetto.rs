@@ -4,7 +4,7 @@
 //! show the three queues, and an arrow leads from what has happened to the task that is resumed
 //! with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,9 @@ const FOR: &str = " for task ";
 pub fn export(recording: &Recording) -> Result<Value, Wrong> {
     let mut export = Export::default();
     export.name("process_name", POLLER, &recording.header.stage);
+    if recording.has_tasks() {
+        export.name("thread_name", POLLER, "poller");
+    }
     let mut fold = Fold::new(&recording.header);
     for step in &recording.steps {
         export.step = step.number;
@@ -50,8 +53,8 @@ struct Export {
     ts: f64,
     /// The slices that have begun and not ended, by thread.
     open: BTreeMap<u64, String>,
-    /// The results on the ready queue, by task: the number of their arrow, and its start.
-    results: BTreeMap<u64, Value>,
+    /// The tasks on the ready queue: the number of the arrow that leads to their next turn.
+    results: BTreeMap<u64, u64>,
     arrows: u64,
     /// The queues as they were counted last.
     counted: Option<[usize; 3]>,
@@ -64,19 +67,13 @@ impl Export {
         }
         match event {
             Event::Spawn { task, name } => {
-                self.name("thread_name", POLLER, "poller");
                 self.name("thread_name", *task, &format!("task {task} {name}"));
                 self.begin(*task, "ready");
             }
             Event::Resume { task, .. } => {
                 self.begin(*task, "run");
-                if let Some(start) = self.results.remove(task) {
-                    let end = json!({
-                        "ph": "f", "bp": "e", "name": "result", "cat": "result",
-                        "id": start["id"], "pid": PID, "tid": task, "ts": self.ts,
-                        "args": { "step": self.step },
-                    });
-                    self.events.extend([start, end]);
+                if let Some(arrow) = self.results.remove(task) {
+                    self.arrow("f", *task, arrow);
                 }
             }
             Event::Yield(it) => {
@@ -90,16 +87,13 @@ impl Export {
             }
             Event::Happened(it) if running == Some(it.task) => {
                 let fd = it.fd.map_or(String::new(), |fd| format!(" {fd}"));
-                self.push("i", it.task, &format!("{}{fd}", it.op)); // the task itself does it
+                self.instant(it.task, &format!("{}{fd}", it.op)); // the task itself does it
             }
             Event::Happened(it) => {
                 self.becomes_ready(it.task, &format!("happen: {}", it.op));
             }
             Event::Wake { task } => self.becomes_ready(*task, "wake"),
-            Event::Finish { task, .. } => {
-                self.results.remove(task);
-                self.end(*task);
-            }
+            Event::Finish { task, .. } => self.end(*task),
             Event::Enter(call) => self.begin(thread(call), &title(call)),
             Event::Leave(call) => self.end(thread(call)),
             _ => {}
@@ -110,13 +104,18 @@ impl Export {
     fn becomes_ready(&mut self, task: u64, why: &str) {
         self.begin(POLLER, &format!("{why}{FOR}{task}"));
         self.arrows += 1;
-        let start = json!({
-            "ph": "s", "name": "result", "cat": "result", "id": self.arrows,
-            "pid": PID, "tid": POLLER, "ts": self.ts,
-            "args": { "step": self.step },
-        });
-        self.results.insert(task, start);
+        self.arrow("s", POLLER, self.arrows);
+        self.results.insert(task, self.arrows);
         self.begin(task, "ready");
+    }
+
+    /// An end of an arrow. A viewer ties it to the slice that is open at that place among the
+    /// events; those of the same time it takes in the order of the file.
+    fn arrow(&mut self, ph: &str, tid: u64, number: u64) {
+        self.events.push(json!({
+            "ph": ph, "bp": "e", "name": "result", "cat": "result", "id": number,
+            "pid": PID, "tid": tid, "ts": self.ts, "args": { "step": self.step },
+        }));
     }
 
     /// From now on, this is what the thread does.
@@ -135,6 +134,13 @@ impl Export {
     fn close_all(&mut self) {
         let tids: Vec<u64> = self.open.keys().copied().collect();
         tids.into_iter().for_each(|tid| self.end(tid));
+        // Who had no turn any more has no end of an arrow.
+        let ends = self.events.iter().filter(|it| it["ph"] == "f");
+        let ends: BTreeSet<u64> = ends.filter_map(|it| it["id"].as_u64()).collect();
+        let leads_nowhere = |it: &Value| {
+            it["ph"] == "s" && it["id"].as_u64().is_some_and(|id| !ends.contains(&id))
+        };
+        self.events.retain(|it| !leads_nowhere(it));
     }
 
     fn push(&mut self, ph: &str, tid: u64, name: &str) {
@@ -144,13 +150,18 @@ impl Export {
         }));
     }
 
+    fn instant(&mut self, tid: u64, name: &str) {
+        self.events.push(json!({
+            "ph": "i", "s": "t", "name": name, "cat": "bricks", "pid": PID, "tid": tid,
+            "ts": self.ts, "args": { "step": self.step },
+        }));
+    }
+
     fn name(&mut self, what: &str, tid: u64, name: &str) {
         let event = json!({
             "ph": "M", "name": what, "pid": PID, "tid": tid, "args": { "name": name },
         });
-        if !self.events.contains(&event) {
-            self.events.push(event);
-        }
+        self.events.push(event);
     }
 
     fn count(&mut self, fold: &Fold) {
@@ -203,11 +214,70 @@ mod tests {
 
     fn events(recording: &str) -> Vec<Value> {
         let exported = export(&Recording::read(recording).unwrap()).unwrap();
+        assert_eq!(exported["displayTimeUnit"], "ns");
         exported["traceEvents"].as_array().unwrap().clone()
+    }
+
+    /// What Chrome's "Trace Event Format" says of each kind of event that is used here.
+    fn assert_documented(event: &Value) {
+        let is_one_of = |field: &str, these: &[&str]| {
+            event[field].as_str().is_some_and(|it| these.contains(&it))
+        };
+        assert!(is_one_of("ph", &["B", "E", "C", "M", "i", "s", "f"]), "{event}");
+        assert!(event["name"].is_string() && event["args"].is_object(), "{event}");
+        assert!(event["pid"].is_u64() && event["tid"].is_u64(), "{event}");
+        let ph = event["ph"].as_str().unwrap();
+        assert_eq!(
+            event["ts"].is_f64(),
+            ph != "M",
+            "{event}: it has a time, or is a name"
+        );
+        match ph {
+            "s" => assert!(event["id"].is_u64() && event["cat"].is_string()),
+            "f" => assert!(event["id"].is_u64() && event["bp"] == "e"),
+            "i" => assert!(is_one_of("s", &["t", "p", "g"]), "{event}"),
+            "C" => {
+                let counts = event["args"].as_object().unwrap();
+                assert!(counts.values().all(Value::is_number), "{event}");
+            }
+            "M" => {
+                assert!(is_one_of("name", &["process_name", "thread_name"]), "{event}");
+                assert!(event["args"]["name"].is_string(), "{event}");
+            }
+            _ => {}
+        }
+    }
+
+    /// What Perfetto makes of the arrows. It sorts the events by time, and leaves those of the
+    /// same time in their order; then each end of an arrow must be in a slice of its thread.
+    fn assert_arrows_are_tied(events: &[Value]) {
+        let mut events: Vec<&Value> =
+            events.iter().filter(|it| it["ph"] != "M").collect();
+        events.sort_by(|a, b| a["ts"].as_f64().partial_cmp(&b["ts"].as_f64()).unwrap());
+        let mut open: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+        for event in events {
+            let slices = open.entry(event["tid"].as_u64().unwrap()).or_default();
+            let name = event["name"].as_str().unwrap();
+            match event["ph"].as_str().unwrap() {
+                "B" => slices.push(name),
+                "E" => assert_eq!(slices.pop(), Some(name)),
+                "s" => {
+                    assert!(slices.last().is_some_and(|it| it.contains(FOR)), "{event}")
+                }
+                "f" => assert_eq!(slices.last(), Some(&"run"), "{event}"),
+                _ => {}
+            }
+        }
     }
 
     /// What a viewer relies on.
     fn assert_well_formed(events: &[Value]) {
+        events.iter().for_each(assert_documented);
+        assert_arrows_are_tied(events);
+        let names = events.iter().filter(|it| it["name"] == "thread_name");
+        let named: Vec<&Value> = names.map(|it| &it["tid"]).collect();
+        let mut tasks = events.iter().filter(|it| it["ph"] == "B" && it["name"] == "run");
+        assert!(tasks.all(|it| named.contains(&&it["tid"])), "tasks have names");
         let mut open: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
         let mut flows = BTreeMap::new();
         let mut last = 0.0;
@@ -215,7 +285,7 @@ mod tests {
             let (ph, tid) =
                 (event["ph"].as_str().unwrap(), event["tid"].as_u64().unwrap());
             assert_eq!(event["pid"], PID);
-            if let ("B" | "E" | "C", Some(ts)) = (ph, event["ts"].as_f64()) {
+            if let Some(ts) = event["ts"].as_f64() {
                 assert!(ts >= last, "{event} comes after {last}");
                 last = ts;
             }
@@ -237,7 +307,7 @@ mod tests {
                     *ended = true;
                 }
                 "C" => assert!(event["args"]["tasks"].is_u64()),
-                "M" => assert!(event["args"]["name"].is_string()),
+                "M" | "i" => {}
                 other => panic!("what is {other}?"),
             }
             assert!(ph == "M" || ph == "C" || event["args"]["step"].is_u64(), "{event}");
