@@ -31,7 +31,12 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
                 Ok(None) => break "END".to_string(),
                 Err(error) => break format!("{:?}", error.kind()),
             }
-            assert!(list.borrow().len() < 100, "lines without end: {:?}", list.borrow());
+            assert!(
+                list.borrow().len() < 100,
+                "lines without end: {:?}, and so on. What does a call leave in `received` for \
+                 the next one?",
+                &list.borrow()[..4]
+            );
         };
         list.borrow_mut().push(end);
     });
@@ -44,7 +49,9 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
     loop {
         let Some(data) = results.next() else {
             panic!(
-                "it was told the end of input three times, and still wants to receive"
+                "it was told the end of input three times, and still wants to receive. So far it \
+                 has returned {:?}. When nothing is left, the answer is `None`",
+                read.borrow()
             );
         };
         match task.send(data) {
