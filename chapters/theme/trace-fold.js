@@ -5,7 +5,7 @@
 
 const MOST_LINES = 20_000;
 
-// Where a task can wait: in one of these lists at most.
+// Where a task can wait.
 const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
 
 // The calls that do something.
