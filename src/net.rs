@@ -187,7 +187,7 @@ impl Socket {
         let mut socket = &self.0.socket;
         let count = retry(|| socket.read(buffer))?;
         if count == 0 {
-            self.0.ended.set(!buffer.is_empty());
+            self.0.ended.update(|ended| ended || !buffer.is_empty());
         }
         Ok(count)
     }

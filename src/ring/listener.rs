@@ -28,6 +28,9 @@ pub struct Listener {
     pub waiting: Option<(Event, Submitted)>,
     accepted: VecDeque<Socket>,
     under_way: usize,
+    /// It has brought a client: so it does listen, and an accept may wait before it tries. On
+    /// another socket that would be for ever, in place of an error.
+    listens: bool,
 }
 // ANCHOR_END: listener
 
@@ -37,7 +40,7 @@ impl Listener {
     pub fn new(socket: Socket) -> Listener {
         socket.undelay_clients();
         let (waiting, accepted) = (None, VecDeque::new());
-        Listener { socket, waiting, accepted, under_way: 0 }
+        Listener { socket, waiting, accepted, under_way: 0, listens: false }
     }
 
     /// The listening socket's descriptor.
@@ -53,7 +56,8 @@ impl Listener {
     /// Starts as many accepts as are missing.
     pub fn refill(&mut self, kernel: &mut Kernel) {
         while self.under_way + self.accepted.len() < ACCEPTS {
-            kernel.start(self.socket.accept().into(), None, Hint::default());
+            let hint = Hint { more: !self.listens, ..Hint::default() };
+            kernel.start(self.socket.accept().into(), None, hint);
             self.under_way += 1;
         }
     }
@@ -69,7 +73,10 @@ impl Listener {
     ) -> Option<(Event, Submitted, io::Result<Socket>)> {
         self.under_way -= 1;
         match result {
-            Ok(client) => self.accepted.push_back(client),
+            Ok(client) => {
+                self.listens = true;
+                self.accepted.push_back(client);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 kernel.start_later(event, None);
                 self.under_way += 1;
