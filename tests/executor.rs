@@ -754,6 +754,22 @@ fn a_dropped_read_is_forgotten() {
     });
 }
 
+/// A short read says that the socket was empty, at that time. What comes while its task waits for
+/// something else is reported once, and must not be taken for what was there before.
+#[test]
+fn what_comes_after_a_short_read_is_not_lost() {
+    run_on(bricks::executor::system().unwrap(), |handle| async move {
+        let (stream, mut theirs) = pair(&handle);
+        for _ in 0..3 {
+            theirs.write_all(b"first").unwrap();
+            assert_eq!(stream.read(&mut [0; 9]).await.unwrap(), 5);
+            theirs.write_all(b"next").unwrap();
+            handle.sleep(Duration::from_millis(1)).await; // and the reactor hears of it
+            assert_eq!(stream.read(&mut [0; 9]).await.unwrap(), 4);
+        }
+    });
+}
+
 /// A future that has been polled in one task may go on in another: the latest waker counts.
 #[test]
 fn the_latest_waker_counts() {

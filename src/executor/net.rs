@@ -96,7 +96,9 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         let (Io { source, handle }, side) = (self.io, self.side());
         match side.state.get() {
             State::Try => {}
-            State::Short => ready!(self.register(Some(Dry::Short), context)?),
+            State::Short { round } if round == handle.current_round() => {
+                ready!(self.register(Some(Dry::Short), context)?)
+            }
             other => ready!(self.look_closer(other, context)?),
         }
         if !handle.may_go_on() {
@@ -106,7 +108,7 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         match attempt(&source.socket) {
             Ok((result, short)) => {
                 if short && side.state.get() == State::Try {
-                    side.state.set(State::Short);
+                    side.state.set(State::Short { round: handle.current_round() });
                 }
                 handle.succeeded();
                 self.ticket = 0;
@@ -141,7 +143,7 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         context: &mut Context<'_>,
     ) -> io::Result<Poll<()>> {
         match state {
-            State::Try | State::Short | State::Ask => self.register(None, context),
+            State::Try | State::Short { .. } | State::Ask => self.register(None, context),
             // Polled for another reason.
             State::Waiting if self.side().still_waits(self.ticket, context.waker()) => {
                 Ok(Poll::Pending)

@@ -39,7 +39,11 @@ pub(super) enum State {
     /// The next operation may succeed: the last one did, or the poller says so.
     Try,
     /// The last operation came up short, so the next one would block.
-    Short,
+    Short {
+        /// That was in this round of the executor. It is out of date when the reactor has waited
+        /// since then: what has come meanwhile is reported only once.
+        round: u32,
+    },
     /// Ask the poller: nobody has tried yet.
     Ask,
     /// Somebody waits.

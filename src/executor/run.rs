@@ -55,6 +55,8 @@ struct Shared<P> {
     timers: Rc<RefCell<Timers>>,
     /// How much the running task may still do in this turn.
     share: Cell<u32>,
+    /// How often the reactor has waited.
+    rounds: Cell<u32>,
     /// When the stop began.
     stopped: Cell<Option<Instant>>,
     failure: Cell<Option<io::Error>>,
@@ -173,6 +175,12 @@ impl<P: Poller> Handle<P> {
     // ANCHOR_END: share
 
     // ANCHOR: stopping
+    /// The number of this round.
+    #[inline(always)]
+    pub(super) fn current_round(&self) -> u32 {
+        self.shared.rounds.get()
+    }
+
     /// Whether somebody has asked for a stop.
     #[inline(always)]
     pub(super) fn stopping(&self) -> bool {
@@ -215,6 +223,7 @@ impl<P: Poller> Executor<P> {
             reactor: RefCell::new(Reactor::new(poller, bell)?),
             timers,
             share: Cell::new(SHARE),
+            rounds: Cell::default(),
             stopped: Cell::default(),
             failure: Cell::default(),
             closed: Cell::default(),
@@ -289,6 +298,7 @@ impl<P: Poller> Executor<P> {
             timeout = self.timeout();
         }
         self.trace_state();
+        self.shared.rounds.update(|rounds| rounds.wrapping_add(1));
         self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
         self.shared.timers.borrow_mut().wake_due();
         Ok(true)
