@@ -229,16 +229,16 @@ impl<P: Poller> Reactor<P> {
         queue: &Queue,
     ) -> io::Result<()> {
         let Reactor { poller, sources, bell } = self;
-        let mut rung = false;
+        let rung = Cell::new(false);
         poller.wait(timeout, |(fd, direction)| {
             queue.wake_up(); // before the first waker: it need not ring
             match sources.get(fd as usize) {
                 Some(Some(source)) => source.side(direction).tell(State::Try),
-                _ => rung |= fd == bell.as_raw_fd(),
+                _ => rung.set(rung.get() || fd == bell.as_raw_fd()),
             }
         })?;
         queue.wake_up();
-        if rung { self.listen_to_the_bell() } else { Ok(()) }
+        if rung.get() { self.listen_to_the_bell() } else { Ok(()) }
     }
     // ANCHOR_END: wait
 
