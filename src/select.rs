@@ -177,12 +177,12 @@ pub fn select(
     let nfds = read.bound().max(write.bound());
     let mut timeout = timeout.map(timeval);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    // The sets have the size of an `fd_set` and are aligned for it (asserted above), and every bit
+    // pattern is valid in both. `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system
+    // touches nothing behind them. A null set means none, a null time-out for ever.
     // SAFETY: `read` and `write` are exclusive borrows, so their words are valid for reads and
-    // writes during the call and do not overlap; they have the size of an `fd_set` and are
-    // aligned for it (asserted above), and every bit pattern is valid in both.
-    // `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system touches nothing behind
-    // them. A null set is allowed and means none; `timeout` is null, which means for ever, or
-    // points to a `timeval` that outlives the call. The system keeps none of these pointers.
+    // writes during the call and do not overlap. `timeout` is null, or points to a `timeval` that
+    // outlives the call. The system keeps none of these pointers.
     let count = unsafe {
         libc::select(
             nfds as libc::c_int,

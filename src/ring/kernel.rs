@@ -169,11 +169,12 @@ impl Kernel {
     /// Every entry comes from [`Operation::entry`] of an operation in a slot, or has no pointers.
     fn push(&mut self, entry: Entry) {
         let mut queue = self.ring.submission();
-        // SAFETY: What the entry points to must stay valid until its completion. It points to
-        // the bytes of a `SendEvent` or to an `Address`, both on the heap, so that they stay
-        // where they are when the slots move. The operation in the slot owns them, and leaves
-        // the slot in `next` only, after its completion. If completions stay away, `drop` leaks
-        // the slots. A receive points to nothing: it takes a provided buffer.
+        // It points to the bytes of a `SendEvent` or to an `Address`, both on the heap, so that they
+        // stay where they are when the slots move. A receive points to nothing: it takes a
+        // provided buffer.
+        // SAFETY: What the entry points to must stay valid until its completion. The operation in
+        // the slot owns it, and leaves the slot in `next` only, after its completion. If
+        // completions stay away, `drop` leaks the slots.
         if unsafe { queue.push(&entry) }.is_err() {
             self.delayed.push(entry);
         }

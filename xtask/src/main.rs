@@ -132,7 +132,9 @@ fn record() -> Result<(), String> {
 /// Prints a recording in the format of Chrome's tracing.
 fn perfetto(file: &str) -> Result<(), String> {
     let wrong = |error: &dyn std::fmt::Display| format!("{file}: {error}");
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        format!("cannot read {file}: {error}\n`cargo run -- --trace {file}` records one")
+    })?;
     let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
     let exported = playback::perfetto::export(&recording);
     println!("{}", exported.map_err(|error| wrong(&error))?);
