@@ -177,7 +177,7 @@ const dialog = h("dialog", { className: "projector", ariaLabel: "Projector view"
   stage,
   h("div", { className: "pj-foot" }, count,
     button("Back", () => step(-1)), button("Next", () => step(1)),
-    button("Leave", () => dialog.close())));
+    button("Leave", leave)));
 document.body.append(dialog);
 
 let all = [];
@@ -335,10 +335,18 @@ function start() {
   show(first < 0 ? 0 : first);
 }
 
-dialog.addEventListener("close", () => {
+// The figure is back before the dialog has closed: the event "close" comes later, and by then
+// somebody may have started again.
+function leave() {
   bringBack();
   bringBack = () => {};
+  dialog.close();
   if (at > 0) all[at].from.scrollIntoView({ block: "center" });
+}
+
+dialog.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  leave();
 });
 
 const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]");
@@ -348,7 +356,7 @@ const KEYS = {
   ArrowLeft: () => step(-1), PageUp: () => step(-1),
   ArrowDown: () => show(at + 1), ArrowUp: () => show(at - 1),
   Home: () => show(0), End: () => show(all.length - 1),
-  Escape: () => dialog.close(), p: () => dialog.close(),
+  Escape: leave, p: leave,
 };
 
 // Before anybody else sees a key: mdBook would turn the page.
