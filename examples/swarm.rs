@@ -196,7 +196,7 @@ fn exchange(
     if message.size <= CHUNK {
         message.send(stream).map_err(|error| {
             let number = message.number;
-            let reason = format_args!("cannot send message {number}: {error}");
+            let reason = format!("cannot send message {number}: {error}");
             Failure::new(reason, Hint::AskServer)
         })?;
         return message.receive(stream, tell);
@@ -239,7 +239,7 @@ fn finish(mut stream: &TcpStream) -> Result<(), Failure> {
             }
             Ok(count) => extra += count,
             Err(error) => {
-                let reason = format_args!("at the end of the connection: {error}");
+                let reason = format!("at the end of the connection: {error}");
                 return Err(Failure::new(reason, Hint::AskServer));
             }
         }
