@@ -52,20 +52,21 @@ impl Client {
     pub fn stuff(&mut self, limit: usize) -> usize {
         let mut pattern = Pattern::new(0);
         let mut stuffed = 0;
-        // A write that waits is over when nothing has moved for a moment.
-        self.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-        let mut chunk = vec![];
-        while stuffed < limit {
+        // A write that waits is over when nothing has moved for a few moments. (One is not
+        // enough: a machine that stands still for it leaves the server no time, either.)
+        self.stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let (mut chunk, mut in_vain) = (vec![], 0);
+        while stuffed < limit && in_vain < 4 {
             if chunk.is_empty() {
                 chunk = pattern.next(64 * 1024);
             }
             match retry(|| self.stream.write(&chunk)) {
                 Ok(sent) => {
+                    in_vain = 0;
                     stuffed += sent;
                     chunk.drain(..sent);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => in_vain += 1,
                 Err(error) => panic!("while stuffing: {error}"),
             }
         }
