@@ -165,10 +165,11 @@ test("space plays and pauses, and nothing plays by itself", async () => {
   assert.equal(await isPlaying(), false);
   await page.locator(".tp select").selectOption("4");
   await focus();
+  assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "polite");
   await press("Space");
   assert.equal(await isPlaying(), true);
-  assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "polite");
-  await page.locator(".tp-where a", { hasText: "Step 3 " }).waitFor();
+  // Whoever looks late finds it further on.
+  await page.waitForFunction(() => /^Step ([3-9]|\d\d) /.test(document.querySelector(".tp-where a").innerText));
   assert.equal(await page.locator(".tp-status").getAttribute("aria-live"), "off");
   await press("ArrowLeft");
   assert.equal(await isPlaying(), false);
@@ -459,16 +460,17 @@ test("usable at 360 pixels", async () => {
 });
 
 test("nothing moves for who has asked for less", async () => {
-  const moves = () => page.evaluate(() => document.getAnimations().length);
+  // At once, because what moves has arrived after a third of a second.
+  const moves = () => page.evaluate(() => {
+    const right = new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true });
+    document.querySelector(".tp").dispatchEvent(right);
+    return document.getAnimations().length;
+  });
   await go(oneRound, "#round@24");
-  await focus();
-  await press("ArrowRight");
   assert.ok((await moves()) > 0, "the task is seen to move to the ready queue");
   await page.emulateMedia({ reducedMotion: "reduce" });
   await go(variant("calm", recording()), "#round@24");
-  await focus();
-  await press("ArrowRight", "ArrowRight");
-  assert.equal(await moves(), 0);
+  assert.deepEqual([await moves(), await moves()], [0, 0]);
   clean();
 });
 
