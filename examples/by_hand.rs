@@ -3,7 +3,7 @@
 //! Each `async` block of `src/bin/04_scheduler.rs` stands here as the state machine that the
 //! compiler makes of it. A state is a place where the task is suspended; its fields are what the
 //! task still needs from there on. The scheduler cannot tell the two servers apart, and a test
-//! (`tests/scheduler.rs`) holds them to that: the same events, in the same order.
+//! (`tests/scheduler/by_hand.rs`) holds them to that: the same events, in the same order.
 //!
 //! What to try: `cargo run --example by_hand`, and what you did with `04_scheduler` (it has no
 //! `--lines`).

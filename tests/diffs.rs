@@ -4,18 +4,20 @@
 //! The first two lines of `chapters/**/diffs/NAME.diff` name the files to compare; to add a diff,
 //! write these two lines and run `cargo xtask record`.
 
-use std::env;
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use similar::TextDiff;
 
+use support::recorded::{find, is_recording};
+
 #[test]
 fn the_diffs_are_true() {
-    let record = env::var_os("RECORD_SESSIONS").is_some();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
-    for file in find(root.join("chapters")) {
+    for file in find("diff") {
         let shown = fs::read_to_string(&file).unwrap();
         let named = |mark| {
             let name = shown.lines().find_map(|line| line.strip_prefix(mark));
@@ -35,7 +37,7 @@ fn the_diffs_are_true() {
             .context_radius(2)
             .header(old, new)
             .to_string();
-        if record {
+        if is_recording() {
             fs::write(&file, &diff).unwrap();
         } else {
             let hint = "run `cargo xtask record`";
@@ -44,17 +46,4 @@ fn the_diffs_are_true() {
         count += 1;
     }
     assert!(count > 0, "no diff was found");
-}
-
-fn find(folder: PathBuf) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(find(path));
-        } else if path.extension().is_some_and(|it| it == "diff") {
-            found.push(path);
-        }
-    }
-    found
 }

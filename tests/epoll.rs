@@ -1,8 +1,7 @@
 //! The poller of stage 05: what it remembers of what the kernel told it once.
 #![cfg(target_os = "linux")]
 
-#[expect(dead_code, reason = "the scheduler's tests use all of it")]
-mod scripted;
+mod support;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -24,18 +23,13 @@ use bricks::task::{Co, Coroutine};
 use bricks::trace::{Step, Trace};
 use proptest::prelude::*;
 
-use scripted::{Client, Dice};
+use support::drivers::{Panics, echo_task, pair};
+use support::scripted::{Client, Dice, Spied, Spy};
 
 /// One test at a time: some need a descriptor's number again, and no other may take it meanwhile.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A socket for the poller, and its other end for the test.
-fn pair() -> (Socket, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    (Socket::new(ours).unwrap(), theirs)
 }
 
 /// What the poller reports now, without waiting.
@@ -219,37 +213,18 @@ fn a_hang_up_without_interest_is_no_busy_loop() {
     assert!(*waits.borrow() <= 3, "it has waited {} times", waits.borrow());
 }
 
-/// A poller of the real system, and clients that move a little before each look at it.
-struct Moving<P> {
-    poller: P,
+/// Clients that move a little before each look at the system, which does not wait for them.
+struct Moving {
     dice: Dice,
     clients: Rc<RefCell<Vec<Client>>>,
 }
 
-impl<P: Poller> Poller for Moving<P> {
-    const CALL: &'static str = P::CALL;
-
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
-        self.poller.watch(socket, direction)
-    }
-
-    fn unwatch(&mut self, fd: RawFd, direction: Direction) {
-        self.poller.unwatch(fd, direction);
-    }
-
-    fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry) {
-        self.poller.dry(fd, direction, why);
-    }
-
-    fn wait(
-        &mut self,
-        _: Option<Duration>,
-        ready: impl FnMut(Readiness),
-    ) -> io::Result<()> {
+impl Spy for Moving {
+    fn before_waiting(&mut self, _: Option<Duration>) -> Option<Duration> {
         let mut clients = self.clients.borrow_mut();
         let one = self.dice.roll(clients.len());
         clients[one].move_a_little(1 + self.dice.roll(100_000));
-        self.poller.wait(Some(Duration::ZERO), ready)
+        Some(Duration::ZERO)
     }
 }
 
@@ -290,19 +265,10 @@ fn echo_all<P: Poller>(
         sockets.push(socket);
     }
     let clients = Rc::new(RefCell::new(clients));
-    let mut scheduler =
-        Scheduler::new(Moving { poller, dice: Dice(seed), clients: Rc::clone(&clients) });
-    for client in sockets {
-        scheduler.submit_task(Coroutine::new(async move |co: Co| {
-            loop {
-                let bytes = co.yield_(client.recv()).await.unwrap();
-                if bytes.is_empty() {
-                    break;
-                }
-                co.yield_(client.send(bytes)).await.unwrap();
-            }
-            co.yield_(client.close()).await;
-        }));
+    let spy = Moving { dice: Dice(seed), clients: Rc::clone(&clients) };
+    let mut scheduler = Scheduler::with_trace(Spied { poller, spy }, Panics::Fail);
+    for socket in sockets {
+        scheduler.submit_task(echo_task(socket));
     }
     scheduler.run().unwrap();
     for client in clients.borrow_mut().iter_mut() {

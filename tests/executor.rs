@@ -1,16 +1,15 @@
 //! The executor: wakers on any thread, futures from anywhere, and what is dropped half-way.
 
-#[expect(dead_code, reason = "the scheduler's tests use the rest")]
-mod scripted;
+mod support;
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,28 +20,16 @@ use bricks::executor::{
     BufReader, Elapsed, Executor, Handle, Listener, ReadBuffer, Stream, Unfinished,
 };
 use bricks::net::{Socket, listen};
-use bricks::poller::{Direction, Dry, Poller, Readiness, Select, Watch};
+use bricks::poller::{Poller, Select};
 use bricks::scheduler::INPUT_GRACE;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use proptest::prelude::*;
 
-use scripted::{Client, Random};
+use support::drivers::watch_the_clock;
+use support::scripted::{Client, Random, Spied, Spy};
 
 /// Nothing here takes so long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// An executor that waits for ever must fail, and not keep everybody waiting.
-fn watch_the_clock() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        thread::spawn(|| {
-            let (_nobody, clock) = mpsc::channel::<()>();
-            clock.recv_timeout(10 * PATIENCE).unwrap_err();
-            eprintln!("a test has hung for five minutes");
-            std::process::exit(101);
-        });
-    });
-}
 
 /// Runs what `test` makes of a handle; on `select`, which every system has.
 fn run<F: Future>(test: impl FnOnce(Handle<Select>) -> F) -> F::Output {
@@ -107,52 +94,32 @@ fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
 }
 // ANCHOR_END: wake_while_running
 
-/// Waits as `select` does; but before it sleeps, another thread wakes a task.
+/// Before the poller sleeps, another thread wakes a task.
 struct WokenAtTheBrink {
-    select: Select,
     waker: Rc<RefCell<Option<Waker>>>,
+    woken: bool,
 }
 
-impl Poller for WokenAtTheBrink {
-    const CALL: &'static str = "select";
-
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
-        self.select.watch(socket, direction)
-    }
-
-    fn unwatch(&mut self, fd: i32, direction: Direction) {
-        self.select.unwatch(fd, direction);
-    }
-
-    fn dry(&mut self, fd: i32, direction: Direction, why: Dry) {
-        self.select.dry(fd, direction, why);
-    }
-
-    fn wait(
-        &mut self,
-        timeout: Option<Duration>,
-        mut ready: impl FnMut(Readiness),
-    ) -> io::Result<()> {
+impl Spy for WokenAtTheBrink {
+    fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let waker = self.waker.borrow_mut().take();
-        let woken = waker.is_some();
+        self.woken = waker.is_some();
         if let Some(waker) = waker {
             thread::spawn(move || waker.wake()).join().unwrap();
         }
-        let mut reported = false;
-        self.select.wait(timeout, |it| {
-            reported = true;
-            ready(it);
-        })?;
-        assert!(!woken || reported, "it slept, and a task was ready");
-        Ok(())
+        timeout
+    }
+
+    fn after_waiting(&mut self, ready: usize) {
+        assert!(!self.woken || ready > 0, "it slept, and a task was ready");
     }
 }
 
 #[test]
 fn a_wake_between_the_last_look_and_the_sleep_ends_the_sleep() {
     let waker = Rc::new(RefCell::new(None));
-    let poller = WokenAtTheBrink { select: Select::default(), waker: Rc::clone(&waker) };
-    run_on(poller, |_| {
+    let spy = WokenAtTheBrink { waker: Rc::clone(&waker), woken: false };
+    run_on(Spied { poller: Select::default(), spy }, |_| {
         let mut polls = 0;
         poll_fn(move |context| {
             polls += 1;

@@ -1,9 +1,7 @@
 //! Whatever a scheduler does, its recording tells where all its tasks are: for random runs, the
 //! steps lead to the scheduler's own state before each wait.
 
-#[path = "scripted/mod.rs"]
-#[expect(dead_code, reason = "other tests need the rest of it")]
-mod scripted;
+mod support;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -30,7 +28,7 @@ use playback::read;
 use playback::text;
 use proptest::prelude::*;
 
-use scripted::{Client, Random};
+use support::scripted::{Client, Random};
 
 /// Records a state before every wait.
 struct Every(Recording);

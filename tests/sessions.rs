@@ -18,7 +18,7 @@
 
 #![cfg(target_os = "linux")]
 
-mod default_signals;
+mod support;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -35,6 +35,9 @@ use nix::sys::signal::{self, Signal};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use nix::unistd::Pid;
 
+use support::default_signals;
+use support::recorded::{find, is_recording};
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the key sends; at the beginning of a line it ends the input.
@@ -42,21 +45,19 @@ const CTRL_D: &[u8] = b"\x04";
 
 #[test]
 fn recorded_sessions_are_true() {
-    let record = env::var_os("RECORD_SESSIONS").is_some();
     let mut count = 0;
-    for script in find(Path::new(env!("CARGO_MANIFEST_DIR")).join("chapters"), "session")
-    {
+    for script in find("session") {
         let text = fs::read_to_string(&script).unwrap();
         let mut shown = Session::default().run(&script, &text);
         // Where the machine stands still for a second, `talk` says that it waits. What has really
         // changed is different each time.
         for _ in 0..3 {
-            if record || differences(&script, &shown).is_empty() {
+            if is_recording() || differences(&script, &shown).is_empty() {
                 break;
             }
             shown = Session::default().run(&script, &text);
         }
-        if record {
+        if is_recording() {
             for (terminal, shown) in &shown {
                 fs::write(recording(&script, terminal), shown).unwrap();
             }
@@ -84,20 +85,6 @@ fn differences(script: &Path, shown: &BTreeMap<String, String>) -> Vec<String> {
         Some(format!("{} shows what no longer happens: {difference}", file.display()))
     };
     shown.iter().filter_map(in_one).collect()
-}
-
-fn find(folder: PathBuf, extension: &str) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(find(path, extension));
-        } else if path.extension().is_some_and(|it| it == extension) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 #[derive(Default)]

@@ -7,6 +7,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,6 +24,9 @@ use playback::read::Recording;
 use playback::strace;
 use playback::text;
 use serde_json::Value;
+
+use support::machine::strace_works;
+use support::recorded::is_recording;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -282,19 +287,6 @@ fn is_asleep_at_the_end(file: &Path) -> bool {
     accepted > 0 && accepted == closed && last.contains("\"e\":\"enter\"")
 }
 
-fn strace_works() -> bool {
-    let traced = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
-    let works = traced.is_ok_and(|status| status.success());
-    assert!(
-        works || env::var_os("REQUIRE_STRACE").is_none(),
-        "strace does not work here"
-    );
-    if !works {
-        println!("skipped: no strace that works (Debian: apt-get install strace)");
-    }
-    works
-}
-
 /// Clients' ports are shown as 50001, 50002, …
 fn with_the_books_addresses(recorded: &str) -> String {
     let mut text = recorded.to_string();
@@ -327,10 +319,6 @@ fn folder() -> PathBuf {
 }
 
 /// Asked to by `cargo xtask record`.
-fn is_recording() -> bool {
-    env::var_os("RECORD_SESSIONS").is_some()
-}
-
 #[test]
 fn the_recordings_are_true() {
     for take in takes() {

@@ -1,38 +1,17 @@
 //! System calls that fail, made to fail by `strace`: what cannot be provoked from outside.
 //! And the system calls of an echo, counted.
-//!
-//! Where `strace` is not installed, or may not trace, these tests say so and pass; with
-//! `REQUIRE_STRACE=1` in the environment they fail instead.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::LazyLock;
 
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, Pattern};
 use crate::server::{Server, Setup, eventually};
 use crate::stage::Stage;
-
-/// Whether there is an `strace` that can do what these tests need.
-fn strace_works() -> bool {
-    static WORKS: LazyLock<bool> = LazyLock::new(|| {
-        let traced =
-            Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
-        traced.is_ok_and(|status| status.success())
-    });
-    assert!(
-        *WORKS || env::var_os("REQUIRE_STRACE").is_none(),
-        "strace does not work here"
-    );
-    if !*WORKS {
-        println!("skipped: no strace that works (Debian: apt-get install strace)");
-    }
-    *WORKS
-}
+use crate::support::machine::strace_works;
 
 /// Starts the server with faults injected: `call:error=NAME:when=FIRST+STEP`.
 fn start_with(stage: &Stage, faults: &[&str]) -> Option<Server> {

@@ -9,8 +9,6 @@
 mod client;
 mod closing;
 mod command_line;
-#[path = "../default_signals/mod.rs"]
-mod default_signals;
 mod echo;
 mod fairness;
 mod limits;
@@ -20,6 +18,8 @@ mod recording;
 mod server;
 mod signals;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 
 #[cfg(target_os = "linux")]
 mod faults;

@@ -1,36 +1,15 @@
 //! A server under valgrind's memory checker: no memory is used that is not its own, or has not
 //! been written, and nothing is lost at its end.
-//!
-//! Where `valgrind` is not installed, this test says so and passes; with `REQUIRE_VALGRIND=1` in the
-//! environment it fails instead.
-
-use std::env;
-use std::process::Command;
-use std::sync::LazyLock;
 
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, Pattern};
 use crate::server::{Server, Setup};
 use crate::stage::Stage;
+use crate::support::machine::valgrind_works;
 
 /// What valgrind returns if it has found something.
 const FOUND: i32 = 99;
-
-fn valgrind_works() -> bool {
-    static WORKS: LazyLock<bool> = LazyLock::new(|| {
-        let checked = Command::new("valgrind").args(["--quiet", "true"]).status();
-        checked.is_ok_and(|status| status.success())
-    });
-    assert!(
-        *WORKS || env::var_os("REQUIRE_VALGRIND").is_none(),
-        "valgrind does not work here"
-    );
-    if !*WORKS {
-        println!("skipped: no valgrind that works (Debian: apt-get install valgrind)");
-    }
-    *WORKS
-}
 
 /// A bit of everything: short and long messages, many clients, some that reset their connection,
 /// lines, a stop with clients connected.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
-use crate::default_signals;
 use crate::server::{Output, PATIENCE, Server, Setup, eventually};
 use crate::stage::Stage;
+use crate::support::default_signals;
 
 const PAGE: &str = include_str!("../../chapters/04_scheduler/weaknesses.md");
 

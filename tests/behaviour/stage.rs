@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use bricks::ring::Kernel;
-
-use crate::default_signals;
+use crate::support::default_signals;
+use crate::support::machine::{io_uring_works, python_works};
 
 /// A server, with its known differences.
 pub struct Stage {
@@ -226,33 +225,4 @@ impl Stage {
             _ => true,
         }
     }
-}
-
-/// Whether this system permits `io_uring`. Where it does not, the tests that need it say why and
-/// pass; with `REQUIRE_IO_URING=1` in the environment they fail instead.
-fn io_uring_works() -> bool {
-    static REFUSED: LazyLock<Option<String>> =
-        LazyLock::new(|| Kernel::new().err().map(|error| error.to_string()));
-    let Some(why) = &*REFUSED else { return true };
-    assert!(env::var_os("REQUIRE_IO_URING").is_none(), "{why}");
-    println!("skipped: {why}");
-    false
-}
-
-/// Whether there is a Python that is new enough. Where there is none, the tests that need it say
-/// so and pass; with `REQUIRE_PYTHON=1` in the environment they fail instead.
-fn python_works() -> bool {
-    static WORKS: LazyLock<bool> = LazyLock::new(|| {
-        let is_too_old = "import sys; sys.exit(sys.version_info < (3, 8))";
-        let asked = Command::new("python3").args(["-c", is_too_old]).status();
-        asked.is_ok_and(|status| status.success())
-    });
-    assert!(
-        *WORKS || env::var_os("REQUIRE_PYTHON").is_none(),
-        "there is no python3, or it is older than 3.8"
-    );
-    if !*WORKS {
-        println!("skipped: no python3 of 3.8 or later");
-    }
-    *WORKS
 }

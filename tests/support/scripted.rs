@@ -1,5 +1,5 @@
-//! What the scheduler's tests are driven by: a poller that is not the operating system, clients
-//! that it moves, and a recorder of what the scheduler did.
+//! What a driver of tasks is tried with: a poller that is not the operating system, clients that
+//! it moves, a spy on any poller, and a recorder of what the driver did.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -25,6 +25,12 @@ impl Dice {
             self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % sides
     }
+}
+
+/// Bytes without pattern.
+pub fn bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut dice = Dice(seed);
+    (0..count).map(|_| dice.roll(256) as u8).collect()
 }
 
 /// A poller that reports what it likes of what is watched, ready or not, in any order.
@@ -94,6 +100,58 @@ impl Poller for Random {
     }
 }
 
+/// Sees what a poller is asked, and may change how long it waits.
+pub trait Spy {
+    /// A socket is said to be dry.
+    fn dry(&mut self, _direction: Direction) {}
+
+    /// It is about to wait. Returns for how long.
+    fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        timeout
+    }
+
+    /// It has waited, and so much is ready.
+    fn after_waiting(&mut self, _ready: usize) {}
+}
+
+/// A poller with a spy.
+pub struct Spied<P, S> {
+    pub poller: P,
+    pub spy: S,
+}
+
+impl<P: Poller, S: Spy> Poller for Spied<P, S> {
+    const CALL: &'static str = P::CALL;
+
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+        self.poller.watch(socket, direction)
+    }
+
+    fn unwatch(&mut self, fd: RawFd, direction: Direction) {
+        self.poller.unwatch(fd, direction);
+    }
+
+    fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry) {
+        self.spy.dry(direction);
+        self.poller.dry(fd, direction, why);
+    }
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        mut ready: impl FnMut(Readiness),
+    ) -> io::Result<()> {
+        let timeout = self.spy.before_waiting(timeout);
+        let mut count = 0;
+        self.poller.wait(timeout, |it| {
+            count += 1;
+            ready(it);
+        })?;
+        self.spy.after_waiting(count);
+        Ok(())
+    }
+}
+
 /// A client that sends its data and receives it back, a little at a time.
 pub struct Client {
     stream: UnixStream,
@@ -105,9 +163,7 @@ pub struct Client {
 impl Client {
     pub fn new(stream: UnixStream, size: usize, seed: u64) -> Client {
         stream.set_nonblocking(true).unwrap();
-        let mut dice = Dice(seed);
-        let data = (0..size).map(|_| dice.roll(256) as u8).collect();
-        Client { stream, data, sent: 0, received: vec![] }
+        Client { stream, data: bytes(seed, size), sent: 0, received: vec![] }
     }
 
     /// Sends and receives up to `amount` bytes, as far as that goes without waiting.

@@ -1,0 +1,319 @@
+//! Pollers that are not the system: they follow a script, lie, or keep the order they like.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bricks::buffer::RECEIVE_SIZE;
+use bricks::event::sleep;
+use bricks::net::Socket;
+use bricks::poller::{Direction, Dry, Poller, Readiness, Select, Watch};
+use bricks::scheduler::Scheduler;
+use bricks::task::{Co, Coroutine};
+use bricks::trace::{Step, Trace};
+use proptest::prelude::*;
+
+use crate::driver::{Fresh, strict};
+use crate::stopping::a_stop_forgets_no_close_that_is_under_way as stop_while_closing;
+use crate::support::drivers::{Panics, echo_task, hear_all, pair, say_all};
+use crate::support::scripted::{Client, Random, Recorder, Spied, Spy};
+
+proptest! {
+    // A failure is told and not kept: whoever breaks this for the book keeps a clean tree.
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Readiness in any order, too early, too late, or a lie: each client gets back its own
+    /// bytes, all of them, in order.
+    #[test]
+    fn random_readiness_loses_nothing(
+        seed in any::<u64>(),
+        try_first in any::<bool>(),
+        sizes in prop::collection::vec(0..300_000_usize, 1..6),
+    ) {
+        let mut clients = vec![];
+        let mut sockets = vec![];
+        for (i, size) in (0..).zip(&sizes) {
+            let (socket, stream) = pair();
+            clients.push(Client::new(stream, *size, seed ^ i));
+            sockets.push(socket);
+        }
+        let finished = Rc::new(RefCell::new(clients));
+        let poller = Random::new(seed, try_first, Rc::clone(&finished));
+        let mut scheduler = strict(poller);
+        for socket in sockets {
+            scheduler.submit_task(echo_task(socket));
+        }
+        scheduler.run().unwrap();
+        for client in finished.borrow_mut().iter_mut() {
+            client.finish();
+            prop_assert!(client.received == client.data, "bytes in are not bytes out");
+        }
+    }
+}
+
+#[test]
+fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
+    struct Refuses;
+    impl Poller for Refuses {
+        const CALL: &'static str = "none";
+        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<Watch> {
+            Err(io::Error::other("refused"))
+        }
+        fn unwatch(&mut self, _: i32, _: Direction) {}
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
+        fn wait(
+            &mut self,
+            _: Option<Duration>,
+            _: impl FnMut(Readiness),
+        ) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (socket, _theirs) = pair();
+    let mut scheduler = strict(Refuses);
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        assert_eq!(co.yield_(socket.recv()).await.unwrap_err().to_string(), "refused");
+        assert_eq!(
+            co.yield_(socket.send(b"x")).await.unwrap_err().to_string(),
+            "refused"
+        );
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+#[test]
+fn a_poller_that_cannot_go_on_ends_the_run() {
+    struct Broken;
+    impl Poller for Broken {
+        const CALL: &'static str = "none";
+        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<Watch> {
+            Ok(Watch::Wait)
+        }
+        fn unwatch(&mut self, _: i32, _: Direction) {}
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
+        fn wait(
+            &mut self,
+            _: Option<Duration>,
+            mut ready: impl FnMut(Readiness),
+        ) -> io::Result<()> {
+            ready((77, Direction::Read)); // nobody waits for that
+            Err(ErrorKind::Unsupported.into())
+        }
+    }
+    let (socket, mut theirs) = pair();
+    let mut scheduler = strict(Broken);
+    scheduler.submit_task(echo_task(socket));
+    assert_eq!(scheduler.run().unwrap_err().kind(), ErrorKind::Unsupported);
+    drop(scheduler);
+    assert_eq!(
+        theirs.read(&mut [0; 1]).unwrap(),
+        0,
+        "its tasks are gone, and their sockets"
+    );
+}
+
+/// A task whose events happen at once must not keep the others out: between two looks at the
+/// sockets at most 64 results are sent into tasks.
+#[test]
+fn a_busy_task_does_not_starve_the_others() {
+    #[derive(Default)]
+    struct Counts {
+        since: usize,
+        most: usize,
+    }
+    struct Counting(Rc<RefCell<Counts>>);
+    impl Trace for Counting {
+        fn record(&mut self, step: Step<'_>) {
+            let mut counts = self.0.borrow_mut();
+            match step {
+                Step::Enter { .. } => counts.since = 0,
+                Step::Resume { .. } => counts.since += 1,
+                _ => {}
+            }
+            counts.most = counts.most.max(counts.since);
+        }
+    }
+    let counts = Rc::default();
+    // Each send to a socket with room succeeds at once.
+    let (busy, theirs) = pair();
+    let trace = Counting(Rc::clone(&counts));
+    let mut scheduler = Scheduler::with_trace(Random::fresh(), trace);
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        for _ in 0..200 {
+            co.yield_(busy.send(b"x")).await.unwrap();
+        }
+    }));
+    scheduler.run().unwrap();
+    assert_eq!(hear_all(theirs).len(), 200);
+    assert_eq!(counts.borrow().most, 64);
+
+    // A batch that is larger is taken as a whole, but no more than that.
+    *counts.borrow_mut() = Counts::default();
+    let mut scheduler =
+        Scheduler::with_trace(Select::default(), Counting(Rc::clone(&counts)));
+    let handle = scheduler.handle();
+    for _ in 0..200 {
+        let handle = handle.clone();
+        scheduler.submit_task(Coroutine::new(async move |_: Co| {
+            handle.submit_task(Coroutine::new(async |_: Co| {}));
+        }));
+    }
+    scheduler.run().unwrap();
+    assert_eq!(counts.borrow().most, 200);
+}
+
+/// What a poller is told: `dry` only if the socket is empty, and always if it came up short.
+/// (A poller that reports changes only would sleep for ever over what is left in the socket, or
+/// try in vain before each wait.)
+#[test]
+fn a_socket_is_called_dry_when_it_is() {
+    struct Watching {
+        ours: UnixStream,
+        dry: Rc<Cell<u32>>,
+    }
+    impl Spy for Watching {
+        fn dry(&mut self, direction: Direction) {
+            assert_eq!(direction, Direction::Read);
+            let mut byte = [MaybeUninit::uninit()];
+            let left = socket2::SockRef::from(&self.ours).peek(&mut byte);
+            assert!(!matches!(left, Ok(1..)), "there is more");
+            self.dry.set(self.dry.get() + 1);
+        }
+    }
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let socket = Socket::new(ours.try_clone().unwrap()).unwrap();
+    let dry = Rc::new(Cell::new(0));
+    let spy = Watching { ours, dry: Rc::clone(&dry) };
+    let mut scheduler = strict(Spied { poller: Select::default(), spy });
+    let handle = scheduler.handle();
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
+        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), RECEIVE_SIZE);
+        assert_eq!(dry.get(), 0, "a full receive says nothing about what is left");
+        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), 10);
+        assert_eq!(dry.get(), 1, "a short one does");
+        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
+        handle.submit_task(Coroutine::new(async move |co: Co| {
+            co.yield_(sleep(Duration::from_millis(1))).await;
+            drop(theirs);
+        }));
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+#[test]
+fn close_is_at_once_if_the_peer_has_ended() {
+    let (socket, theirs) = pair();
+    drop(theirs);
+    let recorder = Recorder::default();
+    let mut scheduler = Scheduler::with_trace(Select::default(), recorder.clone());
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        assert!(co.yield_(socket.recv()).await.unwrap().is_empty());
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+    let looks = recorder.lines().iter().filter(|line| line.starts_with("enter")).count();
+    assert_eq!(looks, 1, "one for the end of input, and none that waits: {recorder:?}");
+}
+
+/// Nothing to discard yet is not the end: to close now would reset the connection.
+#[test]
+fn close_does_not_believe_that_there_is_something_to_discard() {
+    /// Says each time that all is ready, and lets the peer end at the tenth.
+    struct Liar {
+        watched: BTreeSet<Readiness>,
+        lies: Rc<Cell<u32>>,
+        theirs: Option<UnixStream>,
+    }
+    impl Poller for Liar {
+        const CALL: &'static str = "none";
+        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+            self.watched.insert((socket.as_raw_fd(), direction));
+            Ok(Watch::Wait)
+        }
+        fn unwatch(&mut self, fd: i32, direction: Direction) {
+            self.watched.remove(&(fd, direction));
+        }
+        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
+        fn wait(
+            &mut self,
+            _: Option<Duration>,
+            mut ready: impl FnMut(Readiness),
+        ) -> io::Result<()> {
+            self.lies.set(self.lies.get() + 1);
+            if self.lies.get() == 10 {
+                self.theirs = None;
+            }
+            self.watched.iter().for_each(|it| ready(*it));
+            Ok(())
+        }
+    }
+    let (socket, theirs) = pair();
+    let lies = Rc::new(Cell::new(0));
+    let (watched, theirs) = (BTreeSet::new(), Some(theirs));
+    let mut scheduler = strict(Liar { watched, lies: Rc::clone(&lies), theirs });
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+    assert_eq!(lies.get(), 10);
+}
+
+/// Who has had its share of discarding could go on at once, so the poller must not sleep: it
+/// may be one that reports changes only, and there is none.
+#[test]
+fn nobody_sleeps_while_there_is_something_to_discard() {
+    struct Hurrying;
+    impl Spy for Hurrying {
+        fn dry(&mut self, _: Direction) {
+            panic!("it has ended, and is never empty");
+        }
+        fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+            assert_eq!(timeout, Some(Duration::ZERO));
+            timeout
+        }
+    }
+    let (socket, theirs) = pair();
+    say_all(&theirs, &[1; 2 * RECEIVE_SIZE]);
+    let mut scheduler = strict(Spied { poller: Random::fresh(), spy: Hurrying });
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+/// A peer that goes on sending for ever is given up also by a poller that says each time that it
+/// may be ready.
+#[test]
+fn close_gives_up_on_a_peer_that_never_ends() {
+    struct Flooding(UnixStream);
+    impl Spy for Flooding {
+        fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+            let _ = self.0.write(&[1; 64 * 1024]);
+            timeout
+        }
+    }
+    let (socket, theirs) = pair();
+    theirs.set_nonblocking(true).unwrap();
+    let mut scheduler = strict(Spied { poller: Random::fresh(), spy: Flooding(theirs) });
+    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(socket.close()).await;
+    }));
+    scheduler.run().unwrap();
+}
+
+#[test]
+fn a_stop_forgets_no_close_that_is_under_way() {
+    stop_while_closing::<Scheduler<Random, Panics>>();
+}

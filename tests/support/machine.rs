@@ -1,0 +1,58 @@
+//! What this machine can do. Where it cannot, the tests that need it say so and pass; with
+//! `REQUIRE_…=1` in the environment they fail instead.
+
+use std::env;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use bricks::ring::Kernel;
+
+/// Whether there is an `strace` that may trace.
+pub fn strace_works() -> bool {
+    static WORKS: LazyLock<bool> =
+        LazyLock::new(|| succeeds("strace", &["-f", "-o", "/dev/null", "true"]));
+    is_here(*WORKS, "strace", "no strace that works (Debian: apt-get install strace)")
+}
+
+/// Whether there is a `valgrind` that can run something.
+pub fn valgrind_works() -> bool {
+    static WORKS: LazyLock<bool> =
+        LazyLock::new(|| succeeds("valgrind", &["--quiet", "true"]));
+    is_here(
+        *WORKS,
+        "valgrind",
+        "no valgrind that works (Debian: apt-get install valgrind)",
+    )
+}
+
+/// Whether there is a Python that is new enough.
+pub fn python_works() -> bool {
+    static WORKS: LazyLock<bool> = LazyLock::new(|| {
+        let is_too_old = "import sys; sys.exit(sys.version_info < (3, 8))";
+        succeeds("python3", &["-c", is_too_old])
+    });
+    is_here(*WORKS, "python", "no python3 of 3.8 or later")
+}
+
+/// Whether this system permits `io_uring`.
+pub fn io_uring_works() -> bool {
+    static REFUSED: LazyLock<Option<String>> =
+        LazyLock::new(|| Kernel::new().err().map(|error| error.to_string()));
+    let why = REFUSED.as_deref();
+    is_here(why.is_none(), "io_uring", why.unwrap_or_default())
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let status = command.args(arguments).stdin(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn is_here(works: bool, name: &str, why_not: &str) -> bool {
+    let variable = format!("REQUIRE_{}", name.to_uppercase());
+    assert!(works || env::var_os(variable).is_none(), "{why_not}");
+    if !works {
+        println!("skipped: {why_not}");
+    }
+    works
+}
