@@ -1,9 +1,12 @@
 //! How connections end: orderly, abruptly, too early, too late.
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 
 use crate::client::{Pattern, assert_is_pattern};
-use crate::server::{Server, Setup, eventually};
+use crate::server::{Server, Setup, pause};
 use crate::stage::Stage;
 
 pub fn resets_in_mid_transfer(stage: &Stage) {
@@ -68,17 +71,31 @@ pub fn restart_at_once(stage: &Stage) {
     server.wait();
     client.rest();
     drop(client);
-    let again = if stage.kernel_acts {
-        // When a process is killed, the kernel first ends what it does on its behalf, and only
-        // then closes its sockets.
-        eventually("the port is free", || Setup::new(stage).listen(addr).try_start().ok())
-    } else {
-        Setup::new(stage).listen(addr).start()
-    };
+    let again = restart(stage, addr);
     assert_eq!(again.addr, addr);
     let mut client = again.connect();
     client.echo(b"hello again");
     client.finish();
+}
+
+/// Starts a server where another one has just been killed.
+///
+/// If the kernel acted on that one's behalf, it first ends what was under way, and only then closes
+/// the sockets. (Of a server that nobody knows, nobody knows that either.) Otherwise, at once is at
+/// once.
+fn restart(stage: &Stage, addr: SocketAddr) -> Server {
+    const MOMENT: Duration = Duration::from_secs(10);
+    let start = Instant::now();
+    loop {
+        match Setup::new(stage).listen(addr).try_start() {
+            Ok(server) => return server,
+            Err(refusal) => assert!(
+                (stage.kernel_acts || stage.own_words) && start.elapsed() < MOMENT,
+                "the server does not start: {refusal}"
+            ),
+        }
+        pause();
+    }
 }
 
 /// Data and the end of input arrive together, while the server is not looking.
