@@ -30,8 +30,9 @@ pub fn the_second_waiter_is_refused_and_the_first_goes_on_waiting<D: Driver>() {
             };
             notes.borrow_mut().push(note);
             if name == "second" {
-                // The sign for the test's end to answer.
-                assert_eq!(socket.try_send(b"go").unwrap(), 2);
+                // The sign for the test's end to answer. (If that has answered already, who
+                // got the answer is told below.)
+                let _ = socket.try_send(b"go");
             }
         }));
     }
