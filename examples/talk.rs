@@ -279,7 +279,7 @@ impl Conversation {
         let seconds = PATIENCE.as_secs();
         match self.received.len() {
             0 => complain(format_args!(
-                "nothing yet after {seconds} s: the server may be busy with another \
+                "nothing yet after {seconds} s: the server may be serving another \
                  client; still waiting"
             )),
             count => complain(format_args!(
