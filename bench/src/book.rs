@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::count::{self, Table, calls};
+use crate::memory::{self, Memory};
 use crate::plots::{About, Line, Lines, Rows, Value, number};
 use crate::results::{Results, quartiles};
 use crate::scenario;
@@ -25,7 +26,9 @@ pub type File = (PathBuf, String);
 const FOLDER: &str = "chapters/measured";
 
 /// The pages that have numbers of the measurement in their text.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 7] = [
+    "chapters/02_threads/index.md",
+    "chapters/06_async_await/buffers.md",
     "chapters/07_io_uring/buffers.md",
     "chapters/measured/index.md",
     "chapters/measured/connections.md",
@@ -51,6 +54,8 @@ pub struct Measured {
     counts: Table,
     /// The bare io_uring loop with multishot receives, beside itself without.
     multishot: Results,
+    /// What silent connections hold.
+    memory: Memory,
 }
 
 impl Measured {
@@ -64,7 +69,8 @@ impl Measured {
         let results = Results::read(&data.join("measured.csv"))?;
         let counts = Table::read(&data.join("counts.csv"))?;
         let multishot = Results::read(&data.join("multishot.csv"))?;
-        Ok(Measured { results, counts, multishot })
+        let memory = Memory::read(&data.join("memory.csv"))?;
+        Ok(Measured { results, counts, multishot, memory })
     }
 
     /// All files of the book that are made from it, and the pages with their numbers.
@@ -157,6 +163,15 @@ impl Measured {
                 let load = load.context("an unknown scenario")?.load;
                 number((full - empty) / (load.clients + load.idle) as f64)
             }
+            // Of `memory.csv`, in MiB.
+            ["held", case, server, field] => {
+                let kib = self.memory.median(case, server, field);
+                number((kib.context("it was not measured")? / 1024.0).round())
+            }
+            ["held-each", case, server] => {
+                let each = self.memory.each(case, server);
+                number(each.context("it was not measured")?[1])
+            }
             ["ratio", scenario, server, base] => {
                 let ratio = self.results.ratio(scenario, server, base, "cpu_ns");
                 format!("{:.2}", ratio.context("they were not measured together")?[1])
@@ -208,6 +223,7 @@ impl Measured {
             self.system_calls()?,
             self.beside_peers()?,
             self.sizes()?,
+            self.held()?,
         ])
     }
 
@@ -465,6 +481,38 @@ impl Measured {
         };
         let table = table_of(&chart, |value| format!("{value:.2}"))?;
         Ok(("sizes", chart.svg()?, table))
+    }
+
+    fn held(&self) -> Result<(&'static str, String, String)> {
+        let about = About {
+            name: "held",
+            title: "Memory of a connection that is silent".to_string(),
+            description: "A row for each server, with three points: nothing was said, \
+                1 MiB by each client in turn, and by all at once. In stages 03 to 05 \
+                and 07 the first two are at the same place far to the left, and the \
+                third further to the right; in stage 06 the second and the third are \
+                both at 64 KiB and more."
+                .to_string(),
+        };
+        let cases: Vec<_> = memory::ALL.iter().filter(|it| it.clients == 1000).collect();
+        let kinds = cases.iter().map(|case| case.about.to_string()).collect();
+        let mut rows = vec![];
+        for server in self.memory.servers() {
+            let value = |case: &&memory::Case| -> Result<Value> {
+                let each = self.memory.each(case.name, &server);
+                let [low, value, high] = each.context("it was not measured")?;
+                // What is the same each time needs no spread.
+                let spread = (case.name == "at-once").then_some((low, high));
+                Ok(Value { value, spread })
+            };
+            let values = cases.iter().map(value).collect::<Result<_>>();
+            rows.push((server.clone(), values.context(server)?));
+        }
+        let x_title = "KiB of resident memory for each of 1,000 silent connections";
+        let chart =
+            Rows { about, x_title, log: true, mark: None, kinds, stacked: false, rows };
+        let table = table_of(&chart, number)?;
+        Ok(("held", chart.svg()?, table))
     }
 
     /// A row for each server: its processor time in parts of tokio's.

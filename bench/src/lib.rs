@@ -8,6 +8,7 @@ pub mod book;
 pub mod count;
 pub mod guard;
 pub mod load;
+pub mod memory;
 pub mod pattern;
 pub mod peer;
 pub mod plots;

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
@@ -170,13 +171,22 @@ impl Clients {
     ///
     /// If a byte is not the one that was sent, or nothing comes back any more.
     pub fn run(&mut self, time: Duration) -> Result<Seen> {
+        self.run_some(0..self.active.len(), time)
+    }
+
+    /// The same for some of the clients, by their numbers; the others stay silent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Clients::run).
+    pub fn run_some(&mut self, who: Range<usize>, time: Duration) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut events = [EpollEvent::empty(); 512];
         let start = Instant::now();
         let mut last = start;
         self.until = Some(start + time);
         self.busy = 0;
-        for index in 0..self.active.len() {
+        for index in who {
             self.begin(index, start)?;
         }
         while self.busy > 0 {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bench::book::Measured;
 use bench::count::count_all;
 use bench::guard;
+use bench::memory::Memory;
 use bench::results::{Results, machine};
 use bench::run::{Plan, merge, run};
 use bench::scenario::{self, Scenario};
@@ -26,6 +27,7 @@ Usage: cargo xtask bench [CHORE] [OPTIONS]
 
 Chores, instead of measuring:
   count  counts system calls and instructions; it needs strace and valgrind
+  memory measures what silent connections cost the server in memory
   guard  counts, and compares with the bounds in bench/bounds.csv
   plots  draws the book's charts, and fills in its numbers, from chapters/measured/data
 
@@ -70,6 +72,7 @@ enum Request {
     Measure(Options),
     Report(Options),
     Count(Options),
+    Memory(Options),
     Guard(Options),
     Plots,
     Say(String),
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Request::Count(options) => count(&options),
+        Request::Memory(options) => memory(&options),
         Request::Guard(options) => guard::guard(&options.servers, print),
         Request::Plots => plots().map(|()| true),
         Request::Say(text) => {
@@ -137,6 +141,17 @@ fn count(options: &Options) -> Result<bool> {
     let table = count_all(&options.servers, |line| print(&format!("{line}\n")))?;
     if let Some(output) = &options.output {
         table.write(output)?;
+    }
+    Ok(true)
+}
+
+fn memory(options: &Options) -> Result<bool> {
+    raise_descriptor_limit()?;
+    print("KiB for each connection:\n");
+    let progress = |line: &str| print(&format!("  {line}\n"));
+    let memory = Memory::measure(&options.servers, options.rounds, progress)?;
+    if let Some(output) = &options.output {
+        memory.write(output)?;
     }
     Ok(true)
 }
@@ -214,6 +229,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
     }
     Ok(match chore.as_deref() {
         Some("count") => Request::Count(options),
+        Some("memory") => Request::Memory(options),
         Some("guard") => Request::Guard(options),
         Some("plots") => Request::Plots,
         Some(other) => bail!("{other} is no chore\n\n{HELP}"),

@@ -225,7 +225,8 @@ impl Running {
             line.split_whitespace().next()?.parse().ok()
         };
         let resident = 1024 * field(&status, "VmRSS:").context("it has ended")?;
-        let mut usage = Usage { resident, ..Usage::default() };
+        let addresses = 1024 * field(&status, "VmSize:").context("it has ended")?;
+        let mut usage = Usage { resident, addresses, ..Usage::default() };
         for thread in fs::read_dir(folder.join("task"))? {
             // Between the two, a thread may end.
             let Ok(status) = fs::read_to_string(thread?.path().join("status")) else {
@@ -275,6 +276,8 @@ impl Drop for Running {
 pub struct Usage {
     /// Memory in bytes that is in the machine's memory.
     pub resident: u64,
+    /// Addresses that it has reserved, in bytes.
+    pub addresses: u64,
     /// Threads.
     pub threads: u64,
     /// How often one of its threads gave way to another, or to nobody.

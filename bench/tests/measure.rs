@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bench::book::Measured;
 use bench::load::{Clients, Load, verify};
+use bench::memory::{self, Case};
 use bench::results::Results;
 use bench::scenario;
-use bench::server::{Running, Server, root};
+use bench::server::{self, Running, Server, root};
 
 /// A program that was built with this test.
 fn built(name: &str) -> PathBuf {
@@ -105,6 +106,24 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     let problems = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(problems.contains("\"pong\"") && problems.contains("ping64"), "{problems}");
+}
+
+#[test]
+fn a_buffer_that_a_waiting_read_has_borrowed_is_counted() {
+    let (clients, servers) = (40, server::all().unwrap());
+    let each = |name: &str, bytes, in_turn| {
+        let case = Case { name: "a few", about: "", clients, bytes, in_turn };
+        let server = servers.iter().find(|server| server.name == name).unwrap();
+        let [empty, full, ..] = memory::measure(server, &case).unwrap();
+        (full - empty) / clients as f64
+    };
+    for in_turn in [true, false] {
+        let [small, large] =
+            ["tokio", "tokio-64k"].map(|server| each(server, 1 << 20, in_turn));
+        assert!(small > 4.0 && large - small > 56.0, "{small} and {large}");
+    }
+    let silent = each("tokio", 0, false);
+    assert!((4.0..20.0).contains(&silent), "{silent}");
 }
 
 /// Charts, tables and numbers in the text are those that would be made now.
