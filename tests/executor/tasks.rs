@@ -1,0 +1,197 @@
+//! Tasks: their results, their ends, their shares, and time.
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, ready};
+use std::io::Write;
+use std::rc::Rc;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bricks::executor::both::join;
+use bricks::executor::{Elapsed, Executor, Handle, Unfinished};
+use bricks::poller::Select;
+
+use crate::{pair, poll_once, run, yield_now};
+
+#[test]
+fn results_are_waited_for() {
+    run(|handle| async move {
+        let one = handle.spawn(async { 1 });
+        let later = handle.spawn({
+            let handle = handle.clone();
+            async move {
+                handle.sleep(Duration::from_millis(5)).await;
+                2
+            }
+        });
+        yield_now().await; // the first has finished by now
+        assert_eq!((one.await, later.await), (Ok(1), Ok(2)));
+    });
+}
+
+#[test]
+fn a_panicking_task_ends_alone() {
+    /// Panics once more.
+    struct Worse;
+
+    impl Drop for Worse {
+        fn drop(&mut self) {
+            panic!("and this is when it is dropped");
+        }
+    }
+
+    run(|handle| async move {
+        let sleeper = handle.clone();
+        let other =
+            handle.spawn(async move { sleeper.sleep(Duration::from_millis(20)).await });
+        let failing = handle.spawn(async { panic!("this is expected") });
+        let worse = handle.spawn(async {
+            let _worse = Worse;
+            pending::<()>().await;
+        });
+        assert_eq!(failing.await, Err(Unfinished));
+        assert_eq!(other.await, Ok(()));
+        drop(worse);
+    });
+}
+
+#[test]
+fn what_is_spawned_too_late_is_dropped() {
+    let value = Rc::new(());
+    let executor = Executor::on(Select::default()).unwrap();
+    let handle = executor.handle();
+    drop(executor);
+    let held = Rc::clone(&value);
+    let task = handle.spawn(async move { drop(held) });
+    assert_eq!(Rc::strong_count(&value), 1);
+    assert_eq!(poll_once(&mut { task }), Poll::Ready(Err(Unfinished)));
+}
+
+/// A task owns a handle, and so, by a detour, itself.
+#[test]
+fn tasks_are_dropped_with_their_executor() {
+    struct SpawnsWhenDropped(Handle<Select>, Rc<()>);
+
+    impl Drop for SpawnsWhenDropped {
+        fn drop(&mut self) {
+            self.0.spawn(ready(Rc::clone(&self.1)));
+        }
+    }
+
+    let value = Rc::new(());
+    let mut executor = Executor::on(Select::default()).unwrap();
+    let handle = executor.handle();
+    let owned = SpawnsWhenDropped(handle.clone(), Rc::clone(&value));
+    let sleeper = handle.clone();
+    handle.spawn(async move {
+        sleeper.sleep(Duration::from_secs(1000)).await;
+        drop(owned);
+    });
+    let (stream, _theirs) = pair(&handle);
+    handle.spawn(async move { stream.read(&mut [0]).await });
+    executor.block_on(yield_now()).unwrap();
+    drop((executor, handle));
+    assert_eq!(Rc::strong_count(&value), 1);
+}
+
+/// 30 tasks that make each other ready all the time, and one that waits for a socket.
+#[test]
+fn busy_tasks_let_the_reactor_look() {
+    run(|handle| async move {
+        let stop = Rc::new(Cell::new(false));
+        for _ in 0..30 {
+            let stop = Rc::clone(&stop);
+            handle.spawn(async move {
+                while !stop.get() {
+                    yield_now().await;
+                }
+            });
+        }
+        let (stream, mut theirs) = pair(&handle);
+        let thread = thread::spawn(move || theirs.write_all(b"x").unwrap());
+        assert_eq!(stream.read(&mut [0; 9]).await.unwrap(), 1);
+        stop.set(true);
+        thread.join().unwrap();
+    });
+}
+
+// ANCHOR: share
+/// One task has 1,000 bytes to read and never has to wait. Another one counts its turns.
+#[test]
+fn a_task_that_never_waits_has_a_share_like_others() {
+    run(|handle| async move {
+        let (stream, mut theirs) = pair(&handle);
+        theirs.write_all(&[7; 1000]).unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&turns);
+        handle.spawn(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                yield_now().await;
+            }
+        });
+        let busy = handle.spawn(async move {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 1); // it may wait for the first
+            let before = turns.get();
+            for _ in 1..1000 {
+                assert_eq!(stream.read(&mut [0]).await.unwrap(), 1);
+            }
+            turns.get() - before
+        });
+        let turns = busy.await.unwrap();
+        assert!(turns >= 1000 / 20, "only {turns} turns");
+    });
+}
+// ANCHOR_END: share
+
+#[test]
+fn sleepers_wake_in_the_order_of_time() {
+    run(|handle| async move {
+        let order = Rc::new(RefCell::new(vec![]));
+        let start = Instant::now();
+        let tasks: Vec<_> = [30, 10, 20, 0]
+            .map(|time| {
+                let (sleeper, order) = (handle.clone(), Rc::clone(&order));
+                handle.spawn(async move {
+                    // Until a moment of one clock: a busy machine may run this late.
+                    let until = start + Duration::from_millis(200 + time);
+                    sleeper.sleep(until.saturating_duration_since(Instant::now())).await;
+                    order.borrow_mut().push(time);
+                })
+            })
+            .into_iter()
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(230));
+        assert_eq!(*order.borrow(), [0, 10, 20, 30]);
+    });
+}
+
+#[test]
+fn what_takes_too_long_is_dropped() {
+    run(|handle| async move {
+        let value = Rc::new(());
+        let owned = Rc::clone(&value);
+        let never = async move {
+            pending::<()>().await;
+            drop(owned);
+        };
+        assert_eq!(handle.timeout(Duration::from_millis(1), never).await, Err(Elapsed));
+        assert_eq!(Rc::strong_count(&value), 1);
+        assert_eq!(handle.timeout(Duration::MAX, ready(1)).await, Ok(1));
+    });
+}
+
+#[test]
+fn join_polls_nobody_who_is_ready() {
+    run(|handle| async move {
+        let slow = async {
+            handle.sleep(Duration::from_millis(2)).await;
+            1
+        };
+        assert_eq!(join(ready(0), slow).await, (0, 1));
+    });
+}
