@@ -36,6 +36,7 @@ const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const browser = await chromium.launch({
   executablePath,
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+  timeout: 120_000,
 });
 
 const context = await browser.newContext({ viewport: windows.projector });

@@ -26,7 +26,7 @@ let errors;
 
 before(async () => {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
 });
 
 after(async () => {
@@ -42,7 +42,7 @@ beforeEach(async () => {
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000);
   errors = [];
   page.on("pageerror", (error) => errors.push(`${error}`));
   page.on("console", (it) => it.type() === "error" && errors.push(it.text()));

@@ -21,9 +21,9 @@ let errors = [];
 
 before(async () => {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
   page = await (await browser.newContext({ viewport })).newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => errors.push(`${error}`));
   page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
   page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
