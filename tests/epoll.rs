@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use bricks::task::{Co, Coroutine};
 use bricks::trace::{Step, Trace};
 use proptest::prelude::*;
 
-use support::drivers::{Panics, echo_task, pair};
+use support::drivers::{Panics, at_number, echo_task, pair};
 use support::scripted::{Client, Dice, Spied, Spy};
 
 /// One test at a time: some need a descriptor's number again, and no other may take it meanwhile.
@@ -31,6 +31,8 @@ fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+const TAKEN: &str = "each test is alone, so nobody else takes the number";
 
 /// What the poller reports now, without waiting.
 fn reported(epoll: &mut Epoll) -> Vec<Readiness> {
@@ -145,7 +147,7 @@ fn a_report_about_a_closed_socket_is_nobodys() {
     let mut epoll = Epoll::new().unwrap();
     waits(&mut epoll, &old);
     drop(old);
-    let (new, mut other_side) = at_number(number, pair);
+    let (new, mut other_side) = at_number(number, pair).expect(TAKEN);
     waits(&mut epoll, &new);
     theirs.write_all(b"for somebody who has gone").unwrap();
     assert_eq!(reported(&mut epoll), []);
@@ -165,25 +167,14 @@ fn a_socket_that_comes_back_under_its_number() {
     waits(&mut epoll, &old);
     drop(old);
     let mut again =
-        at_number(number, || (OwnedFd::from(File::open("/dev/null").unwrap()), ())).0;
+        at_number(number, || (OwnedFd::from(File::open("/dev/null").unwrap()), ()))
+            .expect(TAKEN)
+            .0;
     nix::unistd::dup2(duplicate.as_fd(), &mut again).unwrap();
     let new = Socket::new(again).unwrap();
     waits(&mut epoll, &new);
     theirs.write_all(b"hello").unwrap();
     assert_eq!(reported(&mut epoll), [(number, ForRead)]);
-}
-
-/// Makes things until one has this number.
-fn at_number<A: AsRawFd, B>(number: RawFd, make: impl Fn() -> (A, B)) -> (A, B) {
-    let mut others = vec![];
-    for _ in 0..10 {
-        let made = make();
-        if made.0.as_raw_fd() == number {
-            return made;
-        }
-        others.push(made);
-    }
-    panic!("somebody else has taken descriptor {number}");
 }
 
 /// A client that resets its connection while nobody waits for it, and the wake-ups it causes.

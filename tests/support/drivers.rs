@@ -4,6 +4,7 @@
 use std::env;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -74,6 +75,22 @@ pub fn listener() -> (Socket, SocketAddr) {
     let sock = Socket::new(listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
     let addr = sock.local_addr().unwrap();
     (sock, addr)
+}
+
+/// Makes things until one has this number; none if somebody else has taken it.
+pub fn at_number<A: AsRawFd, B>(
+    number: RawFd,
+    make: impl Fn() -> (A, B),
+) -> Option<(A, B)> {
+    let mut others = vec![];
+    for _ in 0..10 {
+        let made = make();
+        if made.0.as_raw_fd() == number {
+            return Some(made);
+        }
+        others.push(made);
+    }
+    None
 }
 
 /// Sends this, and then the end of input.
