@@ -241,6 +241,11 @@ impl<T: Trace + 'static> Ring<T> {
             }
             _ => match event.completed(outcome, &mut self.buffers) {
                 Happened::Done { data, .. } => self.finish(task, data),
+                Happened::WouldBlock(event) | Happened::More(event)
+                    if self.is_too_late(&event, &task) =>
+                {
+                    self.give_up(event, task, io::ErrorKind::TimedOut.into());
+                }
                 Happened::WouldBlock(event) => {
                     let key = self.kernel.start_later(event, Some(task));
                     *self.under_way(fd, direction) = Some(key);
@@ -248,6 +253,11 @@ impl<T: Trace + 'static> Ring<T> {
                 Happened::More(event) => self.start(event, task, hint),
             },
         }
+    }
+
+    /// More bytes have come before the kernel gave a close up, whose time is over all the same.
+    fn is_too_late(&self, event: &Event, task: &Submitted) -> bool {
+        matches!(event, Event::Close(_)) && !self.timers.has_deadline(task.id())
     }
 
     fn finish(&mut self, task: Submitted, data: Data) {

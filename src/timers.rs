@@ -50,6 +50,12 @@ impl<D> Timers<D> {
         }
     }
 
+    /// Whether this task's event gives up at a time that has not come yet.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "stage 07 only"))]
+    pub fn has_deadline(&self, task: TaskId) -> bool {
+        self.deadlines.contains_key(&task)
+    }
+
     /// When the next is due.
     pub fn next(&self) -> Option<Instant> {
         self.queue.first_key_value().map(|((until, _), _)| *until)

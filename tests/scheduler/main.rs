@@ -41,6 +41,7 @@ macro_rules! promises_of {
             closing:
                 close_waits_for_the_peer_and_loses_nothing
                 close_gives_up_on_a_peer_that_says_no_more
+                close_gives_up_on_a_peer_that_never_ends
                 a_deadline_is_forgotten_when_the_connection_is_closed
                 a_deadline_is_forgotten_when_the_close_is_refused;
             stopping:
@@ -67,9 +68,6 @@ mod select {
     use bricks::{poller::Select, scheduler::Scheduler};
 
     promises_of!(Scheduler<Select, Panics>);
-    promises_of! { @tests Scheduler<Select, Panics>;
-        closing: close_gives_up_on_a_peer_that_never_ends;
-    }
 }
 
 #[cfg(target_os = "linux")]
@@ -78,9 +76,6 @@ mod epoll {
     use bricks::{epoll::Epoll, scheduler::Scheduler};
 
     promises_of!(Scheduler<Epoll, Panics>);
-    promises_of! { @tests Scheduler<Epoll, Panics>;
-        closing: close_gives_up_on_a_peer_that_never_ends;
-    }
 }
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
