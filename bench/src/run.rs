@@ -1,7 +1,8 @@
 //! The rounds: in each, every scenario has its time, and every server is started anew for it.
-//! They all run, but only one has something to do: they take turns of a few milliseconds, A B C
-//! A B C and so on. So when the machine is slow for a while, it is slow for all of them, and what
-//! is compared was measured side by side.
+//! They all run, but only one has something to do: they take turns of a few milliseconds, A B C,
+//! B C A, C A B and so on. So when the machine is slow for a while, it is slow for all of them, and
+//! what is compared was measured side by side. Who comes after whom is left to chance each time,
+//! because a server meets the processor's caches as the one before has left them.
 
 use std::time::Duration;
 
@@ -128,7 +129,7 @@ impl<'a> Bench<'a> {
             let is_left_out = self.left_out.iter().any(|it| it.server == server.name);
             server.can_carry(scenario.load) && !is_left_out
         });
-        // Each round begins with another one: nobody always follows the same.
+        // So that not always the same ones are in a group.
         let first = round % servers.len().max(1);
         servers.rotate_left(first);
         let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -148,6 +149,7 @@ impl<'a> Bench<'a> {
             }
         }
         for _ in 0..self.plan.turns {
+            fastrand::shuffle(&mut all);
             all.retain_mut(|turns| match turns.take(self.plan.turn) {
                 Ok(()) => true,
                 Err(error) => {
