@@ -1,21 +1,26 @@
 //! Received bytes, and where their memory comes from.
 //!
-//! A receive may bring 64 KiB, and there may be a thousand connections; most of them are idle,
-//! and most messages are short. So nobody holds a 64 KiB block while it waits: a block is taken
-//! from [`Buffers`] at the moment in which bytes are there, a short message is copied out of it,
-//! and a long one leaves with the block itself, which comes back when it has been sent. (A task
-//! that drops a long buffer instead drops its block, and the next long message gets a new one.)
-//! A block is zeroed once, when it is made, and never again.
+//! A receive may bring nearly 64 KiB, and there may be a thousand connections; most of them are
+//! idle, and most messages are short. So nobody holds so large a block while it waits: it is
+//! taken from [`Buffers`] at the moment in which bytes are there, a short message is copied out
+//! of it, and a long one leaves with the block itself, which comes back when it has been sent.
+//! (A task that drops a long buffer instead drops its block, and the next long message gets a new
+//! one.) A block is zeroed once, when it is made, and never again.
 
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 
 // ANCHOR: sizes
-/// How many bytes one receive takes at most.
+/// How many bytes one receive takes at most: as many as one packet carries between two programs
+/// on the same machine, which is a little less than 64 KiB.
 ///
 /// Each system call costs about the same whether it moves 4 KiB or 64, so bulk wants few calls.
-pub const RECEIVE_SIZE: usize = 64 * 1024;
+/// But what has been received is sent on, and that goes in packets. One on `lo` has 65,536 bytes
+/// at most, of which IPv6, TCP and the time stamps take 72. A send of all 64 KiB needs two
+/// packets then, and the way of the second through the kernel, for 72 bytes, is as long as that
+/// of the first.
+pub const RECEIVE_SIZE: usize = 65_464;
 
 /// Up to here a message is copied to a small block, which costs less than to keep a large one
 /// away from others.
@@ -290,6 +295,38 @@ mod tests {
             buffers.recycle(Buffer::from(vec![0; size]));
         }
         assert!(buffers.large.is_empty() && buffers.small.is_empty());
+    }
+
+    /// Otherwise each full echo would need a second packet, for the few bytes that are left.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_one_receive_brings_leaves_in_one_packet() {
+        use std::io::{Read, Write};
+        use std::net::{TcpListener, TcpStream};
+
+        let size = std::fs::read_to_string("/sys/class/net/lo/mtu").unwrap_or_default();
+        if size.trim() != "65536" {
+            return println!("skipped: packets of this machine's lo have another size");
+        }
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(addr) else {
+                println!("skipped: this machine has no {addr}");
+                continue;
+            };
+            let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut ours, _) = listener.accept().unwrap();
+            let packet = || socket2::SockRef::from(&theirs).tcp_mss().unwrap() as usize;
+            // Packets grow with the window, and that grows while much is received.
+            let mut received = vec![0; RECEIVE_SIZE];
+            for _ in 0..10_000 {
+                if packet() >= RECEIVE_SIZE {
+                    break;
+                }
+                (&theirs).write_all(&received).unwrap();
+                ours.read_exact(&mut received).unwrap();
+            }
+            assert!(packet() >= RECEIVE_SIZE, "{addr}: a packet carries {}", packet());
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ const STEP: usize = 4;
 /// So many small messages in a row, and the buffer becomes small, too.
 const PATIENCE: u8 = 16;
 
-/// A buffer whose size follows what comes: 1, 4, 16 or 64 KiB.
+/// A buffer whose size follows what comes: 1, 4 or 16 KiB, or what one receive takes at most.
 ///
 /// A read borrows its buffer for as long as it waits, so each connection needs one of its own, and
 /// keeps it while nothing comes. It must be small then. But where much comes, it must be large,
@@ -47,7 +47,7 @@ impl ReadBuffer {
     }
 
     fn may_shrink(&mut self, received: usize) {
-        let smaller = self.memory.len() / STEP;
+        let smaller = self.memory.len().next_power_of_two() / STEP; // the largest is not one
         self.small_messages =
             if received < smaller { self.small_messages + 1 } else { 0 };
         if self.small_messages == PATIENCE {
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn it_grows_while_reads_fill_it() {
         let mut buffer = ReadBuffer::new();
-        for size in [1024, 4096, 16 * 1024, 64 * 1024, 64 * 1024] {
+        for size in [1024, 4096, 16 * 1024, RECEIVE_SIZE, RECEIVE_SIZE] {
             assert_eq!(buffer.len(), size);
             buffer.adapt_to(size);
         }
@@ -105,8 +105,15 @@ mod tests {
     #[test]
     fn it_shrinks_when_messages_stay_small() {
         let mut buffer = ReadBuffer::new();
+        for size in [1024, 4096, 16 * 1024] {
+            buffer.adapt_to(size);
+        }
+        for size in [RECEIVE_SIZE, 16 * 1024, 4096] {
+            assert_eq!(buffer.len(), size);
+            (0..PATIENCE).for_each(|_| buffer.adapt_to(1));
+        }
+        assert_eq!(buffer.len(), 1024);
         buffer.adapt_to(1024);
-        assert_eq!(buffer.len(), 4096);
         for _ in 0..3 {
             (1..PATIENCE).for_each(|_| buffer.adapt_to(1023));
             buffer.adapt_to(1024); // one that is not small: it starts anew

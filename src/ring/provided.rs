@@ -176,8 +176,8 @@ const PAGE: usize = 4096;
 /// How many blocks a group has at first.
 ///
 /// The kernel takes them in turn, so that all of them are used, however few are needed at a time.
-/// Few of them stay in the processor's cache.
-pub const FIRST: u16 = 4;
+/// A single one is still in the processor's cache when it is needed again.
+pub const FIRST: u16 = 1;
 
 fn layout(count: u16) -> Layout {
     let size = usize::from(count) * size_of::<BufRingEntry>();
