@@ -55,6 +55,8 @@ pub struct Measured {
     counts: Table,
     /// The bare io_uring loop with multishot receives, beside itself without.
     multishot: Results,
+    /// Peers whose receives leave in one packet, beside those who need two.
+    packets: Results,
     /// What silent connections hold.
     memory: Memory,
 }
@@ -70,8 +72,9 @@ impl Measured {
         let results = Results::read(&data.join("measured.csv"))?;
         let counts = Table::read(&data.join("counts.csv"))?;
         let multishot = Results::read(&data.join("multishot.csv"))?;
+        let packets = Results::read(&data.join("packets.csv"))?;
         let memory = Memory::read(&data.join("memory.csv"))?;
-        Ok(Measured { results, counts, multishot, memory })
+        Ok(Measured { results, counts, multishot, packets, memory })
     }
 
     /// All files of the book that are made from it, and the pages with their numbers.
@@ -89,6 +92,7 @@ impl Measured {
         let tables = Path::new(FOLDER).join("tables");
         files.push((tables.join("machine.txt"), self.machine()?));
         files.push((tables.join("multishot.txt"), self.multishot()?));
+        files.push((tables.join("packets.txt"), self.packets()?));
         for page in PAGES.iter().filter(|page| root.join(page).exists()) {
             let text = fs::read_to_string(root.join(page))?;
             files.push((
@@ -110,11 +114,30 @@ impl Measured {
     fn multishot(&self) -> Result<String> {
         let mut text = String::from("| | multishot |\n|---|---:|\n");
         for name in self.multishot.scenarios() {
-            let scenario = scenario::ALL.iter().find(|it| it.name == name);
-            let about = scenario.context("an unknown scenario")?.about;
+            let about = about(&name)?;
             let ratio = self.multishot.ratio(&name, "multishot", "io_uring", "cpu_ns");
             let [low, middle, high] = ratio.context("they were not measured together")?;
             writeln!(text, "| {about} | {middle:.2} ({low:.2} to {high:.2}) |")?;
+        }
+        Ok(text)
+    }
+
+    fn packets(&self) -> Result<String> {
+        let mut text = String::from(
+            "| | packets, 65,536 bytes | packets, 65,464 bytes | processor time |\n\
+             |---|---:|---:|---:|\n",
+        );
+        for name in self.packets.scenarios() {
+            let about = about(&name)?;
+            let [two, one] = ["tokio-64k", "tokio-fits"]
+                .map(|server| self.packets.median(&name, server, "packets"));
+            let (two, one) = two.zip(one).context("they were not measured")?;
+            let ratio = self.packets.ratio(&name, "tokio-fits", "tokio-64k", "cpu_ns");
+            let [low, middle, high] = ratio.context("they were not measured together")?;
+            writeln!(
+                text,
+                "| {about} | {two:.1} | {one:.1} | {middle:.2} ({low:.2} to {high:.2}) |"
+            )?;
         }
         Ok(text)
     }
@@ -176,6 +199,14 @@ impl Measured {
             ["ratio", scenario, server, base] => {
                 let ratio = self.results.ratio(scenario, server, base, "cpu_ns");
                 format!("{:.2}", ratio.context("they were not measured together")?[1])
+            }
+            // Of `packets.csv`.
+            ["ratio-one-packet", scenario, server, base] => {
+                let ratio = self.packets.ratio(scenario, server, base, "cpu_ns");
+                format!("{:.2}", ratio.context("they were not measured together")?[1])
+            }
+            ["packets", scenario, server] => {
+                format!("{:.1}", median(scenario, server, "packets")?)
             }
             // How far apart the quartiles of the rounds are, in percent of the median.
             ["spread", field, scenario, server] => {
@@ -536,6 +567,12 @@ impl Measured {
         }
         rows
     }
+}
+
+/// What is done in a scenario, in words.
+fn about(name: &str) -> Result<&'static str> {
+    let scenario = scenario::ALL.iter().find(|it| it.name == name);
+    Ok(scenario.context("an unknown scenario")?.about)
 }
 
 const START: &str = "<data value=\"";

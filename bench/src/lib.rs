@@ -8,6 +8,7 @@ pub mod book;
 pub mod count;
 pub mod guard;
 pub mod load;
+pub mod loopback;
 pub mod memory;
 pub mod pattern;
 pub mod peer;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bench::book::Measured;
 use bench::count::count_all;
 use bench::guard;
+use bench::loopback;
 use bench::memory::Memory;
 use bench::results::{Results, machine};
 use bench::run::{Plan, merge, run};
@@ -42,6 +43,8 @@ Options:
       --base NAME          the server that others are compared with [default: tokio]
       --output FILE        where to write the results [default: target/bench/results.csv]
       --programs FOLDER    where the servers are [default: beside this program]
+      --shared-loopback    talk through the machine's loopback, with its settings, and not
+                           through a new one
       --append             keep what FILE has of other servers and scenarios
       --report             measure nothing, print the tables of FILE
       --list               name the servers and scenarios
@@ -60,6 +63,7 @@ struct Options {
     base: String,
     output: Option<PathBuf>,
     append: bool,
+    shared_loopback: bool,
 }
 
 impl Options {
@@ -107,6 +111,11 @@ fn main() -> ExitCode {
 
 /// False if a server was wrong.
 fn measure(options: &Options) -> Result<bool> {
+    if !options.shared_loopback
+        && let Err(why) = loopback::own()
+    {
+        let _ = writeln!(stderr(), "bench: the machine's loopback has to do: {why}");
+    }
     raise_descriptor_limit()?;
     let plan = Plan {
         servers: options.servers.clone(),
@@ -179,6 +188,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
         base: "tokio".to_string(),
         output: None,
         append: false,
+        shared_loopback: false,
     };
     let (mut chore, mut only_report, mut list, mut added) = (None, false, false, vec![]);
     while let Some(argument) = arguments.next()? {
@@ -214,6 +224,7 @@ fn parse(mut arguments: Parser) -> Result<Request> {
             }
             Arg::Long("base") => options.base = arguments.value()?.parse()?,
             Arg::Long("output") => options.output = Some(arguments.value()?.into()),
+            Arg::Long("shared-loopback") => options.shared_loopback = true,
             Arg::Long("append") => options.append = true,
             Arg::Long("report") => only_report = true,
             Arg::Long("list") => list = true,

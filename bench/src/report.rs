@@ -31,7 +31,7 @@ fn table(
     )?;
     writeln!(
         text,
-        "  {:14} {:>9}  {:<21} {:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9}",
+        "  {:14} {:>9}  {:<21} {:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}",
         "",
         "CPU µs",
         format!("of {base}'s"),
@@ -41,6 +41,7 @@ fn table(
         "p99 µs",
         "p99.9",
         "switches",
+        "packets",
         "MiB"
     )?;
     for server in &servers {
@@ -51,7 +52,7 @@ fn table(
         };
         writeln!(
             text,
-            "  {server:14} {:>9.3}  {ratio:<21} {:>5.0}% {:>9.0} {:>8.1} {:>8.1} {:>8.1} {:>8.3} {:>9.1}",
+            "  {server:14} {:>9.3}  {ratio:<21} {:>5.0}% {:>9.0} {:>8.1} {:>8.1} {:>8.1} {:>8.3} {:>8.2} {:>7.1}",
             value("cpu_ns") / 1000.0,
             value("system_share") * 100.0,
             value("echoes_per_second"),
@@ -59,6 +60,7 @@ fn table(
             value("p99_us"),
             value("p999_us"),
             value("switches"),
+            value("packets"),
             value("full_kib") / 1024.0,
         )?;
     }

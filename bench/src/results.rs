@@ -9,6 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::loopback;
+
 /// One server in one scenario in one round.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
@@ -23,7 +25,7 @@ pub struct Row {
 }
 
 /// What is measured, and in which unit. "An echo" is one message, or one short connection.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     // Echoes that came back, and in how much time.
     "echoes",
     "seconds",
@@ -32,6 +34,8 @@ pub const FIELDS: [&str; 11] = [
     "system_share",
     // Context switches an echo.
     "switches",
+    // Packets an echo, of both sides together.
+    "packets",
     // Latency.
     "p50_us",
     "p99_us",
@@ -233,6 +237,10 @@ pub fn machine() -> BTreeMap<String, String> {
         memory.split_whitespace().nth(1).and_then(|kib| kib.parse().ok());
     note("memory", format!("{:.0} GiB", kib.unwrap_or_default() / 1024.0 / 1024.0));
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let own = if loopback::is_own() { "its own" } else { "the machine's" };
+    note("loopback", own.to_string());
+    let control = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    note("congestion control", control.unwrap_or_default());
     note("kernel", format!("Linux {}", release.split('-').next().unwrap_or("?")));
     note("compiler", said_by("rustc", &["--version"]));
     note("date", said_by("date", &["-u", "+%Y-%m-%d"]));

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::load::{Clients, Seen, verify};
+use crate::loopback::packets;
 use crate::results::{FIELDS, Results, Row};
 use crate::scenario::Scenario;
 use crate::server::{Cores, Running, Server, Usage};
@@ -100,6 +101,7 @@ struct Turns<'a> {
     before: Usage,
     seen: Seen,
     cpu: Duration,
+    packets: u64,
 }
 
 impl<'a> Bench<'a> {
@@ -187,14 +189,15 @@ impl Turns<'_> {
         let mut clients = Clients::connect(running.addr, scenario.load)?;
         clients.run(2 * plan.turn)?; // to warm up
         let before = running.usage()?;
-        let (seen, cpu) = (Seen::default(), Duration::ZERO);
-        Ok(Turns { server, running, clients, empty, before, seen, cpu })
+        let (seen, cpu, packets) = (Seen::default(), Duration::ZERO, 0);
+        Ok(Turns { server, running, clients, empty, before, seen, cpu, packets })
     }
 
     fn take(&mut self, time: Duration) -> Result<()> {
-        let before = self.running.processor_time()?;
+        let (before, packets_before) = (self.running.processor_time()?, packets()?);
         let seen = self.clients.run(time)?;
         self.cpu += self.running.processor_time()? - before;
+        self.packets += packets()? - packets_before;
         self.seen.add(&seen);
         Ok(())
     }
@@ -214,6 +217,7 @@ impl Turns<'_> {
             self.cpu.as_nanos() as f64 / echoes,
             system / (user + system).max(1.0),
             switches / echoes,
+            self.packets as f64 / echoes,
             latency(0.5),
             latency(0.99),
             latency(0.999),

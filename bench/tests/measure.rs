@@ -57,6 +57,34 @@ fn rounds_end_in_a_table_and_a_file() {
     assert!(results.machine.contains_key("processor"));
 }
 
+/// With the machine's settings, a comparison would be one of this machine only.
+#[test]
+fn the_measurement_has_a_loopback_of_its_own() {
+    let arguments = ["--servers", "epoll", "--scenarios", "ping4"];
+    for shared in [false, true] {
+        let option: &[&str] = if shared { &["--shared-loopback"] } else { &[] };
+        let name = if shared { "shared" } else { "own" };
+        let (output, csv) = measure(name, &[&arguments, option].concat());
+        let problems = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{problems}");
+        let Results { machine, rows } = Results::read(&csv).unwrap();
+        fs::remove_file(csv).unwrap();
+        // Not every machine permits it; then the user is told why.
+        let impossible = problems.contains("the machine's loopback has to do: ");
+        assert!(!(shared && impossible), "{problems}");
+        let own = machine["loopback"] == "its own";
+        assert_eq!(own, !shared && !impossible, "{problems}");
+        if own {
+            assert_eq!(machine["congestion control"], "reno");
+            for row in &rows {
+                // A message, its echo, and perhaps an acknowledgement of each.
+                let packets = row.get("packets");
+                assert!((2.0..=4.1).contains(&packets), "{row:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn more_is_appended() {
     let (_, csv) = measure("append", &["--servers", "mio", "--scenarios", "ping1,ping4"]);
