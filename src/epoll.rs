@@ -325,9 +325,28 @@ mod linux {
     /// `epoll_wait` counts in milliseconds. Rounded up: who wakes too early for a timer would
     /// ask again and again, without waiting, until the millisecond is over.
     fn milliseconds(timeout: Duration) -> libc::c_int {
-        timeout.as_micros().div_ceil(1000).try_into().unwrap_or(libc::c_int::MAX)
+        timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
     }
     // ANCHOR_END: calls
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_timeout_is_rounded_up() {
+            let nanos = Duration::from_nanos;
+            for (timeout, expected) in [
+                (nanos(0), 0),
+                (nanos(1), 1),
+                (nanos(1_000_000), 1),
+                (nanos(1_000_001), 2),
+                (Duration::MAX, libc::c_int::MAX),
+            ] {
+                assert_eq!(milliseconds(timeout), expected, "{timeout:?}");
+            }
+        }
+    }
 }
 
 // ANCHOR: elsewhere

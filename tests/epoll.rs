@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -19,11 +19,11 @@ use bricks::net::Socket;
 use bricks::poller::Direction::{Read as ForRead, Write as ForWrite};
 use bricks::poller::{Direction, Dry, Poller, Readiness, Select, Watch};
 use bricks::scheduler::Scheduler;
-use bricks::task::{Co, Coroutine};
+use bricks::task::{Co, Coroutine, Task};
 use bricks::trace::{Step, Trace};
 use proptest::prelude::*;
 
-use support::drivers::{Panics, at_number, echo_task, pair};
+use support::drivers::{Panics, at_number, echo_task, pair, tcp_pair};
 use support::scripted::{Client, Dice, Spied, Spy};
 
 /// One test at a time: some need a descriptor's number again, and no other may take it meanwhile.
@@ -177,31 +177,63 @@ fn a_socket_that_comes_back_under_its_number() {
     assert_eq!(reported(&mut epoll), [(number, ForRead)]);
 }
 
-/// A client that resets its connection while nobody waits for it, and the wake-ups it causes.
-#[test]
-fn a_hang_up_without_interest_is_no_busy_loop() {
-    let _alone = alone();
-    struct Waits(Rc<RefCell<u32>>);
+/// Runs a task alone, and counts how often the scheduler has waited for it.
+fn waits_of(task: impl Task + 'static) -> u32 {
+    struct Waits(Rc<Cell<u32>>);
     impl Trace for Waits {
         fn record(&mut self, step: Step<'_>) {
             if let Step::Enter { .. } = step {
-                *self.0.borrow_mut() += 1;
+                self.0.set(self.0.get() + 1);
             }
         }
     }
     let waits = Rc::default();
-    let (socket, mut theirs) = pair();
     let trace = Waits(Rc::clone(&waits));
     let mut scheduler = Scheduler::with_trace(Epoll::new().unwrap(), trace);
-    scheduler.submit_task(Coroutine::new(async move |co: Co| {
+    scheduler.submit_task(task);
+    scheduler.run().unwrap();
+    waits.get()
+}
+
+const A_WHILE: Duration = Duration::from_millis(50);
+
+/// A client that ends its connection while nobody waits for it, and the wake-ups it causes.
+#[test]
+fn a_hang_up_without_interest_is_no_busy_loop() {
+    let _alone = alone();
+    let (socket, mut theirs) = pair();
+    let waits = waits_of(Coroutine::new(async move |co: Co| {
         theirs.write_all(b"hello").unwrap();
         assert_eq!(*co.yield_(socket.recv()).await.unwrap(), *b"hello");
         drop(theirs);
-        co.yield_(sleep(Duration::from_millis(50))).await;
+        co.yield_(sleep(A_WHILE)).await;
         assert!(co.yield_(socket.recv()).await.unwrap().is_empty());
     }));
-    scheduler.run().unwrap();
-    assert!(*waits.borrow() <= 3, "it has waited {} times", waits.borrow());
+    assert!(waits <= 3, "it has waited {waits} times");
+}
+
+/// The same if it resets the connection. It may have said something before: that makes a short
+/// read, and the error comes with the next.
+#[test]
+fn a_reset_without_interest_is_no_busy_loop() {
+    let _alone = alone();
+    for last in [&b""[..], b"bye"] {
+        let (socket, mut theirs) = tcp_pair();
+        let waits = waits_of(Coroutine::new(async move |co: Co| {
+            theirs.write_all(b"hello").unwrap();
+            assert_eq!(*co.yield_(socket.recv()).await.unwrap(), *b"hello");
+            theirs.write_all(last).unwrap();
+            socket2::SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(theirs);
+            co.yield_(sleep(A_WHILE)).await;
+            if !last.is_empty() {
+                assert_eq!(*co.yield_(socket.recv()).await.unwrap(), *last);
+            }
+            let error = co.yield_(socket.recv()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }));
+        assert!(waits <= 3, "it has waited {waits} times");
+    }
 }
 
 /// Clients that move a little before each look at the system, which does not wait for them.

@@ -29,7 +29,7 @@ use support::drivers::{
     Panics, echo, echo_task, hear_all, pair, run_under_valgrind, say_all, tcp_pair,
     watch_the_clock,
 };
-use support::machine::io_uring_works;
+use support::machine::{io_uring_works, skipped};
 use support::scripted::{Recorder, bytes};
 
 /// A ring of tasks that must not panic; none if this system has none.
@@ -130,7 +130,7 @@ fn more_messages_than_buffers() {
     const CLIENTS: usize = 700;
     let Some(mut ring) = strict() else { return };
     if raise_descriptor_limit().unwrap() < 2 * CLIENTS as u64 + 100 {
-        println!("skipped: `ulimit -Hn` is too low");
+        skipped("`ulimit -Hn` is too low");
         return;
     }
     let mut clients = vec![];

@@ -25,7 +25,7 @@ use playback::strace;
 use playback::text;
 use serde_json::Value;
 
-use support::machine::strace_works;
+use support::machine::{skipped, strace_works};
 use support::recorded::is_recording;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -215,7 +215,7 @@ impl Server {
             child.stderr.take().unwrap().read_to_string(&mut problem).unwrap();
             child.wait().unwrap();
             assert!(problem.contains("io_uring"), "{problem}");
-            println!("skipped: {problem}");
+            skipped(&problem);
             return None;
         };
         let mut server = Server { pid: child.id(), child, addr: addr.to_string() };

@@ -447,7 +447,8 @@ impl Measured {
                 let Some(counts) = self.counts.get(stage, clients) else { continue };
                 let value = |(_, names): (&str, &[&str])| {
                     let found = names.iter().filter_map(|name| counts.get(*name));
-                    Value { value: found.sum(), spread: None }
+                    // (The sum of nothing is -0.)
+                    Value { value: found.sum::<f64>() + 0.0, spread: None }
                 };
                 rows.push((format!("{stage}, {clients}"), groups.map(value).to_vec()));
             }

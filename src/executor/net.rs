@@ -170,7 +170,8 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         }
         match self.register(Some(Dry::WouldBlock), context) {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) => Poll::Ready(io::ErrorKind::WouldBlock.into()), // no poller
+            // No poller says so after `WouldBlock`.
+            Ok(Poll::Ready(())) => Poll::Ready(io::ErrorKind::WouldBlock.into()),
             Err(error) => Poll::Ready(error),
         }
     }

@@ -80,7 +80,7 @@ impl Queue {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// The tasks that are ready, but for the first of them, for traces.
+    /// The ready tasks from place `first` on, for traces.
     pub(super) fn since(&self, first: usize) -> Vec<TaskId> {
         self.ready()[first..].to_vec()
     }

@@ -22,13 +22,9 @@ use super::traced::Tracer;
 use super::{System, system};
 use crate::log;
 use crate::poller::Poller;
-use crate::scheduler::{INPUT_GRACE, STOP_GRACE};
+use crate::scheduler::{BATCH, INPUT_GRACE, STOP_GRACE};
 
 // ANCHOR: bounds
-/// How many tasks are polled before the executor looks at its sockets again, unless more of them
-/// were ready at once.
-const BATCH: usize = 64;
-
 /// How many operations of one task succeed in one turn. Then it has to let others go on, even if
 /// it never had to wait.
 const SHARE: u32 = 16;
@@ -118,12 +114,13 @@ impl<P: Poller> Handle<P> {
     /// # Errors
     ///
     /// [`Elapsed`], if the time was over first.
-    pub async fn timeout<F: Future>(
+    #[track_caller]
+    pub fn timeout<F: Future>(
         &self,
         limit: Duration,
         work: F,
-    ) -> Result<F::Output, Elapsed> {
-        limited(work, self.sleep(limit)).await
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<P, F> {
+        limited(work, self.sleep(limit)) // the time runs from here, and not from the first poll
     }
     // ANCHOR_END: time
 
@@ -139,7 +136,7 @@ impl<P: Poller> Handle<P> {
         self.reactor().stop();
     }
 
-    /// Stops as well, and [`Executor::run`] will return this error.
+    /// Stops as well, and [`Executor::run`] or [`Executor::block_on`] will return this error.
     pub fn fail(&self, error: io::Error) {
         self.shared.failure.set(Some(error));
         self.stop();
@@ -147,7 +144,9 @@ impl<P: Poller> Handle<P> {
     // ANCHOR_END: stop
 
     // ANCHOR: borrow
-    /// The reactor. Nobody holds on to it while foreign code runs: a waker, or the drop of one.
+    /// The reactor, borrowed for one call. Wakers are cloned, called and dropped in it. A waker is
+    /// foreign code, but it has no way back to here: it may be sent to another thread, so it
+    /// cannot own a handle. (One that finds a handle in a thread-local would meet the borrow.)
     #[inline(always)]
     pub(super) fn reactor(&self) -> RefMut<'_, Reactor<P>> {
         self.shared.reactor.borrow_mut()
@@ -259,8 +258,14 @@ impl<P: Poller> Executor<P> {
     ///
     /// # Errors
     ///
-    /// As [`run`](Executor::run), and `Interrupted` if a stop was over before.
+    /// As [`run`](Executor::run), also if `future` ends all the same; and `Interrupted` if a stop
+    /// was over before.
     pub fn block_on<F: Future>(&mut self, future: F) -> io::Result<F::Output> {
+        let ended = self.run_until(future);
+        self.shared.failure.take().map_or(ended, Err)
+    }
+
+    fn run_until<F: Future>(&mut self, future: F) -> io::Result<F::Output> {
         let mut future = pin!(future);
         let inner = TaskWaker::new(MAIN, Arc::clone(&self.shared.queue));
         let waker = Waker::from(Arc::clone(&inner));

@@ -170,8 +170,9 @@ impl Provided {
     }
 }
 
-/// The system wants such a ring to start at a page.
-const PAGE: usize = 4096;
+/// The system wants such a ring to start at a page. Pages have 4 KiB on most machines, and up to
+/// 64 on some with ARM processors.
+const PAGE: usize = 64 * 1024;
 
 /// How many blocks a group has at first.
 ///
@@ -181,6 +182,6 @@ pub const FIRST: u16 = 1;
 
 fn layout(count: u16) -> Layout {
     let size = usize::from(count) * size_of::<BufRingEntry>();
-    Layout::from_size_align(size.max(PAGE), PAGE).expect("at most half a megabyte")
+    Layout::from_size_align(size, PAGE).expect("at most half a megabyte")
 }
 // ANCHOR_END: free

@@ -9,6 +9,7 @@ use std::thread;
 use crate::client::Client;
 use crate::server::{Killed, PATIENCE, Server, Setup};
 use crate::stage::Stage;
+use crate::support::machine::skipped;
 
 fn run(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } =
@@ -191,7 +192,7 @@ pub fn closed_standard_error(stage: &Stage) {
 
 pub fn ipv6(stage: &Stage) {
     if TcpListener::bind("[::1]:0").is_err() {
-        println!("skipped: this machine has no IPv6");
+        skipped("this machine has no IPv6");
         return;
     }
     let server = Setup::new(stage).listen("[::1]:0").start();
@@ -209,7 +210,7 @@ pub fn both_families(stage: &Stage) {
     client.echo(b"hello");
     client.finish();
     if TcpListener::bind("[::1]:0").is_err() {
-        println!("skipped the rest: this machine has no IPv6");
+        skipped("the rest: this machine has no IPv6");
         return;
     }
     let both = Setup::new(stage).listen("[::]:0").start();

@@ -8,6 +8,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::client::Client;
 use crate::server::Setup;
 use crate::stage::Stage;
+use crate::support::machine::skipped;
 
 /// So few descriptors that some clients must wait to be accepted.
 pub fn out_of_descriptors(stage: &Stage) {
@@ -47,7 +48,7 @@ pub fn more_than_1024_descriptors(stage: &Stage) {
         return; // it uses five
     }
     if !may_open(2 * CLIENTS) {
-        println!("skipped: `ulimit -Hn` is below {}", 2 * CLIENTS);
+        skipped(&format!("`ulimit -Hn` is below {}", 2 * CLIENTS));
         return;
     }
     let server =
@@ -87,7 +88,7 @@ pub fn ten_thousand_clients(stage: &Stage) {
         return;
     }
     if !may_open(CLIENTS) {
-        println!("skipped: `ulimit -Hn` is below {CLIENTS}");
+        skipped(&format!("`ulimit -Hn` is below {CLIENTS}"));
         return;
     }
     // The clients are all of this process: one such test at a time.
@@ -163,7 +164,7 @@ pub fn a_burst_without_memory(stage: &Stage) {
 /// Started by somebody who has many files open: there is no small descriptor left.
 pub fn a_high_start(stage: &Stage) {
     if !may_open(1200) {
-        println!("skipped: `ulimit -Hn` is too low");
+        skipped("`ulimit -Hn` is too low");
         return;
     }
     // `low` descriptors are left below 1,024: none, or one for the listening socket alone.

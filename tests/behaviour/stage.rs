@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use crate::support::default_signals;
-use crate::support::machine::{io_uring_works, python_works};
+use crate::support::machine::{io_uring_works, python_works, skipped};
 
 /// A server, with its known differences.
 pub struct Stage {
@@ -210,7 +210,7 @@ impl Stage {
     /// Whether what its program needs is installed.
     pub fn can_run(&self) -> bool {
         if self.linux_only && cfg!(not(target_os = "linux")) {
-            println!("skipped: Linux only");
+            skipped("Linux only");
             return false;
         }
         if self.kernel_acts && !io_uring_works() {

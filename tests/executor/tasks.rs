@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, ready};
-use std::io::Write;
+use std::io::{self, Write};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
@@ -93,6 +94,32 @@ fn tasks_are_dropped_with_their_executor() {
     executor.block_on(yield_now()).unwrap();
     drop((executor, handle));
     assert_eq!(Rc::strong_count(&value), 1);
+}
+
+/// Whoever runs the executor is told, with `run` and with `block_on`, whatever its future says.
+#[test]
+fn a_failure_is_returned() {
+    let failing = || {
+        let executor = Executor::on(Select::default()).unwrap();
+        let handle = executor.handle();
+        handle.clone().spawn(async move { handle.fail(io::Error::other("no")) });
+        executor
+    };
+    let no = |error: io::Error| assert_eq!(error.to_string(), "no");
+    no(failing().run().unwrap_err());
+    no(failing().block_on(pending::<()>()).unwrap_err());
+    no(failing().block_on(yield_now()).unwrap_err());
+}
+
+/// The limit is that of the call, however long nobody looks at what it returns.
+#[test]
+fn a_limit_runs_from_the_call_on() {
+    run(|handle| async move {
+        let limit = Duration::from_millis(20);
+        let late = handle.timeout(limit, pending::<()>());
+        handle.sleep(limit).await;
+        assert!(matches!(poll_once(&mut pin!(late)), Poll::Ready(Err(Elapsed))));
+    });
 }
 
 /// 30 tasks that make each other ready all the time, and one that waits for a socket.

@@ -2,8 +2,10 @@
 //! `REQUIRE_…=1` in the environment they fail instead.
 
 use std::env;
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::thread;
 
 use bricks::ring::Kernel;
 
@@ -42,6 +44,14 @@ pub fn io_uring_works() -> bool {
     is_here(why.is_none(), "io_uring", why.unwrap_or_default())
 }
 
+/// Says that a test is skipped, and why: past the test harness, which keeps to itself what a test
+/// that passes has printed.
+pub fn skipped(why: &str) {
+    let test = thread::current();
+    let test = test.name().unwrap_or("a test");
+    let _ = writeln!(io::stderr(), "{test} is skipped: {why}");
+}
+
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     let status = command.args(arguments).stdin(Stdio::null()).status();
@@ -52,7 +62,7 @@ fn is_here(works: bool, name: &str, why_not: &str) -> bool {
     let variable = format!("REQUIRE_{}", name.to_uppercase());
     assert!(works || env::var_os(variable).is_none(), "{why_not}");
     if !works {
-        println!("skipped: {why_not}");
+        skipped(why_not);
     }
     works
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::{root, run};
 
 /// The commands of the peers, as the behaviour suite starts them.
-const PEERS: [&str; 7] = [
+const PEERS: [&str; 8] = [
     "target/debug/peer_tokio",
     "target/debug/peer_tokio --buffer 65536",
     "target/debug/peer_tokio --multi-thread",
@@ -15,6 +15,7 @@ const PEERS: [&str; 7] = [
     "target/debug/peer_smol",
     "target/debug/peer_epoll",
     "target/debug/peer_io_uring",
+    "target/debug/peer_io_uring --multishot",
 ];
 
 /// Servers and peers are built as they are released, and measured by a program of their own.

@@ -16,6 +16,7 @@ mod breaks;
 mod exercises;
 mod judge;
 mod learn;
+mod memcheck;
 mod preflight;
 mod suite;
 
@@ -47,6 +48,8 @@ Chores:
           without a name, lists them
   mend    takes that back
   breaks  proves that each of them makes its test fail (part of check)
+  memcheck
+          runs the behaviour suite's core against 05 and 06 under valgrind (part of check)
   exercises
           proves that the exercises' checks tell right from wrong (part of check)
   starters
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
         ["breaks"] => breaks::prove(),
+        ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
         ["starters"] => exercises::write_starters(),
         ["learn", ref options @ ..] => learn::learn(options),
@@ -116,6 +120,7 @@ fn check() -> Result<(), String> {
     run("cargo test --package xtask", &[])?;
     exercises::prove()?;
     run("cargo test --package playback", &[])?;
+    memcheck::check()?;
     breaks::prove()?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())

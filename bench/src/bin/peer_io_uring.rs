@@ -332,8 +332,8 @@ struct Buffers {
     given: u16,
 }
 
-/// An array of what the kernel reads, on pages of its own.
-#[repr(C, align(4096))]
+/// An array of what the kernel reads; it begins on a page, of whatever size pages are here.
+#[repr(C, align(65536))]
 struct Offers([[u64; 2]; BUFFERS as usize]);
 
 impl Buffers {

@@ -1,0 +1,48 @@
+//! The behaviour suite's core against servers that run under valgrind's memory checker: no memory
+//! is used that is not the server's own, or that nobody has written.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::{root, run};
+
+/// The stages whose thin wrappers hand memory to the kernel. (Valgrind does not know all that
+/// `io_uring` does; of stage 07 `tests/ring.rs` runs what it does know.)
+const STAGES: [&str; 2] = ["05_epoll", "06_async_await"];
+
+/// Where each server's complaints go, if there are any.
+const LOGS: &str = "target/memcheck";
+
+pub fn check() -> Result<(), String> {
+    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null());
+    if !valgrind.status().is_ok_and(|status| status.success()) {
+        println!("\nxtask: memcheck is left out: there is no valgrind");
+        return Ok(());
+    }
+    let logs = root().join(LOGS);
+    let _ = fs::remove_dir_all(&logs);
+    fs::create_dir_all(&logs).map_err(|error| format!("{LOGS}: {error}"))?;
+    run("cargo build --bins", &[])?;
+    for stage in STAGES {
+        let server =
+            format!("valgrind --quiet --log-file={LOGS}/{stage}.%p target/debug/{stage}");
+        println!("\nxtask: BRICKS_SERVER=\"{server}\"");
+        let suite = "cargo test --quiet --test behaviour yours::";
+        run(suite, &[("BRICKS_SERVER", &server)])?;
+    }
+    let mut servers = 0;
+    for log in fs::read_dir(&logs).map_err(|error| format!("{LOGS}: {error}"))? {
+        let log = log.map_err(|error| error.to_string())?.path();
+        let said =
+            fs::read_to_string(&log).map_err(|e| format!("{}: {e}", log.display()))?;
+        if !said.is_empty() {
+            return Err(format!("{}:\n{said}", log.display()));
+        }
+        servers += 1;
+    }
+    if servers == 0 {
+        return Err(format!("no server has run under valgrind: {LOGS} is empty"));
+    }
+    println!("xtask: {servers} servers used their memory properly");
+    Ok(())
+}
