@@ -1,7 +1,8 @@
 //! The bricks of an asynchronous TCP echo server, each a small module.
 //!
-//! Read them in this order; each uses those above it and none below. Nothing here knows about
-//! echo: that is the business of the numbered binaries in `src/bin/`.
+//! Read them in this order; each builds on those above it. (Two of them look down, and only to
+//! record what happens: [`cli`] at [`recording`], and [`poller`] at [`trace`].) Nothing here knows
+//! about echo: that is the business of the numbered binaries in `src/bin/`.
 //!
 //! | Module | What it is |
 //! |---|---|
@@ -16,11 +17,11 @@
 //! | [`trace`] | What happened, step by step, for whoever watches. |
 //! | [`recording`] | A trace in a file, for `--trace`. |
 //! | [`ready`] | The ready queue: tasks that can go on, each with a result. |
-//! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
-//! | [`epoll`] | Another poller: `epoll(7)`, which remembers who is watched. |
 //! | [`timers`] | Who waits for a moment in time. |
-//! | [`ring`] | Another driver: `io_uring`, where the kernel lets events happen. |
+//! | [`scheduler`] | The round: run the ready tasks, select, let events happen. |
 //! | [`limit`] | How many descriptors the process may have. |
+//! | [`epoll`] | Another poller: `epoll(7)`, which remembers who is watched. |
+//! | [`ring`] | Another driver: `io_uring`, where the kernel lets events happen. |
 //! | [`signal`] | A signal as an event. |
 //! | [`lines`] | Lines out of bytes: a coroutine inside a coroutine. |
 //! | [`executor`] | The same server on `std`'s `Future`, `Context` and `Waker`. |

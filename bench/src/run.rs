@@ -1,5 +1,5 @@
 //! The rounds: in each, every scenario has its time, and every server is started anew for it.
-//! They all run, but only one has something to do: they take turns of a few milliseconds, A B C,
+//! They all run, but only one has something to do: they take turns of 20 milliseconds, A B C,
 //! B C A, C A B and so on. So when the machine is slow for a while, it is slow for all of them, and
 //! what is compared was measured side by side. Who comes after whom is left to chance each time,
 //! because a server meets the processor's caches as the one before has left them.

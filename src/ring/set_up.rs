@@ -15,13 +15,12 @@ const COMPLETIONS: u32 = 4096;
 /// An `io_uring`, in the fastest way that this kernel knows.
 pub fn set_up() -> io::Result<IoUring> {
     // One thread submits, and completions are worked on when it asks for them (Linux 6.1); or
-    // at least without interrupting it (5.19).
+    // at least without interrupting it (5.19). Older kernels have no rings of buffers.
     let deferred: fn(&mut Builder) -> &mut Builder =
         |ring| ring.setup_single_issuer().setup_defer_taskrun();
     let cooperative: fn(&mut Builder) -> &mut Builder = |ring| ring.setup_coop_taskrun();
-    let plain: fn(&mut Builder) -> &mut Builder = |ring| ring;
     let mut refused = io::Error::from(io::ErrorKind::Unsupported);
-    for way in [deferred, cooperative, plain] {
+    for way in [deferred, cooperative] {
         match way(IoUring::builder().setup_cqsize(COMPLETIONS)).build(SUBMISSIONS) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => refused = error,
             result => return result,

@@ -14,7 +14,8 @@ const STAGES: [&str; 2] = ["05_epoll", "06_async_await"];
 const LOGS: &str = "target/memcheck";
 
 pub fn check() -> Result<(), String> {
-    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null());
+    let mut valgrind = Command::new("valgrind");
+    valgrind.arg("--version").stdout(Stdio::null());
     if !valgrind.status().is_ok_and(|status| status.success()) {
         println!("\nxtask: memcheck is left out: there is no valgrind");
         return Ok(());
