@@ -26,7 +26,7 @@ pub type File = (PathBuf, String);
 const FOLDER: &str = "chapters/measured";
 
 /// The pages that have numbers of the measurement in their text.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "chapters/02_threads/index.md",
     "chapters/06_async_await/buffers.md",
     "chapters/06_async_await/pin_send.md",
@@ -34,6 +34,7 @@ const PAGES: [&str; 8] = [
     "chapters/measured/index.md",
     "chapters/measured/connections.md",
     "chapters/measured/peers.md",
+    "chapters/measured/sizes.md",
     "chapters/appendix/system_calls.md",
 ];
 

@@ -38,15 +38,21 @@ impl ReadBuffer {
     #[inline]
     pub fn adapt_to(&mut self, received: usize) {
         let size = self.memory.len();
-        if received == size {
-            self.small_messages = 0;
-            self.resize((size * STEP).min(RECEIVE_SIZE));
-        } else if size > SMALLEST {
-            self.may_shrink(received);
+        if received >= size || size > SMALLEST {
+            self.grow_or_shrink(received);
         }
     }
 
-    fn may_shrink(&mut self, received: usize) {
+    #[cold]
+    fn grow_or_shrink(&mut self, received: usize) {
+        let size = self.memory.len();
+        if received == size {
+            self.small_messages = 0;
+            return self.resize((size * STEP).min(RECEIVE_SIZE));
+        }
+        if size == SMALLEST {
+            return;
+        }
         let smaller = self.memory.len().next_power_of_two() / STEP; // the largest is not one
         self.small_messages =
             if received < smaller { self.small_messages + 1 } else { 0 };

@@ -102,7 +102,7 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
             other => ready!(self.look_closer(other, context)?),
         }
         if !handle.may_go_on() {
-            context.waker().wake_by_ref(); // it has had its share: go on after the others
+            handle.goes_on_later(context.waker());
             return Poll::Pending;
         }
         match attempt(&source.socket) {

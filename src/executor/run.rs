@@ -51,6 +51,8 @@ struct Shared<P> {
     timers: Rc<RefCell<Timers>>,
     /// How much the running task may still do in this turn.
     share: Cell<u32>,
+    /// How many tasks have used up their share since the last batch of turns.
+    used_up: Cell<usize>,
     /// How often the reactor has waited.
     rounds: Cell<u32>,
     /// When the stop began.
@@ -166,6 +168,13 @@ impl<P: Poller> Handle<P> {
         self.shared.share.get() > 0
     }
 
+    /// The running task has used up its share: it goes on after the others.
+    #[cold]
+    pub(super) fn goes_on_later(&self, waker: &Waker) {
+        self.shared.used_up.update(|count| count + 1);
+        waker.wake_by_ref();
+    }
+
     /// An operation has succeeded, which takes one from what is left.
     #[inline(always)]
     pub(super) fn succeeded(&self) {
@@ -222,6 +231,7 @@ impl<P: Poller> Executor<P> {
             reactor: RefCell::new(Reactor::new(poller, bell)?),
             timers,
             share: Cell::new(SHARE),
+            used_up: Cell::default(),
             rounds: Cell::default(),
             stopped: Cell::default(),
             failure: Cell::default(),
@@ -324,7 +334,8 @@ impl<P: Poller> Executor<P> {
             }
             self.trace_batch(batch);
             batch.iter().for_each(|id| self.turn(*id));
-            turns += batch.len();
+            // A turn with a whole share counts for as many as its operations.
+            turns += batch.len() + self.shared.used_up.take() * SHARE as usize;
             batch.clear();
         }
         false

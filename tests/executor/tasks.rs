@@ -172,6 +172,34 @@ fn a_task_that_never_waits_has_a_share_like_others() {
 }
 // ANCHOR_END: share
 
+/// The same, and somebody else waits for a byte that is there: the executor has to look.
+#[test]
+fn a_task_that_never_waits_keeps_nobody_from_hearing() {
+    run(|handle| async move {
+        let (stream, mut theirs) = pair(&handle);
+        let (patient, mut to_patient) = pair(&handle);
+        theirs.write_all(&[7; 2000]).unwrap();
+        let reads = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&reads);
+        let hearing = handle.spawn(async move {
+            assert_eq!(patient.read(&mut [0]).await.unwrap(), 1);
+            counted.get()
+        });
+        let busy = handle.spawn(async move {
+            for count in 1..=2000 {
+                assert_eq!(stream.read(&mut [0]).await.unwrap(), 1);
+                if count == 1 {
+                    to_patient.write_all(b"x").unwrap();
+                }
+                reads.set(count);
+            }
+        });
+        let reads = hearing.await.unwrap();
+        assert!(reads <= 100, "it has heard after {reads} reads of the other");
+        busy.await.unwrap();
+    });
+}
+
 #[test]
 fn sleepers_wake_in_the_order_of_time() {
     run(|handle| async move {
