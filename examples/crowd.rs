@@ -5,7 +5,7 @@
 //! and ten thousand clients are no effort. All connect; then each says one word and hears it
 //! again, the last one first.
 //!
-//! What to try: `ulimit -n 4096`, `cargo run --bin 04_scheduler -- --quiet`, and in a second
+//! What to try: `ulimit -Sn 4096`, `cargo run --bin 04_scheduler -- --quiet`, and in a second
 //! terminal `cargo run --example crowd -- --clients 2000`. The same with `05_epoll`, and 10,000.
 
 #![forbid(unsafe_code)]

@@ -140,7 +140,7 @@ fn the_last_descriptor_that_fits() {
     if soft <= 1030 && setrlimit(Resource::RLIMIT_NOFILE, hard.min(2048), hard).is_err()
         || hard <= 1030
     {
-        println!("skipped: `ulimit -Hn` is only {hard}");
+        let _ = writeln!(std::io::stderr(), "skipped: `ulimit -Hn` is only {hard}");
         return;
     }
     let (mut here, there) = UnixStream::pair().unwrap();

@@ -206,9 +206,6 @@ impl Measured {
                 let ratio = self.packets.ratio(scenario, server, base, "cpu_ns");
                 format!("{:.2}", ratio.context("they were not measured together")?[1])
             }
-            ["packets", scenario, server] => {
-                format!("{:.1}", median(scenario, server, "packets")?)
-            }
             // How far apart the quartiles of the rounds are, in percent of the median.
             ["spread", field, scenario, server] => {
                 let rows = self.results.of(scenario, server);
@@ -275,7 +272,7 @@ impl Measured {
             name: "active",
             title: "Processor time of an echo against active connections".to_string(),
             description: "From one to four connections all lines fall but that of the \
-                threads; then they are flat, and rise a little at 512. From four \
+                threads; then they are flat, and rise from 256 on. From four \
                 connections on, the line of the threads lies above all others."
                 .to_string(),
         };

@@ -32,8 +32,8 @@ pub fn is_own() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Starts this program anew, with the same arguments and a loopback of its own, and does not
-/// return; nor does it do anything if it has one already.
+/// Starts this program anew, with the same arguments, in a network namespace of its own, and does
+/// not return. If it runs in one already, it does nothing.
 ///
 /// # Errors
 ///

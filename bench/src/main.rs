@@ -114,7 +114,7 @@ fn measure(options: &Options) -> Result<bool> {
     if !options.shared_loopback
         && let Err(why) = loopback::own()
     {
-        let _ = writeln!(stderr(), "bench: the machine's loopback has to do: {why}");
+        let _ = writeln!(stderr(), "bench: uses the machine's loopback: {why}");
     }
     raise_descriptor_limit()?;
     let plan = Plan {

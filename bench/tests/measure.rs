@@ -70,7 +70,7 @@ fn the_measurement_has_a_loopback_of_its_own() {
         let Results { machine, rows } = Results::read(&csv).unwrap();
         fs::remove_file(csv).unwrap();
         // Not every machine permits it; then the user is told why.
-        let impossible = problems.contains("the machine's loopback has to do: ");
+        let impossible = problems.contains("bench: uses the machine's loopback: ");
         assert!(!(shared && impossible), "{problems}");
         let own = machine["loopback"] == "its own";
         assert_eq!(own, !shared && !impossible, "{problems}");

@@ -38,11 +38,12 @@ impl ReadBuffer {
     #[inline]
     pub fn adapt_to(&mut self, received: usize) {
         let size = self.memory.len();
-        if received >= size || size > SMALLEST {
+        if received == size || size > SMALLEST {
             self.grow_or_shrink(received);
         }
     }
 
+    /// Not on the way of a short message.
     #[cold]
     fn grow_or_shrink(&mut self, received: usize) {
         let size = self.memory.len();
@@ -50,10 +51,7 @@ impl ReadBuffer {
             self.small_messages = 0;
             return self.resize((size * STEP).min(RECEIVE_SIZE));
         }
-        if size == SMALLEST {
-            return;
-        }
-        let smaller = self.memory.len().next_power_of_two() / STEP; // the largest is not one
+        let smaller = size.next_power_of_two() / STEP; // the largest is no power of two
         self.small_messages =
             if received < smaller { self.small_messages + 1 } else { 0 };
         if self.small_messages == PATIENCE {

@@ -51,7 +51,7 @@ struct Shared<P> {
     timers: Rc<RefCell<Timers>>,
     /// How much the running task may still do in this turn.
     share: Cell<u32>,
-    /// How many tasks have used up their share since the last batch of turns.
+    /// How often a task was stopped by its share since the last batch of turns.
     used_up: Cell<usize>,
     /// How often the reactor has waited.
     rounds: Cell<u32>,
@@ -334,8 +334,8 @@ impl<P: Poller> Executor<P> {
             }
             self.trace_batch(batch);
             batch.iter().for_each(|id| self.turn(*id));
-            // A turn with a whole share counts for as many as its operations.
-            turns += batch.len() + self.shared.used_up.take() * SHARE as usize;
+            // A turn that has used up its share counts for as many as its operations.
+            turns += batch.len() + self.shared.used_up.take() * (SHARE as usize - 1);
             batch.clear();
         }
         false

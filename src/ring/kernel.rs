@@ -19,7 +19,7 @@ use io_uring::squeue::Entry;
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
 
-use super::operation::{Address, Hint, LONG, Operation, SHORT, Try};
+use super::operation::{Address, Group, Hint, LONG, Operation, SHORT, Try};
 use super::provided::Provided;
 use super::set_up::{explained, set_up};
 use crate::buffer::{Buffer, Buffers, SMALL};
@@ -113,8 +113,7 @@ impl Kernel {
     fn set_up() -> io::Result<Kernel> {
         let mut buffers = Buffers::default();
         let ring = set_up()?;
-        let mut provide =
-            |(group, size, count)| Provided::new(&ring, group, size, count, &mut buffers);
+        let mut provide = |group| Provided::new(&ring, group, &mut buffers);
         let (short, long) = (provide(SHORT)?, provide(LONG)?);
         let slots = Vec::new();
         // Both came with Linux 6.10, and only one can be asked for.
@@ -358,8 +357,8 @@ impl Kernel {
 impl Drop for Kernel {
     fn drop(&mut self) {
         let mut all_given_up = self.end(&mut Buffers::default());
-        for (group, ..) in [SHORT, LONG] {
-            all_given_up &= self.ring.submitter().unregister_buf_ring(group).is_ok();
+        for Group { number, .. } in [SHORT, LONG] {
+            all_given_up &= self.ring.submitter().unregister_buf_ring(number).is_ok();
         }
         if !all_given_up {
             // The kernel may still write to this memory. It must never be used for anything
@@ -446,7 +445,6 @@ fn passing(error: io::Error) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::provided::FIRST;
     use super::super::set_up::SUBMISSIONS;
     use super::*;
     use std::env;
@@ -538,9 +536,10 @@ mod tests {
         let Some(mut kernel) = kernel_or_skip() else { return };
         for long in [false, true] {
             let hint = Hint { long, more: true };
+            let Group { first, .. } = if long { LONG } else { SHORT };
             for without in [3, 0] {
                 let pairs: Vec<_> =
-                    (0..FIRST + 3).map(|_| UnixStream::pair().unwrap()).collect();
+                    (0..first + 3).map(|_| UnixStream::pair().unwrap()).collect();
                 for (ours, theirs) in &pairs {
                     (&*theirs).write_all(b"hello").unwrap();
                     let socket = Socket::new(ours.try_clone().unwrap()).unwrap();

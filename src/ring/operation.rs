@@ -15,12 +15,25 @@ use crate::poller::Direction;
 use crate::ready::Submitted;
 
 // ANCHOR: groups
-/// The buffers that short messages are received into: their group, their size, and how many there
-/// are at most.
-pub const SHORT: (u16, usize, u16) = (0, SMALL, 512);
+/// A group of provided buffers: its number, how large they are, and how many there are at first
+/// and at most.
+///
+/// The kernel takes them in turn, so that all of them are used, however few are needed at a time.
+/// A few short ones, or a single long one, are still in the processor's cache when they are needed
+/// again.
+#[derive(Clone, Copy)]
+pub struct Group {
+    pub number: u16,
+    pub size: usize,
+    pub first: u16,
+    pub most: u16,
+}
+
+/// The buffers that short messages are received into.
+pub const SHORT: Group = Group { number: 0, size: SMALL, first: 4, most: 512 };
 
 /// Those for long ones: fewer, because each holds so much.
-pub const LONG: (u16, usize, u16) = (1, RECEIVE_SIZE, 64);
+pub const LONG: Group = Group { number: 1, size: RECEIVE_SIZE, first: 1, most: 64 };
 // ANCHOR_END: groups
 
 // ANCHOR: limits
@@ -99,12 +112,12 @@ impl Operation {
                     .build()
             }
             _ => {
-                let (group, size, _) = if hint.long { LONG } else { SHORT };
+                let Group { number, size, .. } = if hint.long { LONG } else { SHORT };
                 // After a message has been answered, the next one is seldom there already: then
                 // it saves an attempt to wait first.
                 let first = if hint.more { 0 } else { POLL_FIRST };
                 opcode::Recv::new(fd, ptr::null_mut(), size as u32)
-                    .buf_group(group)
+                    .buf_group(number)
                     .ioprio(first)
                     .build()
                     .flags(Flags::BUFFER_SELECT)

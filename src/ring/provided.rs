@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 
+use super::operation::Group;
 use crate::buffer::{Block, Buffer, Buffers, SMALL};
 
 // ANCHOR: provided
@@ -33,18 +34,18 @@ pub struct Provided {
 
 // ANCHOR: new
 impl Provided {
-    /// Registers a group of at most `count` blocks (a power of two, at most 32,768) of `size` bytes.
+    /// Registers a group, with its first blocks. The most that it may have is a power of two, and
+    /// no more than 32,768.
     ///
     /// # Errors
     ///
     /// If there is no memory, or the kernel is too old (before 5.19).
     pub fn new(
         ring: &IoUring,
-        group: u16,
-        size: usize,
-        count: u16,
+        group: Group,
         buffers: &mut Buffers,
     ) -> io::Result<Provided> {
+        let Group { number, size, first, most: count } = group;
         assert!(count.is_power_of_two() && count <= 1 << 15);
         let (tail, blocks, layout) = (0, Vec::new(), layout(count));
         // SAFETY: The layout's size is not zero.
@@ -58,14 +59,14 @@ impl Provided {
         // zeroed, which is an empty ring. It is never freed while the kernel uses it: see
         // `free`.
         let registered = unsafe {
-            ring.submitter().register_buf_ring_with_flags(address, count, group, 0)
+            ring.submitter().register_buf_ring_with_flags(address, count, number, 0)
         };
         if let Err(error) = registered {
             // SAFETY: The kernel has refused the ring, so it does not use it.
             unsafe { provided.free() };
             return Err(error);
         }
-        for _ in 0..FIRST {
+        for _ in 0..first {
             provided.grow(buffers)?;
         }
         Ok(provided)
@@ -173,12 +174,6 @@ impl Provided {
 /// The system wants such a ring to start at a page. Pages have 4 KiB on most machines, and up to
 /// 64 on some with ARM processors.
 const PAGE: usize = 64 * 1024;
-
-/// How many blocks a group has at first.
-///
-/// The kernel takes them in turn, so that all of them are used, however few are needed at a time.
-/// A single one is still in the processor's cache when it is needed again.
-pub const FIRST: u16 = 1;
 
 fn layout(count: u16) -> Layout {
     let size = usize::from(count) * size_of::<BufRingEntry>();

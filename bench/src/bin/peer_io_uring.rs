@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 /// The kernel chooses the buffers of a receive from this group.
 const GROUP: u16 = 0;
 /// As many clients may be between a receive and the end of its send, at most; of large buffers
-/// there are fewer, so that they stay in the processor's cache.
+/// there are fewer, 4 MiB in all.
 const BUFFERS: u16 = 1024;
 const MEMORY: usize = 4 << 20;
 const ENTRIES: u32 = 1024;
