@@ -77,8 +77,9 @@ mod linux {
         number: u32,
         /// What has been reported, and has not been shown to be over since.
         ready: u32,
-        /// What somebody waits for: `IN`, `OUT`, or both.
-        watched: u32,
+        /// What ends the wait of whoever wants to read, and of whoever wants to write; nothing if
+        /// nobody waits.
+        awaited: [u32; 2],
     }
     // ANCHOR_END: epoll
 
@@ -90,7 +91,7 @@ mod linux {
             if self.ready & bits(direction) != 0 {
                 return Watch::TryNow;
             }
-            self.watched |= bits(direction) & (IN | OUT);
+            self.awaited[direction as usize] = bits(direction);
             Watch::Wait
         }
 
@@ -111,10 +112,10 @@ mod linux {
         /// direction? Then it is not watched any more.
         #[inline(always)]
         fn is_over(&mut self, direction: Direction, changed: u32) -> bool {
-            let awaited = self.watched & bits(direction);
-            let over = awaited != 0 && changed & bits(direction) != 0;
+            let awaited = &mut self.awaited[direction as usize];
+            let over = *awaited & changed != 0;
             if over {
-                self.watched &= !awaited;
+                *awaited = 0;
             }
             over
         }
@@ -154,9 +155,9 @@ mod linux {
             }
             let socket = socket.identity();
             // For all we know, everything may succeed.
-            let (ready, watched) = (IN | OUT, 0);
+            let (ready, awaited) = (IN | OUT, [0; 2]);
             self.registered[fd as usize] =
-                Some(Registered { socket, number, ready, watched });
+                Some(Registered { socket, number, ready, awaited });
             Ok(())
         }
 
@@ -182,7 +183,7 @@ mod linux {
 
         fn unwatch(&mut self, fd: RawFd, direction: Direction) {
             if let Some(known) = self.known(fd) {
-                known.watched &= !(bits(direction) & (IN | OUT));
+                known.awaited[direction as usize] = 0;
             }
         }
 

@@ -93,6 +93,17 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
         context: &mut Context<'_>,
         attempt: impl FnOnce(&Socket) -> Attempt<T>,
     ) -> Poll<io::Result<T>> {
+        let result = ready!(self.make(attempt, context));
+        self.ticket = 0; // who is ready, with whatever result, waits no more
+        Poll::Ready(result)
+    }
+
+    #[inline(always)]
+    fn make<T>(
+        &mut self,
+        attempt: impl FnOnce(&Socket) -> Attempt<T>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         let (Io { source, handle }, side) = (self.io, self.side());
         match side.state.get() {
             State::Try => {}
@@ -110,8 +121,6 @@ impl<'a, P: Poller, const WRITES: bool> Interest<'a, P, WRITES> {
                 if short && side.state.get() == State::Try {
                     side.state.set(State::Short { round: handle.current_round() });
                 }
-                handle.succeeded();
-                self.ticket = 0;
                 Poll::Ready(Ok(result))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -25,9 +25,9 @@ use crate::poller::Poller;
 use crate::scheduler::{BATCH, INPUT_GRACE, STOP_GRACE};
 
 // ANCHOR: bounds
-/// How many operations of one task succeed in one turn. Then it has to let others go on, even if
-/// it never had to wait.
-const SHARE: u32 = 16;
+/// How many operations one task may try in one turn. Then it has to let others go on, even if it
+/// never had to wait.
+const SHARE: i32 = 16;
 
 /// The place of the future that [`Executor::block_on`] runs, which is not among the tasks.
 const MAIN: TaskId = TaskId { place: u32::MAX, number: 0 };
@@ -49,8 +49,8 @@ struct Shared<P> {
     spawned: RefCell<VecDeque<Spawned>>,
     reactor: RefCell<Reactor<P>>,
     timers: Rc<RefCell<Timers>>,
-    /// How much the running task may still do in this turn.
-    share: Cell<u32>,
+    /// How many operations the running task may still try in this turn; below 0, it wanted more.
+    share: Cell<i32>,
     /// How often a task was stopped by its share since the last batch of turns.
     used_up: Cell<usize>,
     /// How often the reactor has waited.
@@ -162,10 +162,12 @@ impl<P: Poller> Handle<P> {
     // ANCHOR_END: borrow
 
     // ANCHOR: share
-    /// Whether the running task has something left of its share.
+    /// Takes one operation from the share of the running task, and says whether it had one left.
     #[inline(always)]
     pub(super) fn may_go_on(&self) -> bool {
-        self.shared.share.get() > 0
+        let left = self.shared.share.get() - 1;
+        self.shared.share.set(left);
+        left >= 0
     }
 
     /// The running task has used up its share: it goes on after the others.
@@ -173,12 +175,6 @@ impl<P: Poller> Handle<P> {
     pub(super) fn goes_on_later(&self, waker: &Waker) {
         self.shared.used_up.update(|count| count + 1);
         waker.wake_by_ref();
-    }
-
-    /// An operation has succeeded, which takes one from what is left.
-    #[inline(always)]
-    pub(super) fn succeeded(&self) {
-        self.shared.share.update(|share| share.wrapping_sub(1));
     }
     // ANCHOR_END: share
 
