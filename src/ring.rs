@@ -301,10 +301,8 @@ impl<T: Trace + 'static> Ring<T> {
     fn accepted(&mut self, event: Event, result: io::Result<Socket>) {
         let (fd, _) = what(&event);
         if let Ok(client) = &result {
-            // Who connects has usually something to say at once.
-            let hint = Hint { more: true, ..Hint::default() };
-            *self.descriptor(client.as_raw_fd()) =
-                Descriptor { hint, ..Descriptor::default() };
+            // What is known of this descriptor was about another socket.
+            *self.descriptor(client.as_raw_fd()) = Descriptor::default();
         }
         // If nobody wants clients any more, this one is closed.
         let listener = self.listeners.iter_mut().find(|listener| listener.fd() == fd);
