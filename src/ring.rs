@@ -50,8 +50,6 @@ pub struct Ring<T: Trace = Untraced> {
     descriptors: Vec<Descriptor>,
     listeners: Vec<Listener>,
     timers: Timers<RawFd>,
-    /// What has completed in this round; kept, so that no round allocates.
-    completed: Vec<Completed>,
     buffers: Buffers,
     /// When the stop began.
     stopped: Option<Instant>,
@@ -83,7 +81,6 @@ impl<T: Trace + 'static> Ring<T> {
             descriptors: Vec::new(),
             listeners: Vec::new(),
             timers: Timers::default(),
-            completed: Vec::new(),
             buffers: Buffers::default(),
             stopped: None,
         }
@@ -126,17 +123,12 @@ impl<T: Trace + 'static> Ring<T> {
             let timeout = self.timeout();
             self.trace_enter(timeout);
             self.kernel.enter(timeout)?;
+            self.trace_leave();
 
             // These events have happened.
-            let mut completed = std::mem::take(&mut self.completed);
-            while let Some(one) = self.kernel.next(&mut self.buffers) {
-                completed.push(one);
+            while let Some(completed) = self.kernel.next(&mut self.buffers) {
+                self.happened(completed);
             }
-            self.trace_leave(&completed);
-            for one in completed.drain(..) {
-                self.happened(one);
-            }
-            self.completed = completed;
             self.run_timers();
         }
         self.abandon();
@@ -166,10 +158,9 @@ impl<T: Trace + 'static> Ring<T> {
         }
     }
 
-    fn trace_leave(&self, completed: &[Completed]) {
+    fn trace_leave(&mut self) {
         if T::ON {
-            let what = |one: &Completed| Some((one.event.fd()?, one.event.direction()));
-            let ready: Vec<Readiness> = completed.iter().filter_map(what).collect();
+            let ready = self.kernel.arrived(what);
             self.ready.trace(|| Step::Leave { call: CALL, ready: &ready });
         }
     }
@@ -337,9 +328,14 @@ impl<T: Trace + 'static> Ring<T> {
     fn descriptor(&mut self, fd: RawFd) -> &mut Descriptor {
         let fd = fd as usize;
         if fd >= self.descriptors.len() {
-            self.descriptors.resize_with(fd + 1, Descriptor::default);
+            self.make_room(fd);
         }
         &mut self.descriptors[fd]
+    }
+
+    #[cold]
+    fn make_room(&mut self, fd: usize) {
+        self.descriptors.resize_with(fd + 1, Descriptor::default);
     }
 
     fn under_way(&mut self, fd: RawFd, direction: Direction) -> &mut Option<Key> {

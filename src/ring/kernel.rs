@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::io;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -223,12 +223,10 @@ impl Kernel {
     ///
     /// If the system refuses; none that could be mended by asking again.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.refill();
         while !self.delayed.is_empty() {
-            if let Err(error) = self.ring.submit() {
+            if let Err(error) = self.refill() {
                 return passing(error);
             }
-            self.refill();
         }
         let entered = match timeout {
             None => self.ring.submit_and_wait(1),
@@ -241,14 +239,34 @@ impl Kernel {
         entered.map(drop).or_else(passing)
     }
 
-    /// Moves what was put aside into the submission queue, as far as there is room.
-    fn refill(&mut self) {
-        if !self.delayed.is_empty() {
-            let delayed = std::mem::take(&mut self.delayed);
-            delayed.into_iter().for_each(|entry| self.push(entry));
-        }
+    /// Hands over what is in the full submission queue, and moves what was put aside into it, as
+    /// far as there is room.
+    #[cold]
+    fn refill(&mut self) -> io::Result<()> {
+        self.ring.submit()?;
+        let delayed = mem::take(&mut self.delayed);
+        delayed.into_iter().for_each(|entry| self.push(entry));
+        Ok(())
     }
     // ANCHOR_END: enter
+
+    // ANCHOR: arrived
+    /// The events that [`next`](Kernel::next) will return, for traces: it only looks at them.
+    pub(super) fn arrived<T>(&mut self, what: impl Fn(&Event) -> T) -> Vec<T> {
+        let mut queue = self.ring.completion();
+        let arrived = queue.by_ref().filter_map(|completion| {
+            let key = Key::from_user_data(completion.user_data());
+            let slot = self.memory.slots.get(key.slot as usize)?;
+            let operation = slot.operation.as_ref()?;
+            let is_ready = operation.step == Try::Later && completion.result() >= 0;
+            let returned = slot.generation == key.generation && !is_ready;
+            returned.then(|| what(&operation.event))
+        });
+        let arrived = arrived.collect();
+        mem::forget(queue); // or it would give the kernel the places of what has been read
+        arrived
+    }
+    // ANCHOR_END: arrived
 
     // ANCHOR: next
     /// The next operation that has completed, with all that it owned.
