@@ -8,6 +8,7 @@
 
 import { readFileSync, readdirSync, existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -16,6 +17,9 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const book = resolve(process.argv[2] ?? join(here, "../../book"));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const themes = ["light", "rust", "coal", "navy", "ayu"];
+// The colours are another theme's each time; nothing else is.
+const rules = ["color-contrast", "image-alt", "svg-img-alt", "heading-order", "link-name", "list", "listitem",
+  "duplicate-id-aria", "scrollable-region-focusable"];
 const windows = { telephone: { width: 360, height: 740 }, projector: { width: 1280, height: 720 } };
 
 // Not pages of the book, but parts of the frame around it.
@@ -39,154 +43,193 @@ const browser = await chromium.launch({
   timeout: 120_000,
 });
 
-const context = await browser.newContext({ viewport: windows.projector });
-const page = await context.newPage();
-let path = "";
-page.on("console", (message) => {
-  if (message.type() === "error") report(path, `console: ${message.text()}`);
-});
-page.on("pageerror", (error) => report(path, `script: ${error}`));
-page.on("request", (request) => {
-  if (!/^(file|data):/.test(request.url())) report(path, `asks the network for ${request.url()}`);
-});
-
 // What is too wide makes one of these scroll, or is cut off by it; the document itself never grows.
 const boxes = "html, #mdbook-page-wrapper, #mdbook-menu-bar, #mdbook-search-wrapper, #mdbook-content";
 
-async function checkWidth(what) {
-  const wider = await page.evaluate((boxes) => {
-    const all = [...document.querySelectorAll(boxes)];
-    return Math.max(...all.map((it) => it.scrollWidth - it.clientWidth));
-  }, boxes);
-  if (wider > 0) report(path, `is ${wider} pixels wider than ${what}`);
-}
-
-// Nor is anything squeezed, to a letter in each line.
-async function checkNothingSqueezed(what) {
-  const squeezed = await page.evaluate(() => {
-    const hasText = (it) => [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim().length > 9);
-    const texts = [...document.querySelectorAll("main *")].filter((it) => it.clientHeight > 0 && hasText(it));
-    const isNarrow = (it) => it.getBoundingClientRect().width < 30 && it.getBoundingClientRect().height > 100;
-    return texts.filter(isNarrow).map((it) => it.textContent.slice(0, 30));
-  });
-  if (squeezed.length > 0) report(path, `squeezes this on ${what}: ${squeezed[0]}`);
-}
-
-async function checkLayout() {
-  for (const [name, viewport] of Object.entries(windows)) {
-    await page.setViewportSize(viewport);
-    await page.reload(); // in a narrow window, the sidebar starts closed
-    await checkWidth(`a ${name}`);
-    await checkNothingSqueezed(`a ${name}`);
+// A window that goes from page to page.
+class Reader {
+  static async enter() {
+    const reader = new Reader();
+    const context = await browser.newContext({ viewport: windows.projector });
+    // The notes for the teacher are text, too.
+    await context.addInitScript(() => localStorage.setItem("bricks-notes", "shown"));
+    reader.page = await context.newPage();
+    reader.page.on("console", (message) => {
+      if (message.type() === "error") reader.report(`console: ${message.text()}`);
+    });
+    reader.page.on("pageerror", (error) => reader.report(`script: ${error}`));
+    reader.page.on("request", (request) => {
+      if (!/^(file|data):/.test(request.url())) reader.report(`asks the network for ${request.url()}`);
+    });
+    return reader;
   }
-}
 
-// The frame is the same on every page.
-async function checkFrame() {
-  for (const [name, viewport] of Object.entries(windows)) {
-    await page.setViewportSize(viewport);
-    const sidebar = page.locator("#mdbook-sidebar-toggle-anchor");
-    const wasOpen = await sidebar.isChecked();
-    await page.click("#mdbook-sidebar-toggle");
-    if ((await sidebar.isChecked()) === wasOpen) report(path, "the sidebar cannot be toggled");
-    await checkWidth(`a ${name} with the sidebar ${wasOpen ? "closed" : "open"}`);
-    await page.click("#mdbook-sidebar-toggle");
-    await openSearch();
-    await checkWidth(`a ${name} with the search open`);
+  report(what) {
+    report(this.path, what);
   }
-}
 
-async function openSearch() {
-  // Not with what was searched for last, which is in the address.
-  await page.goto(pathToFileURL(path).href);
-  await page.click("#mdbook-search-toggle");
-  await page.locator("#mdbook-searchbar").pressSequentially("select");
-  await page.locator("#mdbook-searchresults li").first().waitFor();
-}
-
-async function checkKeys() {
-  const address = page.url();
-  const code = page.locator("main pre code:visible").first();
-  if ((await code.count()) === 0) return;
-  await code.click();
-  await page.keyboard.press("ArrowRight");
-  // The page would be turned at once; a turn of its event loop is long enough.
-  await page.evaluate(() => new Promise((done) => setTimeout(done, 50))).catch(() => {});
-  if (page.url() !== address) {
-    report(path, "an arrow key inside a code block turns the page");
-    await page.goto(address);
+  open() {
+    return this.page.goto(pathToFileURL(this.path).href);
   }
-}
 
-async function checkBarriers(theme) {
-  await page.evaluate((theme) => {
-    localStorage.setItem("mdbook-theme", theme);
-    localStorage.setItem("bricks-notes", "shown");
-  }, theme);
-  await page.reload();
-  // Folded answers are text, too, and so are the notes for the teacher.
-  await page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
-  await page.evaluate(axe);
-  await runAxe(theme);
-}
-
-// What opens around the page, in the current theme.
-async function checkPopups(theme) {
-  await page.click("#mdbook-theme-toggle");
-  await page.locator("#mdbook-theme-list").waitFor();
-  await runAxe(`${theme}, list of themes`);
-  await openSearch();
-  await page.evaluate(axe);
-  await runAxe(`${theme}, search`);
-  await page.goto(pathToFileURL(path).href);
-}
-
-async function runAxe(when) {
-  const result = await page.evaluate(() =>
-    axe.run(document, { resultTypes: ["violations"], runOnly: ["color-contrast", "image-alt",
-      "svg-img-alt", "heading-order", "link-name", "list", "listitem", "duplicate-id-aria",
-      "scrollable-region-focusable"] }),
-  );
-  for (const violation of result.violations) {
-    const nodes = violation.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ");
-    report(path, `${when}: ${violation.id} (${violation.nodes.length}): ${nodes}`);
+  async read(path, isFirst) {
+    this.path = path;
+    await this.checkLayout();
+    await this.checkKeys();
+    await this.checkLinks();
+    await this.checkThemes(isFirst);
+    if (isFirst) await this.checkFrame();
   }
-}
 
-async function checkLinks() {
-  const links = await page.$$eval("main a[href]", (all) => all.map((it) => it.href));
-  for (const link of links.filter((it) => it.startsWith("file:"))) {
-    const url = new URL(link);
-    const file = fileURLToPath(new URL(url.pathname, "file://"));
-    if (!existsSync(file)) {
-      report(path, `links to ${relative(book, file)}, which is not there`);
-    } else if (url.hash && file.endsWith(".html")) {
-      const id = decodeURIComponent(url.hash.slice(1)).replace(/@\d+$/, ""); // of a player
-      if (!readFileSync(file, "utf8").includes(`id="${id}"`)) {
-        report(path, `links to ${relative(book, file)}#${id}, which is not there`);
+  async checkWidth(what) {
+    const wider = await this.page.evaluate((boxes) => {
+      const all = [...document.querySelectorAll(boxes)];
+      return Math.max(...all.map((it) => it.scrollWidth - it.clientWidth));
+    }, boxes);
+    if (wider > 0) this.report(`is ${wider} pixels wider than ${what}`);
+  }
+
+  // Nor is anything squeezed, to a letter in each line.
+  async checkNothingSqueezed(what) {
+    const squeezed = await this.page.evaluate(() => {
+      const hasText = (it) => [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim().length > 9);
+      const texts = [...document.querySelectorAll("main *")].filter((it) => it.clientHeight > 0 && hasText(it));
+      const isNarrow = (it) => it.getBoundingClientRect().width < 30 && it.getBoundingClientRect().height > 100;
+      return texts.filter(isNarrow).map((it) => it.textContent.slice(0, 30));
+    });
+    if (squeezed.length > 0) this.report(`squeezes this on ${what}: ${squeezed[0]}`);
+  }
+
+  async checkLayout() {
+    for (const [name, viewport] of Object.entries(windows)) {
+      await this.page.setViewportSize(viewport);
+      await this.open(); // in a narrow window, the sidebar starts closed
+      await this.checkWidth(`a ${name}`);
+      await this.checkNothingSqueezed(`a ${name}`);
+    }
+  }
+
+  // The frame is the same on every page.
+  async checkFrame() {
+    for (const [name, viewport] of Object.entries(windows)) {
+      await this.page.setViewportSize(viewport);
+      const sidebar = this.page.locator("#mdbook-sidebar-toggle-anchor");
+      const wasOpen = await sidebar.isChecked();
+      await this.page.click("#mdbook-sidebar-toggle");
+      if ((await sidebar.isChecked()) === wasOpen) this.report("the sidebar cannot be toggled");
+      await this.checkWidth(`a ${name} with the sidebar ${wasOpen ? "closed" : "open"}`);
+      await this.page.click("#mdbook-sidebar-toggle");
+      await this.openSearch();
+      await this.checkWidth(`a ${name} with the search open`);
+    }
+  }
+
+  async openSearch() {
+    await this.open(); // not with what was searched for last, which is in the address
+    await this.page.click("#mdbook-search-toggle");
+    await this.page.locator("#mdbook-searchbar").pressSequentially("select");
+    await this.page.locator("#mdbook-searchresults li").first().waitFor();
+  }
+
+  async checkKeys() {
+    const code = this.page.locator("main pre code:visible").first();
+    if ((await code.count()) === 0) return;
+    await code.click();
+    await this.page.evaluate(() => {
+      const turn = (event) => {
+        event.preventDefault();
+        window.isTurned = true;
+      };
+      navigation.addEventListener("navigate", turn, { once: true });
+      window.stopListening = () => navigation.removeEventListener("navigate", turn);
+    });
+    await this.page.keyboard.press("ArrowRight");
+    const isTurned = await this.page.evaluate(() => {
+      window.stopListening();
+      return window.isTurned;
+    });
+    if (isTurned) this.report("an arrow key inside a code block turns the page");
+  }
+
+  async checkThemes(isFirst) {
+    await this.prepareForAxe();
+    for (const theme of themes) {
+      await this.choose(theme);
+      await this.runAxe(theme, theme === themes[0] ? rules : ["color-contrast"]);
+      if (isFirst) await this.checkPopups(theme);
+    }
+  }
+
+  // As a reader does, who finds the page in the new colours at once.
+  async choose(theme) {
+    const chosen = await this.page.evaluate(async (theme) => {
+      document.getElementById(`mdbook-theme-${theme}`).click();
+      document.getAnimations().forEach((it) => it.finish()); // it does not wait for the fading
+      return document.documentElement.classList.contains(theme);
+    }, theme);
+    if (!chosen) this.report(`the theme ${theme} cannot be chosen`);
+  }
+
+  // What opens around the page, in the theme that was chosen before it was loaded.
+  async checkPopups(theme) {
+    await this.open();
+    await this.prepareForAxe();
+    await this.page.click("#mdbook-theme-toggle");
+    await this.page.locator("#mdbook-theme-list").waitFor();
+    await this.runAxe(`${theme}, list of themes`);
+    await this.openSearch();
+    await this.prepareForAxe();
+    await this.runAxe(`${theme}, search`);
+    await this.open();
+    await this.prepareForAxe();
+  }
+
+  // Folded answers are text, too.
+  async prepareForAxe() {
+    await this.page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = true)));
+    await this.page.evaluate(axe);
+  }
+
+  async runAxe(when, runOnly = rules) {
+    const violations = await this.page.evaluate(async (runOnly) => {
+      const { violations } = await axe.run(document, { resultTypes: ["violations"], runOnly });
+      return violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((it) => it.target.join(" ")) }));
+    }, runOnly);
+    for (const { id, nodes } of violations) {
+      this.report(`${when}: ${id} (${nodes.length}): ${nodes.slice(0, 3).join(", ")}`);
+    }
+  }
+
+  async checkLinks() {
+    const links = await this.page.$$eval("main a[href]", (all) => all.map((it) => it.href));
+    for (const link of links.filter((it) => it.startsWith("file:"))) {
+      const url = new URL(link);
+      const file = fileURLToPath(new URL(url.pathname, "file://"));
+      if (!existsSync(file)) {
+        this.report(`links to ${relative(book, file)}, which is not there`);
+      } else if (url.hash && file.endsWith(".html")) {
+        const id = decodeURIComponent(url.hash.slice(1)).replace(/@\d+$/, ""); // of a player
+        if (!readFileSync(file, "utf8").includes(`id="${id}"`)) {
+          this.report(`links to ${relative(book, file)}#${id}, which is not there`);
+        }
       }
     }
   }
 }
 
 const all = pages(book);
-for (path of all) {
-  await page.goto(pathToFileURL(path).href);
-  await checkLayout();
-  await checkKeys();
-  await checkLinks();
-  for (const theme of themes) {
-    await checkBarriers(theme);
-    if (path === all[0]) await checkPopups(theme);
-  }
-  if (path === all[0]) await checkFrame();
+const left = all.entries();
+async function readOn() {
+  const reader = await Reader.enter();
+  for (const [number, path] of left) await reader.read(path, number === 0);
 }
+await Promise.all(Array.from({ length: availableParallelism() }, readOn));
 
 // And once more as somebody sees it who lets no script run: text, listings and figures are there,
 // folded answers open, and a page leads to the next one.
 const plain = await browser.newContext({ javaScriptEnabled: false, viewport: windows.telephone });
 const still = await plain.newPage();
-for (path of all) {
+for (const path of all) {
   await still.goto(pathToFileURL(path).href);
   const missing = await still.evaluate(() => {
     document.querySelectorAll("details").forEach((it) => (it.open = true));
