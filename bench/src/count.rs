@@ -151,7 +151,8 @@ impl Killed {
 
     /// Ends the server, and waits for the tool to write down what it has counted.
     fn end(&mut self) -> Result<()> {
-        kill(self.server(), Signal::SIGINT).context("ending it")?;
+        // Not SIGINT, which a shell makes a job in the background ignore.
+        kill(self.server(), Signal::SIGTERM).context("ending it")?;
         let start = Instant::now();
         while self.0.try_wait()?.is_none() {
             ensure!(start.elapsed() < PATIENCE, "it does not end");
