@@ -5,7 +5,10 @@
 //! and that is a promise about memory: in C, `FD_SET(1024, &set)` writes behind the set's end.
 //! [`FdSet::insert`] refuses such a descriptor instead.
 //!
-//! This module is the only `unsafe` code of stages 01 to 04. It knows descriptors, not sockets.
+//! This file knows descriptors, not sockets. The poller of stage 04, which does, is in
+//! `select/poller.rs`.
+
+mod poller;
 
 use std::fmt;
 use std::io;
@@ -13,7 +16,8 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::time::Duration;
 
-// ANCHOR: words
+pub use poller::Select;
+
 /// The number of descriptors that a set has room for: 0 to 1,023.
 pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
 
@@ -30,31 +34,17 @@ type Words = [Word; WORDS];
 const _: () = assert!(size_of::<Words>() == size_of::<libc::fd_set>());
 const _: () = assert!(align_of::<Words>() >= align_of::<libc::fd_set>());
 const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
-// ANCHOR_END: words
 
-// ANCHOR: fdset
 /// A set of descriptors: one bit for each.
 #[derive(Clone, Default)]
 pub struct FdSet {
     words: Words,
-    /// From this word on all are zero. Few servers have a thousand clients, and nobody should
-    /// look through a thousand bits for ten of them.
-    used: usize,
 }
 
 impl FdSet {
     /// The empty set.
-    pub const fn new() -> FdSet {
-        FdSet { words: [0; WORDS], used: 0 }
-    }
-
-    /// Makes this set equal to `other`, without looking at the unused words of either.
-    #[inline(always)]
-    pub fn copy_from(&mut self, other: &FdSet) {
-        for i in 0..self.used.max(other.used) {
-            self.words[i] = other.words[i];
-        }
-        self.used = other.used;
+    pub fn new() -> FdSet {
+        FdSet::default()
     }
 
     /// Puts `fd` into the set.
@@ -63,11 +53,8 @@ impl FdSet {
     ///
     /// If the set has no bit for it: it is negative, or 1,024 or more.
     pub fn insert(&mut self, fd: RawFd) -> io::Result<()> {
-        let Some((word, bit)) = place(fd) else {
-            return Err(does_not_fit(fd));
-        };
+        let (word, bit) = place(fd).ok_or_else(|| does_not_fit(fd))?;
         self.words[word] |= bit;
-        self.used = self.used.max(word + 1);
         Ok(())
     }
 
@@ -75,9 +62,6 @@ impl FdSet {
     pub fn remove(&mut self, fd: RawFd) {
         if let Some((word, bit)) = place(fd) {
             self.words[word] &= !bit;
-            if self.words[word] == 0 {
-                self.trim();
-            }
         }
     }
 
@@ -88,25 +72,16 @@ impl FdSet {
 
     /// The descriptors in the set, in ascending order.
     pub fn iter(&self) -> Descriptors<'_> {
-        Descriptors { words: &self.words[..self.used], next: 0, word: 0 }
-    }
-
-    /// The last words in use are not empty.
-    fn trim(&mut self) {
-        while self.used > 0 && self.words[self.used - 1] == 0 {
-            self.used -= 1;
-        }
+        Descriptors { words: &self.words[..self.bound() / WORD_BITS], next: 0, word: 0 }
     }
 
     /// No bit is set from this one on: what `select(2)` calls `nfds`, to whole words.
     fn bound(&self) -> usize {
-        self.used * WORD_BITS
+        let last = self.words.iter().rposition(|word| *word != 0);
+        last.map_or(0, |word| (word + 1) * WORD_BITS)
     }
 }
-// ANCHOR_END: fdset
 
-// ANCHOR: place
-#[cold]
 fn does_not_fit(fd: RawFd) -> io::Error {
     io::Error::other(format!(
         "descriptor {fd} is refused: select can watch 0 to {} only \
@@ -120,9 +95,7 @@ fn place(fd: RawFd) -> Option<(usize, Word)> {
     let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
     Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
 }
-// ANCHOR_END: place
 
-// ANCHOR: iterator
 /// Iterator over an [`FdSet`]; see [`FdSet::iter`].
 #[derive(Clone, Debug)]
 pub struct Descriptors<'a> {
@@ -152,9 +125,7 @@ impl fmt::Debug for FdSet {
         f.debug_set().entries(self.iter()).finish()
     }
 }
-// ANCHOR_END: iterator
 
-// ANCHOR: select
 /// Sleeps until a descriptor in `read` can be read from (data, end of input, a client to
 /// accept, or an error to collect) or one in `write` can be written to; then leaves in the two
 /// sets those that are ready, and returns how many they are. `None` waits for ever; a time-out
@@ -167,7 +138,6 @@ impl fmt::Debug for FdSet {
 ///
 /// `EBADF` if a descriptor in a set is not open. The sets are left empty. (Linux notices that
 /// only for descriptors below the highest that the process has ever had; others it ignores.)
-#[inline(always)]
 pub fn select(
     read: &mut FdSet,
     write: &mut FdSet,
@@ -197,16 +167,13 @@ pub fn select(
     }
     // After an error the sets hold what they held before, or anything: make that nothing.
     let error = (count < 0).then(io::Error::last_os_error);
-    read.copy_from(&FdSet::new());
-    write.copy_from(&FdSet::new());
+    (*read, *write) = (FdSet::new(), FdSet::new());
     match error {
         Some(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         _ => Ok(0),
     }
 }
-// ANCHOR_END: select
 
-// ANCHOR: timeval
 /// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
 /// again and again. No more than a year at once, because some systems refuse large numbers.
 fn timeval(timeout: Duration) -> libc::timeval {
@@ -217,7 +184,6 @@ fn timeval(timeout: Duration) -> libc::timeval {
         tv_usec: (micros % 1_000_000) as libc::suseconds_t,
     }
 }
-// ANCHOR_END: timeval
 
 #[cfg(test)]
 mod tests {

@@ -1,30 +1,23 @@
-//! What happened, step by step, for whoever wants to watch.
+//! What happened, step by step, for a program or a person that wants to watch.
 //!
 //! The ready queue and the drivers report each [`Step`] to a [`Trace`]. Tests use it to compare
-//! two runs; with `--trace`, a [`Recording`](crate::recording::Recording) writes it to a file.
+//! two runs; with `--trace`, a [`Recording`](crate::recording::Recording) writes it to a file. A
+//! step holds plain values, so that all drivers of tasks report the same steps, whatever their
+//! events and futures are.
 
-use std::cell::RefCell;
-use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::panic::Location;
-use std::rc::Rc;
 use std::time::Duration;
 
-use crate::event::{Data, Event};
-use crate::net::Socket;
-use crate::poller::{Direction, Readiness};
+use crate::net::{Descriptor, Direction, Readiness};
 
-// ANCHOR: trace
-/// A task's number: 1 is the first that was submitted. None is used twice.
+/// A task's number: 1 is the first that was submitted. No number is used twice.
 pub type TaskId = u64;
 
 /// Watches a run.
 pub trait Trace {
-    /// Whether anybody watches at all. If not, the code that would report is left out of the
-    /// program: an untraced run pays nothing.
-    const ON: bool = true;
-
     /// This happens now. It must not call back into the scheduler.
     fn record(&mut self, step: Step<'_>);
 
@@ -35,19 +28,7 @@ pub trait Trace {
     }
 }
 
-/// Nobody watches.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Untraced;
-
-impl Trace for Untraced {
-    const ON: bool = false;
-
-    fn record(&mut self, _: Step<'_>) {}
-}
-// ANCHOR_END: trace
-
-// ANCHOR: step
-/// One thing that a scheduler, or another driver of tasks, did.
+/// One thing that a driver of tasks did.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
@@ -63,23 +44,63 @@ pub enum Step<'a> {
         /// Which task.
         task: TaskId,
         /// What is sent in.
-        with: &'a Data,
+        with: Outcome<'a>,
     },
-    /// A task has yielded an event.
+    /// The running task is suspended, and wants something.
     Yield {
         /// Which task.
         task: TaskId,
         /// What it waits for.
-        event: &'a Event,
-        /// The line of its source where it is suspended.
-        at: &'static Location<'static>,
+        want: Want,
+        /// Of which socket.
+        on: Option<Descriptor>,
+        /// What it wants to send.
+        bytes: &'a [u8],
+        /// The line of its source where it is suspended, if that is known.
+        at: Option<&'static Location<'static>>,
     },
-    /// A task and its event were put where they wait.
+    /// A task was put where it waits.
     Park {
         /// Which task.
         task: TaskId,
-        /// Where they are now.
+        /// Where it is now.
         on: On,
+        /// It waits in another place as well (06: two futures in one task).
+        also: bool,
+    },
+    /// The system call that a task waited for is made now; its result is the next step.
+    Call {
+        /// The task that waits for it.
+        task: TaskId,
+        /// What for.
+        want: Want,
+        /// On which socket.
+        on: Option<Descriptor>,
+        /// What is to be sent.
+        bytes: &'a [u8],
+    },
+    /// The call has found that there is more to wait for.
+    NotYet {
+        /// The task that goes on waiting.
+        task: TaskId,
+        /// How many bytes it still has to send.
+        left: Option<usize>,
+    },
+    /// An event has happened (or has failed); its task and its result are the last on the ready
+    /// queue.
+    Happened {
+        /// The task that waited for it.
+        task: TaskId,
+        /// Its result.
+        result: Outcome<'a>,
+        /// The task made the call itself, at this line, and goes on without a turn on the ready
+        /// queue (06).
+        at: Option<&'static Location<'static>>,
+    },
+    /// A waker of the task was called: the task is the last on the ready queue (06).
+    Wake {
+        /// Which task.
+        task: TaskId,
     },
     /// The driver makes a system call that may sleep.
     Enter {
@@ -97,16 +118,6 @@ pub enum Step<'a> {
         /// What is ready.
         ready: &'a [Readiness],
     },
-    /// An event has happened (or has failed); its task and its result are the last on the ready
-    /// queue, unless the task goes on at once.
-    Happened {
-        /// The task that waited for it.
-        task: TaskId,
-        /// Its result.
-        data: &'a Data,
-        /// The task is resumed next, without a turn on the ready queue.
-        at_once: bool,
-    },
     /// A task has come to its end.
     Finish {
         /// Which task.
@@ -118,32 +129,45 @@ pub enum Step<'a> {
     Stop,
     /// Where all tasks are, for comparison: see [`Trace::wants_state`].
     State(&'a State),
-    /// A task's waker has been called: the task is the last on the ready queue (stage 06).
-    Wake {
-        /// Which task.
-        task: TaskId,
+}
+
+/// What a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A client.
+    Accept,
+    /// Data, or the end of input.
+    Read,
+    /// Room to send.
+    Write,
+    /// A moment in time.
+    Sleep,
+    /// The end of a connection.
+    Close,
+    /// Something else, which will wake it (06).
+    Wake,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub enum Outcome<'a> {
+    /// Nothing that could be shown.
+    Nothing,
+    /// A client.
+    Accepted {
+        /// Its socket.
+        client: Descriptor,
+        /// Its address.
+        peer: SocketAddr,
     },
-    /// A task has done something itself, in the middle of its turn (stage 06).
-    Did {
-        /// Which task.
-        task: TaskId,
-        /// With which socket.
-        socket: &'a Socket,
-        /// What it wanted to do.
-        want: Want,
-        /// The line of its source that wanted it.
-        at: &'static Location<'static>,
-        /// What came of it.
-        result: Result<Did<'a>, &'a io::Error>,
-    },
-    /// A task has been polled, and cannot go on (stage 06).
-    Pending {
-        /// Which task.
-        task: TaskId,
-        /// What it waits for, and who has its waker: several, if it waits for several things at
-        /// once, and nothing, if that is not known.
-        waits: &'a [Wait],
-    },
+    /// These bytes were received.
+    Received(&'a [u8]),
+    /// So many bytes were sent.
+    Sent(usize),
+    /// The connection has been closed.
+    Closed,
+    /// It failed.
+    Failed(io::ErrorKind),
 }
 
 /// Where a task waits.
@@ -157,8 +181,6 @@ pub enum On {
     Timer,
     /// The kernel has the operation, and will say when it is done.
     Kernel,
-    /// The list of those that have had their share, and go on in the next round.
-    Again,
 }
 
 impl From<Readiness> for On {
@@ -185,91 +207,4 @@ pub struct State {
     pub timer: Vec<TaskId>,
     /// Those whose operation the kernel has, in any order.
     pub kernel: Vec<TaskId>,
-    /// Those that have had their share, and go on in the next round, in any order.
-    pub again: Vec<TaskId>,
 }
-// ANCHOR_END: step
-
-// ANCHOR: futures
-/// What a future of stage 06 is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// To accept a client.
-    Accept,
-    /// To read.
-    Read,
-    /// To write.
-    Write,
-    /// To sleep.
-    Sleep,
-}
-
-/// What a task of stage 06 has done itself.
-#[derive(Clone, Copy, Debug)]
-pub enum Did<'a> {
-    /// Accepted this client.
-    Accepted(&'a Socket),
-    /// Received these bytes; none at all at the end of input.
-    Received(&'a [u8]),
-    /// Sent these.
-    Sent(&'a [u8]),
-}
-
-/// What a task of stage 06 waits for.
-#[derive(Clone, Debug)]
-pub struct Wait {
-    /// What it wants.
-    pub want: Want,
-    /// Of which socket; none if it sleeps.
-    pub socket: Option<Socket>,
-    /// How many bytes it wants to send.
-    pub len: Option<usize>,
-    /// Who has its waker; `None` if it has been called already.
-    pub on: Option<On>,
-    /// The line of its source where it is suspended.
-    pub at: &'static Location<'static>,
-}
-
-/// A trace that several report to: the poller of stage 06, and its executor.
-#[derive(Clone)]
-pub struct Shared(Rc<RefCell<dyn Watcher>>);
-
-/// A [`Trace`] behind a pointer.
-trait Watcher {
-    fn record(&mut self, step: Step<'_>);
-    fn wants_state(&self) -> bool;
-}
-
-impl<T: Trace> Watcher for T {
-    fn record(&mut self, step: Step<'_>) {
-        self.record(step);
-    }
-
-    fn wants_state(&self) -> bool {
-        self.wants_state()
-    }
-}
-
-impl Shared {
-    /// Shares `trace`.
-    pub fn new(trace: impl Trace + 'static) -> Shared {
-        Shared(Rc::new(RefCell::new(trace)))
-    }
-
-    /// This happens now.
-    pub fn record(&self, step: Step<'_>) {
-        self.0.borrow_mut().record(step);
-    }
-
-    /// See [`Trace::wants_state`].
-    pub fn wants_state(&self) -> bool {
-        self.0.borrow().wants_state()
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
-    }
-}
-// ANCHOR_END: futures

@@ -1,34 +1,28 @@
 //! Stage 04: tasks that yield events to a scheduler.
 //!
 //! What it adds: the handler is a loop again that reads from top to bottom, as in stage 01, and
-//! still one thread serves everybody. At each place where stage 01 would block, the task
-//! *yields an event* to the scheduler, which resumes it with the result.
+//! still one thread serves all clients. Its tasks are in `src/bin/tasks/mod.rs`: read that file
+//! first, it is the server. Here they are handed to a scheduler.
 //!
-//! What it costs: a scheduler (`src/scheduler.rs`), which you read next. `select` still looks at
+//! What it costs: a scheduler (`src/scheduler/`), which you read next. `select` still looks at
 //! every descriptor each time and has room for 1,024 of them, and an echo takes two waits.
 //!
 //! What to try: two times `nc 127.0.0.1 8000`. Ctrl-C while a client is connected: it is a
 //! graceful stop. `--lines`, and then type a line.
 
-// ANCHOR: program
 #![forbid(unsafe_code)]
 
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+mod tasks;
+
 use std::process::ExitCode;
 
-use bricks::cli::{Options, Program};
-use bricks::event::sleep;
-use bricks::lines::{Lines, read_line};
-use bricks::log;
-use bricks::net::{AcceptBackoff, Socket};
-use bricks::poller::Select;
-use bricks::ready::Handle;
-use bricks::recording::Source;
+use bricks::cli::Program;
+use bricks::net::Socket;
+use bricks::recording;
 use bricks::scheduler::Scheduler;
+use bricks::select::Select;
 use bricks::signal;
-use bricks::task::{Co, Coroutine, Task};
-use bricks::trace::Trace;
+use tasks::{echo_server, stop_on_signal};
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -37,120 +31,16 @@ const PROGRAM: Program = Program {
     trace: true,
 };
 
-const SOURCE: Source =
-    Source { stage: PROGRAM.name, path: file!(), text: include_str!("04_scheduler.rs") };
-// ANCHOR_END: program
-
-// ANCHOR: main
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
         let signals = signal::stop_requests()?;
-        let poller = Select::default();
-        let recording = options.recording(SOURCE)?;
+        let trace = recording::start(&options.trace, PROGRAM.name, tasks::SOURCE)?;
         options.log.listening(sock.local_addr()?);
 
-        match recording {
-            None => serve(Scheduler::new(poller), sock, signals, options),
-            Some(trace) => {
-                serve(Scheduler::with_trace(poller, trace), sock, signals, options)
-            }
-        }
+        let mut scheduler = Scheduler::new(Select::default(), trace);
+        scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
+        scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
+        scheduler.run()
     })
 }
-
-fn serve<T: Trace + 'static>(
-    mut scheduler: Scheduler<Select, T>,
-    sock: Socket,
-    signals: Socket,
-    options: Options,
-) -> io::Result<()> {
-    scheduler.submit_task(echo_server(sock, scheduler.handle(), options));
-    scheduler.submit_task(stop_on_signal(signals, scheduler.handle()));
-    scheduler.run()
-}
-// ANCHOR_END: main
-
-// ANCHOR: echo_server
-/// The server task: accepts clients, and submits a task for each.
-fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> impl Task {
-    Coroutine::new(async move |co: Co| {
-        let mut backoff = AcceptBackoff::default();
-        loop {
-            // The synchronous sibling: `sock.accept()` blocks until there is a client.
-            // Here it returns a ConnectEvent at once, and the task is suspended at `await`.
-            match co.yield_(sock.accept()).await {
-                Ok((client, addr)) => {
-                    backoff.accepted();
-                    options.log.connection(addr);
-                    scheduler.submit_task(client_handler(client, addr, options.clone()));
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => break, // a stop
-                Err(error) => match backoff.after(error) {
-                    Ok(pause) => co.yield_(sleep(pause)).await,
-                    Err(error) => break scheduler.fail(error),
-                },
-            }
-        }
-    })
-}
-// ANCHOR_END: echo_server
-
-// ANCHOR: client_handler
-/// The task of one client: a coroutine around the one that does the work.
-fn client_handler(client: Socket, addr: SocketAddr, options: Options) -> impl Task {
-    Coroutine::new(async move |co: Co| {
-        let served = if options.lines {
-            answer_lines(&co, client).await
-        } else {
-            echo(&co, client).await
-        };
-        if let Err(error) = served {
-            log::problem(format_args!("{addr}: {error}"));
-        }
-        options.log.disconnected(addr);
-    })
-}
-// ANCHOR_END: client_handler
-
-// ANCHOR: echo
-/// Sends back what it receives, until the client has no more to send.
-async fn echo(co: &Co, client: Socket) -> io::Result<()> {
-    loop {
-        let bytes = co.yield_(client.recv()).await?;
-        if bytes.is_empty() {
-            break;
-        }
-        co.yield_(client.send(bytes)).await?;
-    }
-    co.yield_(client.close()).await;
-    Ok(())
-}
-// ANCHOR_END: echo
-
-// ANCHOR: answer_lines
-/// Answers each line with `Get: ` and that line.
-async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
-    let mut lines = Lines::new(client.clone());
-    let served = loop {
-        match read_line(co, &mut lines).await {
-            Ok(Some(line)) => co.yield_(client.send([b"Get: ", line].concat())).await?,
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        };
-    };
-    // Even after a line that is too long: the answers before it are still on their way.
-    co.yield_(client.close()).await;
-    served
-}
-// ANCHOR_END: answer_lines
-
-// ANCHOR: stop_on_signal
-/// A signal is an event like any other: its task waits for something to receive.
-fn stop_on_signal(signals: Socket, scheduler: Handle) -> impl Task {
-    Coroutine::new(async move |co: Co| match co.yield_(signals.recv()).await {
-        Ok(_) => scheduler.stop(),
-        Err(error) => scheduler.fail(error),
-    })
-}
-// ANCHOR_END: stop_on_signal

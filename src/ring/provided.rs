@@ -7,111 +7,90 @@
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::io;
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 
-use super::operation::Group;
-use crate::buffer::{Block, Buffer, Buffers, SMALL};
+use crate::net::RECEIVE_SIZE;
 
-// ANCHOR: provided
-/// A group of blocks of one size, lent to the kernel until it has filled them. It grows when they
-/// are too few.
+/// The number of the group.
+pub const GROUP: u16 = 0;
+
+/// How many blocks it has at first, and at most: a power of two, and no more than 32,768.
+const FIRST: u16 = 4;
+const MOST: u16 = 512;
+
+/// A message of so many bytes is worth a new block: to copy it would take longer.
+const LONG: usize = RECEIVE_SIZE / 4;
+
+/// A group of blocks, lent to the kernel until it has filled them. It grows when they are too few.
 #[derive(Debug)]
 pub struct Provided {
-    /// How large each block is.
-    pub size: usize,
-    /// The ring: an array of `count` entries, which the kernel reads.
+    /// The ring: an array of `MOST` entries, which the kernel reads.
     entries: NonNull<BufRingEntry>,
-    count: u16,
     tail: u16,
-    /// Every block that is in the ring, found by its number. The kernel may write to it.
-    blocks: Vec<Option<Box<Block>>>,
+    /// The blocks, found by their numbers. The kernel may write to those that are in the ring.
+    blocks: Vec<Vec<u8>>,
 }
-// ANCHOR_END: provided
 
-// ANCHOR: new
 impl Provided {
-    /// Registers a group, with its first blocks. The most that it may have is a power of two, and
-    /// no more than 32,768.
+    /// Registers a group, with its first blocks.
     ///
     /// # Errors
     ///
     /// If there is no memory, or the kernel is too old (before 5.19).
-    pub fn new(
-        ring: &IoUring,
-        group: Group,
-        buffers: &mut Buffers,
-    ) -> io::Result<Provided> {
-        let Group { number, size, first, most: count } = group;
-        assert!(count.is_power_of_two() && count <= 1 << 15);
-        let (tail, blocks, layout) = (0, Vec::new(), layout(count));
+    pub fn new(ring: &IoUring) -> io::Result<Provided> {
         // SAFETY: The layout's size is not zero.
-        let entries = unsafe { alloc_zeroed(layout) };
+        let entries = unsafe { alloc_zeroed(layout()) };
         let Some(entries) = NonNull::new(entries.cast()) else {
-            handle_alloc_error(layout)
+            handle_alloc_error(layout())
         };
-        let mut provided = Provided { size, entries, count, tail, blocks };
+        let mut provided = Provided { entries, tail: 0, blocks: Vec::new() };
         let address = entries.as_ptr() as u64;
-        // SAFETY: `entries` has been allocated for `count` entries, starts at a page, and is
+        // SAFETY: `entries` has been allocated for `MOST` entries, starts at a page, and is
         // zeroed, which is an empty ring. It is never freed while the kernel uses it: see
         // `free`.
         let registered = unsafe {
-            ring.submitter().register_buf_ring_with_flags(address, count, number, 0)
+            ring.submitter().register_buf_ring_with_flags(address, MOST, GROUP, 0)
         };
         if let Err(error) = registered {
             // SAFETY: The kernel has refused the ring, so it does not use it.
             unsafe { provided.free() };
             return Err(error);
         }
-        for _ in 0..first {
-            provided.grow(buffers)?;
-        }
+        (0..FIRST).for_each(|_| provided.grow());
         Ok(provided)
     }
-    // ANCHOR_END: new
 
-    // ANCHOR: grow
     /// One more block, unless there are as many as there may be.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for it.
-    pub fn grow(&mut self, buffers: &mut Buffers) -> io::Result<()> {
+    pub fn grow(&mut self) {
         let number = self.blocks.len() as u16;
-        if number < self.count {
-            let block = buffers.block(self.size)?;
-            self.blocks.push(None);
-            self.provide(number, block);
+        if number < MOST {
+            self.blocks.push(vec![0; RECEIVE_SIZE]);
+            self.provide(number);
         }
-        Ok(())
     }
-    // ANCHOR_END: grow
 
-    // ANCHOR: provide
-    /// Puts a block into the ring, under a number that is not in it.
-    fn provide(&mut self, number: u16, mut block: Box<Block>) {
-        let memory = block.memory();
-        let place = self.tail & (self.count - 1);
-        // SAFETY: `place` is below `count`, so it lies in what `entries` was allocated for.
+    /// Puts a block into the ring, which is not in it.
+    fn provide(&mut self, number: u16) {
+        let block = &mut self.blocks[usize::from(number)];
+        let place = self.tail & (MOST - 1);
+        // SAFETY: `place` is below `MOST`, so it lies in what `entries` was allocated for.
         let mut entry = unsafe { self.entries.add(place.into()) };
         // SAFETY: It is initialised, and lives as long as the ring. Nobody else uses it: the
         // kernel does not look at an entry before the tail is moved over it, and it has taken
         // what was here before, or that number would still be in the ring.
         let entry = unsafe { entry.as_mut() };
-        entry.set_addr(memory.as_mut_ptr() as u64);
-        entry.set_len(memory.len() as u32);
+        entry.set_addr(block.as_mut_ptr() as u64);
+        entry.set_len(block.len() as u32);
         entry.set_bid(number);
         self.tail = self.tail.wrapping_add(1);
-        let was = self.blocks[usize::from(number)].replace(block);
-        debug_assert!(was.is_none(), "provided twice");
         self.publish();
     }
-    // ANCHOR_END: provide
 
-    // ANCHOR: publish
     /// Shows the kernel how far the ring is filled.
     fn publish(&mut self) {
         // SAFETY: `entries` points to the first entry of the ring, as this function asks.
@@ -122,42 +101,26 @@ impl Provided {
         // "Release": whoever sees the new tail sees the entry, too.
         tail.store(self.tail, Ordering::Release);
     }
-    // ANCHOR_END: publish
 
-    // ANCHOR: claim
-    /// The kernel has filled the first `len` bytes of a block: these, as a buffer. Another block
-    /// takes its place.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for that; the bytes are lost.
+    /// The kernel has filled the first `len` bytes of a block: these. A short message is copied,
+    /// and the block goes back into the ring; a long one leaves with the block, and a new block
+    /// takes its number.
     ///
     /// # Safety
     ///
     /// A completion must have said so, just now: the kernel no longer writes to this block.
-    pub unsafe fn claim(
-        &mut self,
-        number: u16,
-        len: usize,
-        buffers: &mut Buffers,
-    ) -> io::Result<Buffer> {
-        let Some(mut block) = self.blocks[usize::from(number)].take() else {
-            return Err(io::Error::other("the kernel has filled an unknown buffer"));
+    pub unsafe fn claim(&mut self, number: u16, len: usize) -> Vec<u8> {
+        let block = &mut self.blocks[usize::from(number)];
+        let mut bytes = if len < LONG {
+            block[..len].to_vec()
+        } else {
+            mem::replace(block, vec![0; RECEIVE_SIZE])
         };
-        let claimed = match len {
-            0 => Ok(Buffer::default()),
-            1..=SMALL if self.size > SMALL => buffers.copy(&block.memory()[..len]),
-            _ => buffers.block(self.size).map(|empty| {
-                let full = std::mem::replace(&mut block, empty);
-                Buffer::filled(full, len)
-            }),
-        };
-        self.provide(number, block);
-        claimed
+        bytes.truncate(len);
+        self.provide(number);
+        bytes
     }
-    // ANCHOR_END: claim
 
-    // ANCHOR: free
     /// Gives the ring's memory back.
     ///
     /// # Safety
@@ -167,7 +130,7 @@ impl Provided {
     pub unsafe fn free(self) {
         // SAFETY: It was allocated with this layout, and by the promise of the caller nobody
         // uses it any more. (The blocks are freed when `self` is dropped.)
-        unsafe { std::alloc::dealloc(self.entries.as_ptr().cast(), layout(self.count)) };
+        unsafe { std::alloc::dealloc(self.entries.as_ptr().cast(), layout()) };
     }
 }
 
@@ -175,8 +138,7 @@ impl Provided {
 /// 64 on some with ARM processors.
 const PAGE: usize = 64 * 1024;
 
-fn layout(count: u16) -> Layout {
-    let size = usize::from(count) * size_of::<BufRingEntry>();
+fn layout() -> Layout {
+    let size = usize::from(MOST) * size_of::<BufRingEntry>();
     Layout::from_size_align(size, PAGE).expect("at most half a megabyte")
 }
-// ANCHOR_END: free

@@ -13,16 +13,14 @@
 
 use std::any;
 use std::cell::Cell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::event::{Data, Event, Yield};
+use super::event::{Data, Event, Yield};
 
-// ANCHOR: task
 /// A coroutine: resumed with a result, it runs until it waits for the next event.
 pub trait Task {
     /// Resumes the task with the result of the event that it yielded last
@@ -61,14 +59,12 @@ impl Resumed {
         Resumed::Yielded(event.into(), Location::caller())
     }
 }
-// ANCHOR_END: task
 
-// ANCHOR: coroutine
 /// A task that the compiler writes: an `async` closure, driven as a generator.
 ///
 /// ```
-/// use bricks::event::{Data, sleep};
-/// use bricks::task::{Co, Coroutine, Resumed, Task};
+/// use bricks::scheduler::event::{Data, sleep};
+/// use bricks::scheduler::task::{Co, Coroutine, Resumed, Task};
 /// use std::time::Duration;
 ///
 /// let mut task = Coroutine::new(async |co: Co| {
@@ -120,17 +116,7 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
         short_name(self.path)
     }
 }
-// ANCHOR_END: coroutine
 
-// ANCHOR: debug
-impl<Body: Future<Output = ()>> fmt::Debug for Coroutine<Body> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coroutine").field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-// ANCHOR_END: debug
-
-// ANCHOR: mailbox
 const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
 
 /// What passes between a suspended `async` block and whoever resumes it.
@@ -187,20 +173,6 @@ impl<E: Yield> Future for Yielding<'_, E> {
         Poll::Ready(data.and_then(E::output).expect(ONE_AT_A_TIME))
     }
 }
-// ANCHOR_END: mailbox
-
-// ANCHOR: names
-impl fmt::Debug for Co {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Co")
-    }
-}
-
-impl<E> fmt::Debug for Yielding<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Yielding")
-    }
-}
 
 /// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
 pub(crate) fn short_name(path: &'static str) -> &'static str {
@@ -208,4 +180,3 @@ pub(crate) fn short_name(path: &'static str) -> &'static str {
     let named = path.rsplit("::").find(|part| !part.starts_with('{'));
     named.unwrap_or(path)
 }
-// ANCHOR_END: names

@@ -1,0 +1,91 @@
+//! Lines out of a stream of bytes: a coroutine inside a coroutine.
+//!
+//! TCP carries bytes, not messages: one receive may bring half a line, or three and a half. So
+//! a reader of lines keeps what it has received too much of, and waits again when it has too
+//! little. [`read_line`] does that waiting on behalf of the task that calls it: its events pass
+//! through the caller to the scheduler. (Python writes `yield from`.)
+//!
+//! A last line without a newline is a line, too; and when a server stops, what a client has sent
+//! of its next line is its last.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::task::Co;
+use crate::net::Socket;
+
+/// The longest line that is read, without its newline: 2 MiB.
+pub const MAX_LINE: usize = 2 * 1024 * 1024;
+
+/// What has been received of a stream of lines, but not yet been read.
+#[derive(Debug, Default)]
+pub struct Unread {
+    bytes: VecDeque<u8>,
+    /// There is no newline in so many of them.
+    searched: usize,
+}
+
+impl Unread {
+    /// Takes the next line, if all of it has been received.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if it is longer than [`MAX_LINE`], or will be.
+    pub fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let newline = self.bytes.range(self.searched..).position(|&byte| byte == b'\n');
+        let length = newline.map_or(self.bytes.len(), |at| self.searched + at);
+        if length > MAX_LINE {
+            let why =
+                format!("refused a line of more than {MAX_LINE} bytes, the longest");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        self.searched = if newline.is_some() { 0 } else { length };
+        let line = newline.map(|_| self.bytes.drain(..=length).collect());
+        if self.bytes.is_empty() {
+            self.bytes = VecDeque::new(); // a connection that waits holds no buffer
+        }
+        Ok(line)
+    }
+
+    /// Something more has been received.
+    pub fn add(&mut self, more: &[u8]) {
+        self.bytes.extend(more);
+    }
+
+    /// The last line, which has no newline.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(self).bytes.into()
+    }
+}
+
+/// A socket, and what has been received from it but not yet been read.
+#[derive(Debug)]
+pub struct Lines {
+    socket: Socket,
+    unread: Unread,
+}
+
+impl Lines {
+    /// Reads lines from `socket`.
+    pub fn new(socket: Socket) -> Lines {
+        Lines { socket, unread: Unread::default() }
+    }
+}
+
+/// The next line, with its newline; the last may have none. No bytes at all are the end of input.
+///
+/// # Errors
+///
+/// Those of the receive, or `InvalidData` for a line longer than [`MAX_LINE`].
+pub async fn read_line(co: &Co, lines: &mut Lines) -> io::Result<Vec<u8>> {
+    loop {
+        if let Some(line) = lines.unread.line()? {
+            return Ok(line);
+        }
+        let more = co.yield_(lines.socket.recv()).await?;
+        if more.is_empty() {
+            return Ok(lines.unread.rest());
+        }
+        lines.unread.add(&more);
+    }
+}
