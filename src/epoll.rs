@@ -241,50 +241,24 @@ mod linux {
     }
 }
 
-/// What other systems have instead: a type that cannot be made.
+/// What other systems have instead.
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     use std::io;
-    use std::os::fd::RawFd;
-    use std::time::Duration;
 
-    use crate::net::{Direction, Readiness, Socket};
-    use crate::scheduler::poller::Poller;
+    use crate::select::Select;
 
     /// There is no epoll here.
-    #[derive(Debug)]
-    pub enum Epoll {}
+    pub struct Epoll;
 
     impl Epoll {
         /// # Errors
         ///
-        /// Always.
-        pub fn new() -> io::Result<Epoll> {
+        /// Always. (So the poller that it would return is of no importance.)
+        pub fn new() -> io::Result<Select> {
             let why = "Linux only: this system has no epoll\n\
                        04_scheduler is the same server, and runs everywhere";
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
-        }
-    }
-
-    impl Poller for Epoll {
-        fn call(&self) -> &'static str {
-            match *self {}
-        }
-
-        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<()> {
-            match *self {}
-        }
-
-        fn unwatch(&mut self, _: RawFd, _: Direction) {
-            match *self {}
-        }
-
-        fn wait(
-            &mut self,
-            _: Option<Duration>,
-            _: &mut Vec<Readiness>,
-        ) -> io::Result<()> {
-            match *self {}
         }
     }
 }

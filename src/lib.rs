@@ -9,7 +9,7 @@
 //! | [`log`] | What a server says: clients on standard output, problems on standard error. |
 //! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
 //! | [`cli`] | The command line that all stages share. |
-//! | [`threads`] | Stage 02: a thread for each client, or a refusal. |
+//! | [`blocking`] | Stages 01 and 02: blocking sockets, and a thread for each client. |
 //! | [`trace`] | What happened, step by step. |
 //! | [`scheduler`] | Stage 04, the article: events, tasks, the ready queue, and the loop. |
 //! | [`signal`] | A signal as an event. |
@@ -25,6 +25,7 @@ compile_error!(
      On Windows, build them inside WSL, the Windows Subsystem for Linux."
 );
 
+pub mod blocking;
 pub mod cli;
 #[cfg_attr(
     target_os = "linux",
@@ -46,5 +47,4 @@ pub mod scheduler;
 #[expect(unsafe_code, reason = "a thin wrapper around a system call")]
 pub mod select;
 pub mod signal;
-pub mod threads;
 pub mod trace;

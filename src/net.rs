@@ -2,16 +2,15 @@
 //!
 //! A system call on a socket can do one of two things when it has nothing to do: put the thread
 //! to sleep until it has (*blocking*, how every socket starts), or say `WouldBlock` at once
-//! (*non-blocking*). Stages 01 and 02 use blocking sockets ([`PatientListener`],
-//! [`Connection`]). From stage 03 on, one thread serves all clients and must never sleep in a
-//! socket; it uses [`Socket`], whose operations are called `try_…` because they may say
-//! `WouldBlock`.
+//! (*non-blocking*). Stages 01 and 02 use blocking sockets. From stage 03 on, one
+//! thread serves all clients and must never sleep in a socket; it uses [`Socket`], whose
+//! operations are called `try_…` because they may say `WouldBlock`.
 
 mod accept;
-mod blocking;
 
 use std::cell::Cell;
 use std::io::{self, Read};
+use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
@@ -20,7 +19,6 @@ use std::time::{Duration, Instant};
 use socket2::SockAddr;
 
 pub use accept::{AcceptBackoff, PatientSocket};
-pub use blocking::{Connection, PatientListener};
 
 /// How many bytes one receive takes at most: as many as one packet carries between two programs
 /// on the same machine, which is a little less than 64 KiB.
@@ -29,6 +27,9 @@ pub use blocking::{Connection, PatientListener};
 /// at most, of which IPv6, TCP and the time stamps take 72. A send of all 64 KiB needs two
 /// packets, and the second costs as much as the first, for 72 bytes.
 pub const RECEIVE_SIZE: usize = 65_464;
+
+/// To copy a message of so many bytes would take longer than to get new memory.
+pub(crate) const LONG: usize = 4096;
 
 /// What a socket is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,22 +155,22 @@ impl Socket {
     /// Receives what is there. No bytes at all are the end of input: the peer will send no more,
     /// but may still listen.
     ///
+    /// `space` is memory that the caller keeps from one call to the next: a short message is copied
+    /// out of it, and a long one leaves with it.
+    ///
     /// # Errors
     ///
     /// `WouldBlock` if nothing is there yet, or those of `recv(2)`.
-    #[expect(unsafe_code, reason = "64 KiB are not cleared for each message of six bytes")]
-    pub fn try_recv(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(RECEIVE_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let count = retry(|| self.0.socket.recv(bytes.spare_capacity_mut()))?;
+    #[expect(unsafe_code, reason = "64 KiB are not cleared for a message of six bytes")]
+    pub fn try_recv(&self, space: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+        space.clear();
+        space.try_reserve_exact(RECEIVE_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let count = retry(|| self.0.socket.recv(space.spare_capacity_mut()))?;
         // SAFETY: `recv` has succeeded, so it has initialised the first `count` bytes of the
-        // spare capacity, and the vector was empty.
-        unsafe { bytes.set_len(count) };
+        // spare capacity, which is all of the capacity, since `space` is empty.
+        unsafe { space.set_len(count) };
         self.0.ended.set(count == 0);
-        if count < RECEIVE_SIZE / 4 {
-            bytes.shrink_to_fit(); // who keeps a short message does not keep 64 KiB
-        }
-        Ok(bytes)
+        Ok(if count < LONG { space.to_vec() } else { mem::take(space) })
     }
 
     /// Receives what is there into memory that the caller lends, and says how much that was. 0 is
@@ -277,7 +278,7 @@ fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)>
 
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

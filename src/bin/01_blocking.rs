@@ -14,9 +14,10 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use bricks::blocking::{Connection, PatientListener};
 use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
-use bricks::net::{Connection, PatientListener, RECEIVE_SIZE};
+use bricks::net::RECEIVE_SIZE;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),

@@ -16,10 +16,10 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use bricks::blocking::{Connection, PatientListener, spawn_or_refuse};
 use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
-use bricks::net::{Connection, PatientListener, RECEIVE_SIZE};
-use bricks::threads::spawn_or_refuse;
+use bricks::net::RECEIVE_SIZE;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),

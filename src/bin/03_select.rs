@@ -59,10 +59,10 @@ enum State {
 
 impl Connection {
     /// What the handler of stage 02 did between two waits. False at the end.
-    fn step(&mut self) -> io::Result<bool> {
+    fn step(&mut self, space: &mut Vec<u8>) -> io::Result<bool> {
         match &mut self.state {
             State::Receiving => {
-                let bytes = self.client.try_recv()?;
+                let bytes = self.client.try_recv(space)?;
                 if bytes.is_empty() {
                     return Ok(false); // the client will send no more
                 }
@@ -85,14 +85,16 @@ struct Server {
     connections: BTreeMap<RawFd, Connection>,
     read_waiting: FdSet,
     write_waiting: FdSet,
+    /// What is received comes by way of here.
+    space: Vec<u8>,
 }
 
 impl Server {
     fn new(sock: PatientSocket, log: Log) -> io::Result<Server> {
         let (mut read_waiting, write_waiting) = (FdSet::new(), FdSet::new());
         read_waiting.insert(sock.as_raw_fd())?;
-        let connections = BTreeMap::new();
-        Ok(Server { sock, log, connections, read_waiting, write_waiting })
+        let (connections, space) = (BTreeMap::new(), vec![]);
+        Ok(Server { sock, log, connections, read_waiting, write_waiting, space })
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -135,7 +137,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&fd) else {
             return; // closed in this very round
         };
-        let goes_on = match connection.step() {
+        let goes_on = match connection.step(&mut self.space) {
             Ok(goes_on) => goes_on,
             Err(error) if error.kind() == ErrorKind::WouldBlock => true,
             Err(error) => {

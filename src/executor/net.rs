@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Handle;
-use crate::scheduler::event::CLOSE_PATIENCE;
 use crate::net::{Direction, Readiness, Socket};
+use crate::scheduler::event::CLOSE_PATIENCE;
 
 /// A socket, and the executor whose reactor watches it.
 struct Io {

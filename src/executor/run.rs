@@ -16,8 +16,8 @@ use super::queue::{Queue, TaskId, TaskWaker};
 use super::reactor::Reactor;
 use super::task::{JoinHandle, Task};
 use super::time::{Elapsed, Sleep, Timers};
-use crate::net::later;
 use crate::log;
+use crate::net::later;
 use crate::scheduler::poller::Poller;
 use crate::scheduler::stop::Stop;
 

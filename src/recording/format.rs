@@ -120,7 +120,10 @@ impl Recording {
     fn yields(&mut self, task: TaskId, wait: Wait, at: Option<&Location<'_>>) {
         let (want, fd) = (name(wait.want), field("fd", wait.fd));
         let (len, at) = (field("len", wait.len), self.place(at));
-        self.line("yield", format_args!(r#","task":{task},"want":"{want}"{fd}{len}{at}"#));
+        self.line(
+            "yield",
+            format_args!(r#","task":{task},"want":"{want}"{fd}{len}{at}"#),
+        );
         self.waits.insert(task, wait);
     }
 

@@ -23,8 +23,8 @@ use io_uring::{IoUring, cqueue, opcode};
 use super::operation::{Address, Operation};
 use super::provided::{GROUP, Provided};
 use super::set_up::{explained, set_up};
-use crate::scheduler::event::Event;
 use crate::net::Socket;
+use crate::scheduler::event::Event;
 use crate::scheduler::ready::Submitted;
 use crate::trace::TaskId;
 

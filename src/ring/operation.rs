@@ -11,8 +11,8 @@ use io_uring::types::Fd;
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::provided::GROUP;
-use crate::scheduler::event::Event;
 use crate::net::{Direction, RECEIVE_SIZE};
+use crate::scheduler::event::Event;
 use crate::scheduler::ready::Submitted;
 
 /// The system sends no more at once.

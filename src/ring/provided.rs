@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 
-use crate::net::RECEIVE_SIZE;
+use crate::net::{LONG, RECEIVE_SIZE};
 
 /// The number of the group.
 pub const GROUP: u16 = 0;
@@ -23,16 +23,14 @@ pub const GROUP: u16 = 0;
 const FIRST: u16 = 4;
 const MOST: u16 = 512;
 
-/// A message of so many bytes is worth a new block: to copy it would take longer.
-const LONG: usize = RECEIVE_SIZE / 4;
-
 /// A group of blocks, lent to the kernel until it has filled them. It grows when they are too few.
 #[derive(Debug)]
 pub struct Provided {
     /// The ring: an array of `MOST` entries, which the kernel reads.
     entries: NonNull<BufRingEntry>,
     tail: u16,
-    /// The blocks, found by their numbers. The kernel may write to those that are in the ring.
+    /// The blocks, found by their numbers, each with room for [`RECEIVE_SIZE`] bytes. The kernel
+    /// may write to those that are in the ring.
     blocks: Vec<Vec<u8>>,
 }
 
@@ -69,7 +67,7 @@ impl Provided {
     pub fn grow(&mut self) {
         let number = self.blocks.len() as u16;
         if number < MOST {
-            self.blocks.push(vec![0; RECEIVE_SIZE]);
+            self.blocks.push(Vec::with_capacity(RECEIVE_SIZE));
             self.provide(number);
         }
     }
@@ -85,7 +83,7 @@ impl Provided {
         // what was here before, or that number would still be in the ring.
         let entry = unsafe { entry.as_mut() };
         entry.set_addr(block.as_mut_ptr() as u64);
-        entry.set_len(block.len() as u32);
+        entry.set_len(RECEIVE_SIZE as u32);
         entry.set_bid(number);
         self.tail = self.tail.wrapping_add(1);
         self.publish();
@@ -111,12 +109,15 @@ impl Provided {
     /// A completion must have said so, just now: the kernel no longer writes to this block.
     pub unsafe fn claim(&mut self, number: u16, len: usize) -> Vec<u8> {
         let block = &mut self.blocks[usize::from(number)];
-        let mut bytes = if len < LONG {
-            block[..len].to_vec()
+        assert!(len <= block.capacity(), "the kernel has filled more than it was given");
+        // SAFETY: The block has room for `len` bytes, and by the promise of the caller the kernel
+        // has written them.
+        unsafe { block.set_len(len) };
+        let bytes = if len < LONG {
+            block.to_vec()
         } else {
-            mem::replace(block, vec![0; RECEIVE_SIZE])
+            mem::replace(block, Vec::with_capacity(RECEIVE_SIZE))
         };
-        bytes.truncate(len);
         self.provide(number);
         bytes
     }

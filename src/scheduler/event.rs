@@ -162,9 +162,10 @@ impl Event {
     }
 
     /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
-    /// if the socket is not ready after all, the event is handed back.
-    pub fn happen(mut self) -> Happened {
-        match self.attempt() {
+    /// if the socket is not ready after all, the event is handed back. `space` is memory to receive
+    /// into; see [`Socket::try_recv`].
+    pub fn happen(mut self, space: &mut Vec<u8>) -> Happened {
+        match self.attempt(space) {
             Ok(Some(data)) => Happened::Done(data),
             Ok(None) => Happened::NotYet(self),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -175,20 +176,20 @@ impl Event {
     }
 
     /// The system call, and its result; none if there is more to do.
-    fn attempt(&mut self) -> io::Result<Option<Data>> {
+    fn attempt(&mut self, space: &mut Vec<u8>) -> io::Result<Option<Data>> {
         Ok(match self {
             Event::Connect(event) => {
                 let (client, addr) = event.socket.try_accept()?;
                 Some(Data::Connected(client, addr))
             }
-            Event::Receive(event) => Some(Data::Received(event.socket.try_recv()?)),
+            Event::Receive(event) => Some(Data::Received(event.socket.try_recv(space)?)),
             Event::Send(event) => {
                 let count = event.socket.try_send(event.unsent())?;
                 event.sent(count)
             }
             Event::Close(event) => {
                 // What still arrives is discarded, up to the end of input.
-                event.socket.try_recv()?.is_empty().then_some(Data::Closed)
+                event.socket.try_recv(space)?.is_empty().then_some(Data::Closed)
             }
             Event::Sleep(_) => Some(Data::Slept),
         })

@@ -46,6 +46,8 @@ pub struct Scheduler {
     write_waiting: WaitingTable,
     timers: Timers,
     poller: Box<dyn Poller>,
+    /// What is received comes by way of here.
+    space: Vec<u8>,
     stop: Stop,
 }
 
@@ -62,6 +64,7 @@ impl Scheduler {
             write_waiting: WaitingTable::default(),
             timers: Timers::default(),
             poller: Box::new(poller),
+            space: vec![],
             stop: Stop::default(),
         }
     }
@@ -125,7 +128,7 @@ impl Scheduler {
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
     fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
         self.ready.trace(|| event.call_step(task.id));
-        match event.happen() {
+        match event.happen(&mut self.space) {
             Happened::Done(data) => self.ready.add_ready(task, data),
             Happened::NotYet(event) => {
                 self.ready.trace(|| event.not_yet_step(task.id));
@@ -139,7 +142,8 @@ impl Scheduler {
         if self.stop.forbids(&event) {
             return self.stop.end(event, task, &self.ready);
         }
-        let socket = event.socket().expect("only a SleepEvent has none, and it never waits");
+        let socket =
+            event.socket().expect("only a SleepEvent has none, and it never waits");
         let fd = socket.as_raw_fd();
         let watched = if self.place(fd, direction).is_some() {
             // Two tasks want the same thing. The first goes on waiting.

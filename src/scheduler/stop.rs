@@ -66,7 +66,7 @@ impl Stop {
             Event::Receive(_) if self.input_is_over() => Data::Received(vec![]),
             Event::Receive(_) => {
                 ready.trace(|| event.call_step(task.id));
-                match event.happen() {
+                match event.happen(&mut vec![]) {
                     Happened::Done(data) => data,
                     Happened::NotYet(_) => Data::Received(vec![]), // the end of input
                 }
