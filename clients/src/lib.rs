@@ -23,7 +23,7 @@ pub fn run<Options: Parser>(work: fn(Options) -> Result<(), String>) -> ExitCode
         if !error.use_stderr() {
             error.exit(); // it is the help that was asked for
         }
-        // Whoever has typed `cargo talk` should not try `cargo --help`.
+        // A reader who has typed `cargo talk` should not try `cargo --help`.
         let help = format!("'{} --help'", Options::command().get_name());
         complain(error.to_string().replace("'--help'", &help).trim_end());
         process::exit(2)

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
 fn swarm(options: Options) -> Result<(), String> {
     let new = |number| Client { number, options: &options, seen: Mutex::default() };
     let clients: Vec<Client> = (1..=options.clients).map(new).collect();
-    let style = "{bar:60} {pos} of {len} answered\n{msg}";
+    let style = "{bar:50} {pos} of {len} answered\n{msg}";
     let style = ProgressStyle::with_template(style).expect("it is a template");
     // Where standard error is no terminal, it shows nothing.
     let screen = ProgressBar::new((options.clients * options.messages) as u64);

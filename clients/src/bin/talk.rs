@@ -12,9 +12,9 @@
 //! `Get: `.
 //!
 //! It can do what a simple client cannot: send a line that is longer than all the buffers
-//! on the way. The server starts to send back while it is still receiving, so somebody must
-//! receive while we are still sending, or both sides wait for ever. Here one thread receives,
-//! another reads the input, and all that happens arrives at the main thread as an [`Event`].
+//! on the way. The server starts to send back while it is still receiving. So a thread of its
+//! own receives while the main thread is still sending; else both sides would wait for ever.
+//! Another one reads the input, and all that happens arrives as an [`Event`].
 
 #![forbid(unsafe_code)]
 
