@@ -1,18 +1,17 @@
-//! The clients in `examples/`, against the servers and against misbehaving ones.
-//!
-//! Plain `cargo test` builds the examples too; for this file alone, build them first:
-//! `cargo build --examples && cargo test --test clients`.
+//! The clients in `clients/`, against the servers and against misbehaving ones.
 
 #![forbid(unsafe_code)]
 
-use std::env;
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
+
+use support::clients::client;
 
 const BLOCKING: &str = env!("CARGO_BIN_EXE_01_blocking");
 const SCHEDULER: &str = env!("CARGO_BIN_EXE_04_scheduler");
@@ -114,31 +113,16 @@ impl Finished {
     }
 }
 
-/// `cargo` puts the tests into `deps/`, and the examples beside that.
-fn example(name: &str) -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let binary = test.parent().unwrap().with_file_name("examples").join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
-    let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
-    let built = changed(&binary).expect("run `cargo build --examples` first");
-    let is_new = built >= changed(&source.with_extension("rs")).unwrap();
-    assert!(
-        is_new,
-        "{name} is older than its source: run `cargo build --examples` first"
-    );
-    binary
-}
-
 fn talk() -> Command {
-    Command::new(example("talk"))
+    Command::new(client("talk"))
 }
 
 fn swarm() -> Command {
-    Command::new(example("swarm"))
+    Command::new(client("swarm"))
 }
 
 fn crowd() -> Command {
-    Command::new(example("crowd"))
+    Command::new(client("crowd"))
 }
 
 trait Run {
@@ -378,7 +362,6 @@ fn all_of_a_swarm_are_served() {
         .to(server.addr)
         .flags("--clients 20 --pause 1")
         .expect(0)
-        .says("   20 done\n")
         .says("  clients          20, 0 failed\n")
         .says("  messages         200 of 200 answered, size 64\n")
         .says("  bytes checked    12800\n");
@@ -492,7 +475,7 @@ fn a_server_that_answers_lines_is_found_out() {
 fn too_few_descriptors_are_explained() {
     let server = server(SCHEDULER, &[]);
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh"]).arg(example("swarm"));
+    limited.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh"]).arg(client("swarm"));
     limited
         .to(server.addr)
         .flags("--clients 100 --pause 300 --messages 1")

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! server $ cargo run -q --bin 01_blocking     starts a command in a terminal of this name
+//! one $ cargo talk                            and another one
 //! server ? listening on                       waits until it has printed that
 //! one < hello                                 types a line into it
 //! one .                                       ends its input (Ctrl-D) and waits for its end
@@ -35,6 +36,7 @@ use nix::sys::signal::{self, Signal};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 use nix::unistd::Pid;
 
+use support::clients::client;
 use support::default_signals;
 use support::recorded::{find, is_recording};
 
@@ -167,7 +169,7 @@ impl Session {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{place}: {error}; `cargo build --examples` makes the clients")
+                panic!("{place}: {error}; `cargo build --examples` makes the examples")
             });
         let (sender, lines) = mpsc::channel();
         collect(child.stdout.take().unwrap(), sender.clone());
@@ -177,30 +179,29 @@ impl Session {
             .insert(name.to_string(), Terminal { shown, child, keyboard, lines });
     }
 
-    /// `cargo run -q --bin NAME -- ARGUMENTS` is shown; what was built is run, and told the
-    /// real address.
+    /// `cargo run -q --bin NAME -- ARGUMENTS` is shown, or `cargo talk ARGUMENTS`; what was
+    /// built is run, and told the real address. (What `cargo` says itself is not shown.)
     fn command(&self, shown: &str, place: &str) -> Command {
-        let mut words = shown.split_whitespace().peekable();
-        let prefix: Vec<&str> = words.by_ref().take(4).collect();
-        let ["cargo", "run", "-q", kind] = prefix[..] else {
-            panic!("{place}: only `cargo run -q` can be recorded");
-        };
-        let name = words.next().unwrap_or_default();
+        let words: Vec<&str> = shown.split_whitespace().collect();
         let test = env::current_exe().unwrap();
         let target = test.ancestors().nth(2).unwrap();
-        let (program, address) = match kind {
-            "--bin" => (target.join(name), ["--listen", "127.0.0.1:0"]),
-            "--example" => {
-                // The first one is the server, unless there is one.
-                let server = self.server.as_deref();
-                let address =
-                    server.map_or(["--listen", "127.0.0.1:0"], |it| ["--connect", it]);
-                (target.join("examples").join(name), address)
+        let listen = ["--listen", "127.0.0.1:0"];
+        let (program, address, arguments) = match words[..] {
+            ["cargo", "run", "-q", "--bin", name, ref arguments @ ..] => {
+                (target.join(name), listen, arguments)
             }
-            other => panic!("{place}: what is {other}?"),
+            ["cargo", "run", "-q", "--example", name, ref arguments @ ..] => {
+                (target.join("examples").join(name), listen, arguments)
+            }
+            ["cargo", name @ ("talk" | "swarm" | "crowd"), ref arguments @ ..] => {
+                let server = self.server.as_deref();
+                let server = server.unwrap_or_else(|| panic!("{place}: no server runs"));
+                (client(name), ["--connect", server], arguments)
+            }
+            _ => panic!("{place}: only `cargo run -q` and clients can be recorded"),
         };
         let mut command = Command::new(program);
-        command.args(address).args(words.filter(|&word| word != "--"));
+        command.args(address).args(arguments.iter().filter(|&&word| word != "--"));
         command
     }
 
@@ -272,7 +273,7 @@ fn difference(recorded: &str, shown: &str) -> Option<String> {
 
 #[test]
 fn what_no_longer_happens_is_found_and_another_time_is_not() {
-    let shown = "$ cargo run -q --example talk\nhello\n  hello (after 84 µs)\n";
+    let shown = "$ cargo talk\nhello\n  hello (after 84 µs)\n";
     assert_eq!(difference(shown, &shown.replace("84 µs", "1 ms")), None);
     for (old, new) in [("hello (", "Hello ("), ("(after 84 µs)", ""), ("hello\n", "")] {
         assert!(difference(shown, &shown.replace(old, new)).is_some(), "{old:?}");

@@ -9,7 +9,7 @@
 //! remember what it has told the kernel. There is still a system call for each operation.
 //!
 //! What to try: compare this file with `04_scheduler.rs`. Then ten thousand clients:
-//! `cargo run --example crowd`.
+//! `cargo crowd`.
 
 #![forbid(unsafe_code)]
 

@@ -13,13 +13,24 @@ pub fn check(book: &Book, page: &Page, defects: &mut Defects) {
     }
 }
 
+/// What `cargo` can do without the aliases of this repository, as far as the pages use it.
+const BUILT_IN: [&str; 7] =
+    ["build", "clippy", "doc", "install", "run", "test", "vendor"];
+const CONFIG: &str = ".cargo/config.toml";
+
 /// What a line of a shell names and the repository lacks.
 fn missing(book: &Book, text: &str) -> Vec<String> {
     let command = text.split(" #").next().unwrap_or_default();
     let words: Vec<&str> = command.split_whitespace().collect();
     let mut missing = vec![];
+    let config = book.read(CONFIG).unwrap_or_default();
+    let alias =
+        |name: &str| config.lines().any(|line| line.starts_with(&format!("{name} = ")));
     for pair in words.windows(2) {
         let (kind, places) = match *pair {
+            ["cargo", name] if !BUILT_IN.contains(&name) && !alias(name) => {
+                ("command cargo", vec![])
+            }
             ["--bin", name] => ("server", vec![format!("src/bin/{name}.rs")]),
             ["--example", name] => ("example", vec![format!("examples/{name}.rs")]),
             ["--test", name] => {

@@ -15,7 +15,8 @@ pub const DIFF: &str = "chapters/diffs/two.diff";
 pub const RECORDING: &str = "chapters/traces/run.jsonl";
 pub const CODE: &str = "src/net.rs";
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
+    (".cargo/config.toml", "[alias]\nxtask = \"run\"\ntalk = \"run\"\n"),
     (BOOK, "[build]\nextra-watch-dirs = [\"src\"]\n"),
     (
         SUMMARY,

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "no target takes all of it")]
 
+pub mod clients;
 pub mod default_signals;
 pub mod drivers;
 pub mod machine;

@@ -113,7 +113,8 @@ fn check() -> Result<(), String> {
         "cargo doc --workspace --exclude bench --no-deps --document-private-items",
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
-    packages_of_a_cold_run(10)?;
+    packages_of_a_cold_run("cargo run", "async-from-bricks", 10)?;
+    packages_of_a_cold_run("cargo talk", "clients", 20)?;
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
     run(&readme_test_command()?, &[])?;
@@ -153,10 +154,17 @@ fn readme_test_command() -> Result<String, String> {
     command.map(str::to_string).ok_or("README.md gives no `cargo test` command".into())
 }
 
-/// A cold `cargo run` compiles few packages, so that a class of thirty starts in seconds.
-fn packages_of_a_cold_run(most: usize) -> Result<(), String> {
+/// A cold `cargo run` compiles few packages, so that a class of thirty starts in seconds. So
+/// does a cold `cargo talk`.
+fn packages_of_a_cold_run(
+    command: &str,
+    package: &str,
+    most: usize,
+) -> Result<(), String> {
     let arguments = [
         "tree",
+        "--package",
+        package,
         "--edges",
         "normal",
         "--prefix",
@@ -169,7 +177,7 @@ fn packages_of_a_cold_run(most: usize) -> Result<(), String> {
         Command::new("cargo").args(arguments).output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let packages: std::collections::BTreeSet<&str> = text.lines().collect();
-    println!("\nxtask: cargo run compiles {} packages", packages.len());
+    println!("\nxtask: {command} compiles {} packages", packages.len());
     match packages.len() {
         0 => Err("cargo tree lists no package".into()),
         n if n > most => Err(format!("{n} packages are more than {most}: {packages:#?}")),
@@ -178,7 +186,7 @@ fn packages_of_a_cold_run(most: usize) -> Result<(), String> {
 }
 
 fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
-    for folder in ["src/bin", "examples"] {
+    for folder in ["src/bin", "examples", "clients/src/bin"] {
         for entry in std::fs::read_dir(root().join(folder)).map_err(|e| e.to_string())? {
             let path = entry.map_err(|e| e.to_string())?.path();
             let source = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;

@@ -25,10 +25,11 @@ use Found::{Good, Less, Missing};
 
 type Look = fn() -> Found;
 
-const LOOKS: [(&str, Look); 13] = [
+const LOOKS: [(&str, Look); 14] = [
     ("Rust", rust),
     ("linker", linker),
     ("servers", servers),
+    ("clients", clients),
     ("port 8000", port),
     ("IPv6", ipv6),
     ("descriptors", descriptors),
@@ -109,21 +110,27 @@ fn linker() -> Found {
     }
 }
 
+/// For `cargo run` alone, some crates are compiled with fewer of their features. Whoever has
+/// run the preflight should wait for neither.
 fn servers() -> Found {
-    let build = |targets: &[&str]| {
-        Command::new("cargo")
-            .args(["build", "--quiet"])
-            .args(targets)
-            .current_dir(root())
-            .stdin(Stdio::null())
-            .output()
-    };
-    // For `cargo run` alone, some crates are compiled with fewer of their features. Whoever has
-    // run the preflight should wait for neither.
-    let built = build(&["--bins", "--examples"]).and_then(|first| match first.status {
-        status if status.success() => build(&[]),
-        _ => Ok(first),
-    });
+    match built(&["--bins", "--examples"]) {
+        Good(_) => built(&[]),
+        problem => problem,
+    }
+}
+
+/// What `cargo talk`, `cargo swarm` and `cargo crowd` run.
+fn clients() -> Found {
+    built(&["--package", "clients"])
+}
+
+fn built(targets: &[&str]) -> Found {
+    let built = Command::new("cargo")
+        .args(["build", "--quiet"])
+        .args(targets)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output();
     match built {
         Ok(output) if output.status.success() => Good("they compile".into()),
         Ok(output) => {
@@ -277,7 +284,7 @@ fn found(program: &str) -> bool {
 }
 
 fn nc() -> Found {
-    let advice = "use `cargo run --example talk` wherever a page says nc 127.0.0.1 8000\n\
+    let advice = "use `cargo talk` wherever a page says nc 127.0.0.1 8000\n\
          or install it: sudo apt install netcat-openbsd";
     match ["nc", "telnet"].into_iter().find(|program| found(program)) {
         Some("nc") => Good("found".into()),

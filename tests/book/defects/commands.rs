@@ -5,8 +5,11 @@ defects! {
         replace(ONE, "cargo run\n", "cargo run --bin 01_one -- --quiet\n")
         => ONE, 18, "there is no server 01_one";
     of_an_example_that_is_missing:
-        replace(ONE, "cargo run\n", "cargo run\ncargo run --example talk  # twice\n")
-        => ONE, 19, "there is no example talk";
+        replace(ONE, "cargo run\n", "cargo run\ncargo run --example two  # twice\n")
+        => ONE, 19, "there is no example two";
+    of_a_client_that_is_missing:
+        replace(ONE, "cargo run\n", "cargo swarm --clients 3\n")
+        => ONE, 18, "there is no command cargo swarm";
     of_a_test_that_is_missing:
         replace(ONE, "cargo run\n", "cargo test --test book one\n")
         => ONE, 18, "there is no test book";
@@ -25,9 +28,9 @@ in_order! {
 #[test]
 fn of_what_is_there() {
     let fixture = Fixture::new();
-    fixture.write("examples/talk.rs", "");
+    fixture.write("examples/two.rs", "");
     fixture.write("chapters/breaks/one.patch", "");
-    let commands = "cargo run --example talk\ncargo xtask break one\n";
+    let commands = "cargo run --example two\ncargo talk hello\ncargo xtask break one\n";
     fixture.replace(ONE, "cargo run\n", commands);
     assert_eq!(found(&fixture), Vec::<String>::new());
 }
