@@ -40,11 +40,35 @@ pub(crate) const BATCH: usize = 64;
 /// out the smallest numbers that are free, so this is an array.
 type WaitingTable = Vec<Option<(Event, Submitted)>>;
 
+/// One table for each direction, so that one task may read while another writes.
+#[derive(Default)]
+struct WaitingTables {
+    read: WaitingTable,
+    write: WaitingTable,
+}
+
+impl WaitingTables {
+    /// The place of the task that waits for this.
+    fn place(
+        &mut self,
+        fd: RawFd,
+        direction: Direction,
+    ) -> &mut Option<(Event, Submitted)> {
+        let table = match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        };
+        if table.len() <= fd as usize {
+            table.resize_with(fd as usize + 1, || None);
+        }
+        &mut table[fd as usize]
+    }
+}
+
 /// Drives tasks, each from one event to the next, on one thread.
 pub struct Scheduler {
     ready: Rc<ReadyQueue>,
-    read_waiting: WaitingTable,
-    write_waiting: WaitingTable,
+    waiting: WaitingTables,
     timers: Timers,
     poller: Box<dyn Poller>,
     space: Space,
@@ -60,8 +84,7 @@ impl Scheduler {
     ) -> Scheduler {
         Scheduler {
             ready: Rc::new(ReadyQueue::new(trace)),
-            read_waiting: WaitingTable::default(),
-            write_waiting: WaitingTable::default(),
+            waiting: WaitingTables::default(),
             timers: Timers::default(),
             poller: Box::new(poller),
             space: Space::default(),
@@ -95,7 +118,7 @@ impl Scheduler {
             }
             self.wait(&mut readiness)?; // the core of the whole asynchronous thing
             for (fd, direction) in readiness.drain(..) {
-                if let Some((event, task)) = self.place(fd, direction).take() {
+                if let Some((event, task)) = self.waiting.place(fd, direction).take() {
                     self.happen(direction, event, task);
                 }
             }
@@ -108,9 +131,10 @@ impl Scheduler {
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
-            let Some((task, data)) = self.ready.pop() else { break };
-            if let Some((task, event)) = self.ready.send(task, data) {
-                event.do_schedule(self, task);
+            let Some((mut task, data)) = self.ready.pop() else { break };
+            match self.ready.send(&mut task, data) {
+                Some(event) => event.do_schedule(self, task),
+                None => self.ready.finish(task),
             }
         }
     }
@@ -145,11 +169,11 @@ impl Scheduler {
         let socket =
             event.socket().expect("only a SleepEvent has none, and it never waits");
         let fd = socket.as_raw_fd();
-        let watched = if self.place(fd, direction).is_some() {
+        let place = self.waiting.place(fd, direction);
+        let watched = match place {
             // Two tasks want the same thing. The first goes on waiting.
-            Err(io::ErrorKind::ResourceBusy.into())
-        } else {
-            self.poller.watch(socket, direction)
+            Some(_) => Err(io::ErrorKind::ResourceBusy.into()),
+            None => self.poller.watch(socket, direction),
         };
         if let Err(error) = watched {
             return self.ready.add_ready(task, event.failed(error));
@@ -157,24 +181,8 @@ impl Scheduler {
         if let Some(deadline) = event.deadline() {
             self.timers.give_up(deadline, fd, task.id);
         }
-        self.trace_park(&task, On::from((fd, direction)));
-        *self.place(fd, direction) = Some((event, task));
-    }
-
-    /// The place of the task that waits for this.
-    fn place(
-        &mut self,
-        fd: RawFd,
-        direction: Direction,
-    ) -> &mut Option<(Event, Submitted)> {
-        let table = match direction {
-            Direction::Read => &mut self.read_waiting,
-            Direction::Write => &mut self.write_waiting,
-        };
-        if table.len() <= fd as usize {
-            table.resize_with(fd as usize + 1, || None);
-        }
-        &mut table[fd as usize]
+        self.ready.trace_park(&task, On::from((fd, direction)));
+        *place = Some((event, task));
     }
 
     /// How long the poller may sleep; `None` is for ever.
@@ -201,7 +209,7 @@ impl Scheduler {
         let is_late = |(event, _): &mut (Event, Submitted)| {
             event.deadline().is_some_and(|deadline| deadline <= net::now())
         };
-        if let Some((event, task)) = self.place(fd, Direction::Read).take_if(is_late) {
+        if let Some((event, task)) = self.waiting.place(fd, Direction::Read).take_if(is_late) {
             self.poller.unwatch(fd, Direction::Read);
             let data = event.failed(io::ErrorKind::TimedOut.into());
             self.ready.add_ready(task, data);
@@ -220,7 +228,7 @@ impl Scheduler {
         }
         self.stop.begin();
         self.ready.trace(|| Step::Stop);
-        for (fd, waiting) in (0..).zip(mem::take(&mut self.read_waiting)) {
+        for (fd, waiting) in (0..).zip(mem::take(&mut self.waiting.read)) {
             if let Some((event, task)) = waiting {
                 self.poller.unwatch(fd, Direction::Read);
                 self.wait_for(Direction::Read, event, task);
@@ -230,23 +238,18 @@ impl Scheduler {
 
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
-        for table in [&mut self.read_waiting, &mut self.write_waiting] {
-            for (event, task) in mem::take(table).into_iter().flatten() {
-                drop(event);
-                self.ready.finish(task, false);
-            }
+        let WaitingTables { read, write } = mem::take(&mut self.waiting);
+        for (event, task) in read.into_iter().chain(write).flatten() {
+            drop(event);
+            self.ready.finish(task);
         }
         for task in self.timers.take_sleepers() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         // A task that is dropped may use its handle, and submit another one.
         while let Some((task, _)) = self.ready.pop() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
-    }
-
-    fn trace_park(&self, task: &Submitted, on: On) {
-        self.ready.trace(|| Step::Park { task: task.id, on, also: false });
     }
 
     /// The last steps before the wait.
@@ -270,8 +273,8 @@ impl Scheduler {
         State {
             running: self.ready.running(),
             ready: self.ready.tasks(),
-            read: tasks(&self.read_waiting),
-            write: tasks(&self.write_waiting),
+            read: tasks(&self.waiting.read),
+            write: tasks(&self.waiting.write),
             timer: self.timers.sleepers().collect(),
             kernel: vec![],
         }
@@ -306,7 +309,7 @@ impl Schedule for Scheduler {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.trace_park(&task, On::Timer);
+        self.ready.trace_park(&task, On::Timer);
         self.timers.sleep(instant, task);
     }
 }

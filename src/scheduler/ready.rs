@@ -14,13 +14,14 @@ use std::rc::Rc;
 use super::event::{Data, Event};
 use super::task::{Resumed, Task};
 use crate::log;
-use crate::trace::{Step, TaskId, Trace};
+use crate::trace::{On, Step, TaskId, Trace};
 
 /// A task that has been submitted: it has a number now.
 pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
+    panicked: bool,
 }
 
 impl fmt::Debug for Submitted {
@@ -56,7 +57,7 @@ impl ReadyQueue {
         self.submitted.set(id);
         self.running.update(|running| running + 1);
         self.trace(|| Step::Spawn { task: id, name: task.name() });
-        let task = Submitted { id, task: Box::new(task) };
+        let task = Submitted { id, task: Box::new(task), panicked: false };
         self.queue.borrow_mut().push_back((task, Data::Start));
     }
 
@@ -83,35 +84,32 @@ impl ReadyQueue {
         self.queue.borrow_mut().pop_front()
     }
 
-    /// Sends `data` into `task`, which runs up to its next event. `None` if it has come to its
-    /// end. A task that panics ends there, with a message; all other tasks go on.
-    pub(crate) fn send(
-        &self,
-        mut task: Submitted,
-        data: Data,
-    ) -> Option<(Submitted, Event)> {
+    /// Sends `data` into `task`, which runs up to its next event. None if it has come to its end:
+    /// then it has to be [finished](ReadyQueue::finish). A task that panics has come to its end,
+    /// too, with a message; all other tasks go on.
+    pub(crate) fn send(&self, task: &mut Submitted, data: Data) -> Option<Event> {
         self.trace(|| Step::Resume { task: task.id, with: data.outcome() });
         // The scheduler does not look into a task that has panicked, it only drops it: so it
         // cannot see what the panic left unfinished.
         match catch_unwind(AssertUnwindSafe(|| task.task.send(data))) {
             Ok(Resumed::Yielded(event, at)) => {
                 self.trace(|| event.yield_step(task.id, at));
-                return Some((task, event));
+                return Some(event);
             }
-            Ok(Resumed::Finished) => self.finish(task, false),
+            Ok(Resumed::Finished) => {}
             Err(panic) => {
                 let why = log::panic_message(&*panic);
                 log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-                self.finish(task, true);
+                task.panicked = true;
             }
         }
         None
     }
 
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
-    pub(crate) fn finish(&self, task: Submitted, mut panicked: bool) {
-        let id = task.id;
-        if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
+    pub(crate) fn finish(&self, task: Submitted) {
+        let Submitted { id, mut panicked, .. } = task;
+        if catch_unwind(AssertUnwindSafe(|| drop(task.task))).is_err() {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = true;
         }
@@ -124,6 +122,11 @@ impl ReadyQueue {
         if let Some(trace) = &self.trace {
             trace.borrow_mut().record(step());
         }
+    }
+
+    /// Reports that `task` waits there.
+    pub(crate) fn trace_park(&self, task: &Submitted, on: On) {
+        self.trace(|| Step::Park { task: task.id, on, also: false });
     }
 
     /// Whether there is a trace that wants to know where all tasks are.
