@@ -36,9 +36,12 @@ use crate::trace::{On, State, Step, Trace};
 /// would keep all others waiting.
 pub(crate) const BATCH: usize = 64;
 
-/// The tasks that wait for a socket, found by descriptor, each with its event. The system gives
-/// out the smallest numbers that are free, so this is an array.
-type WaitingTable = Vec<Option<(Event, Submitted)>>;
+/// The tasks that wait for a socket, found by descriptor. The system gives out the smallest
+/// numbers that are free, so this is an array.
+type WaitingTable = Vec<Place>;
+
+/// A place in a waiting table: for an event, and the task that waits for it.
+type Place = Option<(Event, Submitted)>;
 
 /// One table for each direction, so that one task may read while another writes.
 #[derive(Default)]
@@ -49,11 +52,7 @@ struct WaitingTables {
 
 impl WaitingTables {
     /// The place of the task that waits for this.
-    fn place(
-        &mut self,
-        fd: RawFd,
-        direction: Direction,
-    ) -> &mut Option<(Event, Submitted)> {
+    fn place(&mut self, fd: RawFd, direction: Direction) -> &mut Place {
         let table = match direction {
             Direction::Read => &mut self.read,
             Direction::Write => &mut self.write,

@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -21,13 +20,6 @@ pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
-    panicked: bool,
-}
-
-impl fmt::Debug for Submitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.id, self.task.name())
-    }
 }
 
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
@@ -39,6 +31,8 @@ pub struct ReadyQueue {
     queue: RefCell<VecDeque<(Submitted, Data)>>,
     running: Cell<usize>,
     submitted: Cell<TaskId>,
+    /// The task that is about to be finished has panicked.
+    panicked: Cell<bool>,
     stopping: Cell<bool>,
     failure: Cell<Option<io::Error>>,
     trace: Option<RefCell<Box<dyn Trace>>>,
@@ -57,7 +51,7 @@ impl ReadyQueue {
         self.submitted.set(id);
         self.running.update(|running| running + 1);
         self.trace(|| Step::Spawn { task: id, name: task.name() });
-        let task = Submitted { id, task: Box::new(task), panicked: false };
+        let task = Submitted { id, task: Box::new(task) };
         self.queue.borrow_mut().push_back((task, Data::Start));
     }
 
@@ -98,9 +92,10 @@ impl ReadyQueue {
             }
             Ok(Resumed::Finished) => {}
             Err(panic) => {
+                let (id, name) = (task.id, task.task.name());
                 let why = log::panic_message(&*panic);
-                log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-                task.panicked = true;
+                log::problem(format_args!("task {id} ({name}) panicked: {why}"));
+                self.panicked.set(true);
             }
         }
         None
@@ -108,8 +103,8 @@ impl ReadyQueue {
 
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
     pub(crate) fn finish(&self, task: Submitted) {
-        let Submitted { id, mut panicked, .. } = task;
-        if catch_unwind(AssertUnwindSafe(|| drop(task.task))).is_err() {
+        let (id, mut panicked) = (task.id, self.panicked.take());
+        if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = true;
         }

@@ -10,13 +10,12 @@ use crate::trace::TaskId;
 
 /// What is due when, the earliest first. Two tasks may have the same moment, so a task's number
 /// belongs to the key.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Timers {
     due: BTreeMap<(Instant, TaskId), Timer>,
 }
 
 /// What becomes due.
-#[derive(Debug)]
 pub enum Timer {
     /// A task sleeps until then.
     Sleep(Submitted),
