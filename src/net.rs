@@ -47,6 +47,7 @@ pub type Readiness = (RawFd, Direction);
 /// smaller one (Linux: `net.core.somaxconn`, 4096).
 const BACKLOG: i32 = 4096;
 
+// ANCHOR: listen
 /// Makes a blocking socket that listens on `addr`.
 ///
 /// # Errors
@@ -68,7 +69,9 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
+// ANCHOR_END: listen
 
+// ANCHOR: socket
 /// A non-blocking socket. It is shared, and closed when its last owner is gone.
 ///
 /// An event that waits for a descriptor owns that descriptor. If it did not, the system could
@@ -83,8 +86,10 @@ struct Inner {
     /// A receive has returned 0: the peer has shut down its sending side.
     ended: Cell<bool>,
 }
+// ANCHOR_END: socket
 
 impl Socket {
+    // ANCHOR: new
     /// Takes over a socket (a `TcpListener`, a `TcpStream`, half of a `UnixStream::pair`) and
     /// makes it non-blocking.
     ///
@@ -96,6 +101,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Socket::of(socket))
     }
+    // ANCHOR_END: new
 
     fn of(socket: socket2::Socket) -> Socket {
         Socket(Rc::new(Inner { socket, ended: Cell::new(false) }))
@@ -121,6 +127,7 @@ impl Socket {
         self.0.ended.get()
     }
 
+    // ANCHOR: try_accept
     /// Accepts one client, ready for use: non-blocking, and without Nagle's delay.
     ///
     /// # Errors
@@ -145,6 +152,7 @@ impl Socket {
         let _ = socket.set_tcp_nodelay(true);
         Socket::of(socket)
     }
+    // ANCHOR_END: try_accept
 
     /// The kernel has received the end of input on our behalf (stage 07).
     #[cfg(target_os = "linux")]
@@ -152,6 +160,7 @@ impl Socket {
         self.0.ended.set(true);
     }
 
+    // ANCHOR: try_recv
     /// Receives what is there. No bytes at all are the end of input: the peer will send no more,
     /// but may still listen.
     ///
@@ -172,6 +181,7 @@ impl Socket {
         self.0.ended.set(count == 0);
         Ok(if count < LONG { space.to_vec() } else { mem::take(space) })
     }
+    // ANCHOR_END: try_recv
 
     /// Receives what is there into memory that the caller lends, and says how much that was. 0 is
     /// the end of input.
@@ -186,6 +196,7 @@ impl Socket {
         Ok(count)
     }
 
+    // ANCHOR: try_send
     /// Sends as much of `bytes` as the system has room for, and says how much that was.
     ///
     /// # Errors
@@ -194,7 +205,9 @@ impl Socket {
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| self.0.socket.send_with_flags(bytes, NO_SIGNAL))
     }
+    // ANCHOR_END: try_send
 
+    // ANCHOR: shutdown_send
     /// Says that we will send no more. What has been sent before still arrives, and the peer
     /// may go on sending.
     ///
@@ -204,6 +217,7 @@ impl Socket {
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.0.socket.shutdown(Shutdown::Write)
     }
+    // ANCHOR_END: shutdown_send
 }
 
 impl AsRawFd for Socket {
@@ -276,6 +290,7 @@ fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)>
     Ok((client, addr))
 }
 
+// ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -286,6 +301,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
         }
     }
 }
+// ANCHOR_END: retry
 
 #[cfg(test)]
 mod tests {

@@ -30,15 +30,20 @@ use timers::{Timer, Timers};
 use crate::net::{self, Direction, Readiness};
 use crate::trace::{On, State, Step, Trace};
 
+// ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep all others waiting.
 pub(crate) const BATCH: usize = 64;
+// ANCHOR_END: batch
 
+// ANCHOR: table
 /// The tasks that wait for a socket, found by descriptor, each with its event. The system gives
 /// out the smallest numbers that are free, so this is an array.
 type WaitingTable = Vec<Option<(Event, Submitted)>>;
+// ANCHOR_END: table
 
+// ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
 pub struct Scheduler {
     ready: Rc<ReadyQueue>,
@@ -50,8 +55,10 @@ pub struct Scheduler {
     space: Vec<u8>,
     stop: Stop,
 }
+// ANCHOR_END: scheduler
 
 impl Scheduler {
+    // ANCHOR: new
     /// A scheduler without tasks, which asks `poller` what is ready, and reports each step to
     /// `trace`.
     pub fn new(
@@ -78,7 +85,9 @@ impl Scheduler {
     pub fn submit_task(&mut self, task: impl Task + 'static) {
         self.ready.submit_task(task);
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -104,7 +113,9 @@ impl Scheduler {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
@@ -114,7 +125,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: run_ready
 
+    // ANCHOR: wait
     /// Sleeps until something that a task waits for is ready, or until the next timer is due.
     fn wait(&mut self, readiness: &mut Vec<Readiness>) -> io::Result<()> {
         let timeout = self.timeout();
@@ -123,7 +136,9 @@ impl Scheduler {
         self.ready.trace(|| Step::Leave { call: self.poller.call(), ready: readiness });
         Ok(())
     }
+    // ANCHOR_END: wait
 
+    // ANCHOR: happen
     /// Lets an event happen, which at this moment does not block: its task, with the result,
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
     fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
@@ -136,7 +151,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: happen
 
+    // ANCHOR: wait_for
     /// Puts an event and its task onto the waiting table.
     fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
         if self.stop.forbids(&event) {
@@ -160,7 +177,9 @@ impl Scheduler {
         self.trace_park(&task, On::from((fd, direction)));
         *self.place(fd, direction) = Some((event, task));
     }
+    // ANCHOR_END: wait_for
 
+    // ANCHOR: place
     /// The place of the task that waits for this.
     fn place(
         &mut self,
@@ -176,7 +195,9 @@ impl Scheduler {
         }
         &mut table[fd as usize]
     }
+    // ANCHOR_END: place
 
+    // ANCHOR: timeout
     /// How long the poller may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         if self.ready.len() > 0 {
@@ -185,7 +206,9 @@ impl Scheduler {
         let until = self.timers.next().into_iter().chain(self.stop.deadline()).min()?;
         Some(until.saturating_duration_since(net::now()))
     }
+    // ANCHOR_END: timeout
 
+    // ANCHOR: run_timers
     /// Lets happen what is due by now.
     fn run_timers(&mut self) {
         while let Some(timer) = self.timers.pop_due() {
@@ -207,7 +230,9 @@ impl Scheduler {
             self.ready.add_ready(task, data);
         }
     }
+    // ANCHOR_END: run_timers
 
+    // ANCHOR: stop
     /// Whether there is nothing more to do.
     fn is_done(&self) -> bool {
         self.ready.running() == 0 || self.stop.is_over()
@@ -227,7 +252,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: stop
 
+    // ANCHOR: abandon
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
         for table in [&mut self.read_waiting, &mut self.write_waiting] {
@@ -244,6 +271,7 @@ impl Scheduler {
             self.ready.finish(task, false);
         }
     }
+    // ANCHOR_END: abandon
 
     fn trace_park(&self, task: &Submitted, on: On) {
         self.ready.trace(|| Step::Park { task: task.id, on, also: false });
@@ -277,6 +305,7 @@ impl Scheduler {
         }
     }
 }
+// ANCHOR_END: schedule
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
@@ -286,6 +315,7 @@ impl Drop for Scheduler {
     }
 }
 
+// ANCHOR: schedule
 impl Schedule for Scheduler {
     type Task = Submitted;
 

@@ -16,12 +16,14 @@ use super::task::{Resumed, Task};
 use crate::log;
 use crate::trace::{Step, TaskId, Trace};
 
+// ANCHOR: queue
 /// A task that has been submitted: it has a number now.
 pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
 }
+// ANCHOR_END: queue
 
 impl fmt::Debug for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +31,7 @@ impl fmt::Debug for Submitted {
     }
 }
 
+// ANCHOR: handle
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
 pub type Handle = Rc<ReadyQueue>;
 
@@ -42,6 +45,7 @@ pub struct ReadyQueue {
     failure: Cell<Option<io::Error>>,
     trace: RefCell<Option<Box<dyn Trace>>>,
 }
+// ANCHOR_END: handle
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
@@ -49,6 +53,7 @@ impl ReadyQueue {
         ReadyQueue { trace: RefCell::new(trace), ..ReadyQueue::default() }
     }
 
+    // ANCHOR: submit_task
     /// Counts the task in and puts it onto the queue, behind those that are ready now. Its first
     /// `send` will be [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
@@ -59,6 +64,7 @@ impl ReadyQueue {
         let task = Submitted { id, task: Box::new(task) };
         self.queue.borrow_mut().push_back((task, Data::Start));
     }
+    // ANCHOR_END: submit_task
 
     /// Asks for a graceful stop: no new clients, end of input for the present ones, and a few
     /// seconds for all tasks to finish.
@@ -72,6 +78,7 @@ impl ReadyQueue {
         self.stop();
     }
 
+    // ANCHOR: add_ready
     /// An event has happened: its task will be resumed with `data` when its turn comes.
     pub(crate) fn add_ready(&self, task: Submitted, data: Data) {
         self.trace(|| Step::Happened { task: task.id, result: data.outcome(), at: None });
@@ -82,7 +89,9 @@ impl ReadyQueue {
     pub(crate) fn pop(&self) -> Option<(Submitted, Data)> {
         self.queue.borrow_mut().pop_front()
     }
+    // ANCHOR_END: add_ready
 
+    // ANCHOR: send
     /// Sends `data` into `task`, which runs up to its next event. `None` if it has come to its
     /// end. A task that panics ends there, with a message; all other tasks go on.
     pub(crate) fn send(
@@ -107,7 +116,9 @@ impl ReadyQueue {
         }
         None
     }
+    // ANCHOR_END: send
 
+    // ANCHOR: finish
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
     pub(crate) fn finish(&self, task: Submitted, mut panicked: bool) {
         let id = task.id;
@@ -118,13 +129,16 @@ impl ReadyQueue {
         self.running.update(|running| running - 1);
         self.trace(|| Step::Finish { task: id, panicked });
     }
+    // ANCHOR_END: finish
 
+    // ANCHOR: trace
     /// Reports a step, if there is a trace.
     pub(crate) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
         if let Some(trace) = &mut *self.trace.borrow_mut() {
             trace.record(step());
         }
     }
+    // ANCHOR_END: trace
 
     /// Whether there is a trace that wants to know where all tasks are.
     pub(crate) fn wants_state(&self) -> bool {

@@ -13,6 +13,7 @@ use super::event::{Data, Event, Happened};
 use super::ready::{ReadyQueue, Submitted};
 use crate::net;
 
+// ANCHOR: stop
 /// After a stop, input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 
@@ -76,3 +77,4 @@ impl Stop {
         ready.add_ready(task, data);
     }
 }
+// ANCHOR_END: stop
