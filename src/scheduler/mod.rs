@@ -305,7 +305,6 @@ impl Scheduler {
         }
     }
 }
-// ANCHOR_END: schedule
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
@@ -340,3 +339,4 @@ impl Schedule for Scheduler {
         self.timers.sleep(instant, task);
     }
 }
+// ANCHOR_END: schedule
