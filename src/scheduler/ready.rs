@@ -16,14 +16,14 @@ use super::task::{Resumed, Task};
 use crate::log;
 use crate::trace::{Step, TaskId, Trace};
 
-// ANCHOR: queue
+// ANCHOR: submitted
 /// A task that has been submitted: it has a number now.
 pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
 }
-// ANCHOR_END: queue
+// ANCHOR_END: submitted
 
 impl fmt::Debug for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +31,7 @@ impl fmt::Debug for Submitted {
     }
 }
 
-// ANCHOR: handle
+// ANCHOR: queue
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
 pub type Handle = Rc<ReadyQueue>;
 
@@ -45,7 +45,7 @@ pub struct ReadyQueue {
     failure: Cell<Option<io::Error>>,
     trace: RefCell<Option<Box<dyn Trace>>>,
 }
-// ANCHOR_END: handle
+// ANCHOR_END: queue
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
