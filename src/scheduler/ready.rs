@@ -43,14 +43,14 @@ pub struct ReadyQueue {
     submitted: Cell<TaskId>,
     stopping: Cell<bool>,
     failure: Cell<Option<io::Error>>,
-    trace: RefCell<Option<Box<dyn Trace>>>,
+    trace: Option<RefCell<Box<dyn Trace>>>,
 }
 // ANCHOR_END: queue
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
     pub fn new(trace: Option<Box<dyn Trace>>) -> ReadyQueue {
-        ReadyQueue { trace: RefCell::new(trace), ..ReadyQueue::default() }
+        ReadyQueue { trace: trace.map(RefCell::new), ..ReadyQueue::default() }
     }
 
     // ANCHOR: submit_task
@@ -134,15 +134,15 @@ impl ReadyQueue {
     // ANCHOR: trace
     /// Reports a step, if there is a trace.
     pub(crate) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
-        if let Some(trace) = &mut *self.trace.borrow_mut() {
-            trace.record(step());
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().record(step());
         }
     }
     // ANCHOR_END: trace
 
     /// Whether there is a trace that wants to know where all tasks are.
     pub(crate) fn wants_state(&self) -> bool {
-        self.trace.borrow().as_ref().is_some_and(|trace| trace.wants_state())
+        self.trace.as_ref().is_some_and(|trace| trace.borrow().wants_state())
     }
 
     /// The tasks on the queue, in its order.
