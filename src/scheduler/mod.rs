@@ -31,11 +31,14 @@ use crate::net::{self, Direction, Readiness};
 use crate::space::Space;
 use crate::trace::{On, State, Step, Trace};
 
+// ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep all others waiting.
 pub(crate) const BATCH: usize = 64;
+// ANCHOR_END: batch
 
+// ANCHOR: table
 /// The tasks that wait for a socket, found by descriptor. The system gives out the smallest
 /// numbers that are free, so this is an array.
 type WaitingTable = Vec<Place>;
@@ -49,7 +52,9 @@ struct WaitingTables {
     read: WaitingTable,
     write: WaitingTable,
 }
+// ANCHOR_END: table
 
+// ANCHOR: place
 impl WaitingTables {
     /// The place of the task that waits for this.
     fn place(&mut self, fd: RawFd, direction: Direction) -> &mut Place {
@@ -63,7 +68,9 @@ impl WaitingTables {
         &mut table[fd as usize]
     }
 }
+// ANCHOR_END: place
 
+// ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
 pub struct Scheduler {
     ready: Rc<ReadyQueue>,
@@ -73,8 +80,10 @@ pub struct Scheduler {
     space: Space,
     stop: Stop,
 }
+// ANCHOR_END: scheduler
 
 impl Scheduler {
+    // ANCHOR: new
     /// A scheduler without tasks, which asks `poller` what is ready, and reports each step to
     /// `trace`.
     pub fn new(
@@ -100,7 +109,9 @@ impl Scheduler {
     pub fn submit_task(&mut self, task: impl Task + 'static) {
         self.ready.submit_task(task);
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -126,7 +137,9 @@ impl Scheduler {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
@@ -137,7 +150,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: run_ready
 
+    // ANCHOR: wait
     /// Sleeps until something that a task waits for is ready, or until the next timer is due.
     fn wait(&mut self, readiness: &mut Vec<Readiness>) -> io::Result<()> {
         let timeout = self.timeout();
@@ -146,7 +161,9 @@ impl Scheduler {
         self.ready.trace(|| Step::Leave { call: self.poller.call(), ready: readiness });
         Ok(())
     }
+    // ANCHOR_END: wait
 
+    // ANCHOR: happen
     /// Lets an event happen, which at this moment does not block: its task, with the result,
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
     fn happen(&mut self, direction: Direction, mut event: Event, task: Submitted) {
@@ -159,7 +176,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: happen
 
+    // ANCHOR: wait_for
     /// Puts an event and its task onto the waiting table.
     fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
         if self.stop.forbids(&event) {
@@ -183,7 +202,9 @@ impl Scheduler {
         self.ready.trace_park(&task, On::from((fd, direction)));
         *place = Some((event, task));
     }
+    // ANCHOR_END: wait_for
 
+    // ANCHOR: timeout
     /// How long the poller may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         if self.ready.len() > 0 {
@@ -192,7 +213,9 @@ impl Scheduler {
         let until = self.timers.next().into_iter().chain(self.stop.deadline()).min()?;
         Some(until.saturating_duration_since(net::now()))
     }
+    // ANCHOR_END: timeout
 
+    // ANCHOR: run_timers
     /// Lets happen what is due by now.
     fn run_timers(&mut self) {
         while let Some(timer) = self.timers.pop_due() {
@@ -208,13 +231,17 @@ impl Scheduler {
         let is_late = |(event, _): &mut (Event, Submitted)| {
             event.deadline().is_some_and(|deadline| deadline <= net::now())
         };
-        if let Some((event, task)) = self.waiting.place(fd, Direction::Read).take_if(is_late) {
+        if let Some((event, task)) =
+            self.waiting.place(fd, Direction::Read).take_if(is_late)
+        {
             self.poller.unwatch(fd, Direction::Read);
             let data = event.failed(io::ErrorKind::TimedOut.into());
             self.ready.add_ready(task, data);
         }
     }
+    // ANCHOR_END: run_timers
 
+    // ANCHOR: stop
     /// Whether there is nothing more to do.
     fn is_done(&self) -> bool {
         self.ready.running() == 0 || self.stop.is_over()
@@ -234,7 +261,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: stop
 
+    // ANCHOR: abandon
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
         let WaitingTables { read, write } = mem::take(&mut self.waiting);
@@ -250,6 +279,7 @@ impl Scheduler {
             self.ready.finish(task);
         }
     }
+    // ANCHOR_END: abandon
 
     /// The last steps before the wait.
     fn trace_enter(&self, timeout: Option<Duration>) {
@@ -288,6 +318,7 @@ impl Drop for Scheduler {
     }
 }
 
+// ANCHOR: schedule
 impl Schedule for Scheduler {
     type Task = Submitted;
 
@@ -312,3 +343,4 @@ impl Schedule for Scheduler {
         self.timers.sleep(instant, task);
     }
 }
+// ANCHOR_END: schedule

@@ -15,13 +15,16 @@ use super::task::{Resumed, Task};
 use crate::log;
 use crate::trace::{On, Step, TaskId, Trace};
 
+// ANCHOR: submitted
 /// A task that has been submitted: it has a number now.
 pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
 }
+// ANCHOR_END: submitted
 
+// ANCHOR: queue
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
 pub type Handle = Rc<ReadyQueue>;
 
@@ -37,6 +40,7 @@ pub struct ReadyQueue {
     failure: Cell<Option<io::Error>>,
     trace: Option<RefCell<Box<dyn Trace>>>,
 }
+// ANCHOR_END: queue
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
@@ -44,6 +48,7 @@ impl ReadyQueue {
         ReadyQueue { trace: trace.map(RefCell::new), ..ReadyQueue::default() }
     }
 
+    // ANCHOR: submit_task
     /// Counts the task in and puts it onto the queue, behind those that are ready now. Its first
     /// `send` will be [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
@@ -54,6 +59,7 @@ impl ReadyQueue {
         let task = Submitted { id, task: Box::new(task) };
         self.queue.borrow_mut().push_back((task, Data::Start));
     }
+    // ANCHOR_END: submit_task
 
     /// Asks for a graceful stop: no new clients, end of input for the present ones, and a few
     /// seconds for all tasks to finish.
@@ -67,6 +73,7 @@ impl ReadyQueue {
         self.stop();
     }
 
+    // ANCHOR: add_ready
     /// An event has happened: its task will be resumed with `data` when its turn comes.
     pub(crate) fn add_ready(&self, task: Submitted, data: Data) {
         self.trace(|| Step::Happened { task: task.id, result: data.outcome(), at: None });
@@ -77,7 +84,9 @@ impl ReadyQueue {
     pub(crate) fn pop(&self) -> Option<(Submitted, Data)> {
         self.queue.borrow_mut().pop_front()
     }
+    // ANCHOR_END: add_ready
 
+    // ANCHOR: send
     /// Sends `data` into `task`, which runs up to its next event. None if it has come to its end:
     /// then it has to be [finished](ReadyQueue::finish). A task that panics has come to its end,
     /// too, with a message; all other tasks go on.
@@ -100,7 +109,9 @@ impl ReadyQueue {
         }
         None
     }
+    // ANCHOR_END: send
 
+    // ANCHOR: finish
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
     pub(crate) fn finish(&self, task: Submitted) {
         let (id, mut panicked) = (task.id, self.panicked.take());
@@ -111,13 +122,16 @@ impl ReadyQueue {
         self.running.update(|running| running - 1);
         self.trace(|| Step::Finish { task: id, panicked });
     }
+    // ANCHOR_END: finish
 
+    // ANCHOR: trace
     /// Reports a step, if there is a trace.
     pub(crate) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
         if let Some(trace) = &self.trace {
             trace.borrow_mut().record(step());
         }
     }
+    // ANCHOR_END: trace
 
     /// Reports that `task` waits there.
     pub(crate) fn trace_park(&self, task: &Submitted, on: On) {

@@ -8,6 +8,7 @@ use super::ready::Submitted;
 use crate::net;
 use crate::trace::TaskId;
 
+// ANCHOR: timers
 /// What is due when, the earliest first. Two tasks may have the same moment, so a task's number
 /// belongs to the key.
 #[derive(Default)]
@@ -61,3 +62,4 @@ impl Timers {
         })
     }
 }
+// ANCHOR_END: timers
