@@ -32,6 +32,7 @@ pub mod cli;
     target_os = "linux",
     expect(unsafe_code, reason = "a thin wrapper around system calls")
 )]
+#[cfg_attr(not(target_os = "linux"), path = "epoll/elsewhere.rs")]
 pub mod epoll;
 pub mod executor;
 #[expect(unsafe_code, reason = "a thin wrapper around system calls")]
