@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::{self, Direction, Readiness};
 use crate::scheduler::BATCH;
-use crate::scheduler::event::{Data, Event, Schedule};
+use crate::scheduler::event::{Data, Event, Happened, Schedule};
 use crate::scheduler::ready::{Handle, ReadyQueue, Submitted};
 use crate::scheduler::stop::Stop;
 use crate::scheduler::task::Task;
@@ -120,7 +120,10 @@ impl Ring {
             (_, Ok(Outcome::Accepted(client, addr))) => {
                 Some(Data::Connected(client, addr))
             }
-            (Event::Send(send), Ok(Outcome::Sent(count))) => send.sent(count),
+            (Event::Send(send), Ok(Outcome::Sent(count))) => match send.sent(count) {
+                Happened::Done(data) => Some(data),
+                Happened::NotYet => None,
+            },
             (event, Ok(Outcome::Received(bytes))) => {
                 if let (true, Some(socket)) = (bytes.is_empty(), event.socket()) {
                     socket.end();

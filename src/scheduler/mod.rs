@@ -126,11 +126,11 @@ impl Scheduler {
 
     /// Lets an event happen, which at this moment does not block: its task, with the result,
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
-    fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
+    fn happen(&mut self, direction: Direction, mut event: Event, task: Submitted) {
         self.ready.trace(|| event.call_step(task.id));
         match event.happen(&mut self.space) {
             Happened::Done(data) => self.ready.add_ready(task, data),
-            Happened::NotYet(event) => {
+            Happened::NotYet => {
                 self.ready.trace(|| event.not_yet_step(task.id));
                 self.wait_for(direction, event, task);
             }
