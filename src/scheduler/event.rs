@@ -8,11 +8,13 @@
 //! Events do not know who drives them: a driver implements [`Schedule`].
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::net::{self, Socket};
+use crate::space::Space;
 use crate::trace::{Outcome, Step, TaskId, Want};
 
 /// How long a [`CloseEvent`] waits for the peer to finish.
@@ -162,9 +164,9 @@ impl Event {
     }
 
     /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
-    /// if the socket is not ready after all, the event has to wait on. `space` is memory to
-    /// receive into; see [`Socket::try_recv`].
-    pub fn happen(&mut self, space: &mut Vec<u8>) -> Happened {
+    /// if the socket is not ready after all, the event has to wait on. `space` is the
+    /// memory to receive into.
+    pub fn happen(&mut self, space: &mut Space) -> Happened {
         match self.attempt(space) {
             Ok(happened) => happened,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Happened::NotYet,
@@ -173,7 +175,7 @@ impl Event {
     }
 
     /// The system call, and what came of it.
-    fn attempt(&mut self, space: &mut Vec<u8>) -> io::Result<Happened> {
+    fn attempt(&mut self, space: &mut Space) -> io::Result<Happened> {
         let data = match self {
             Event::Connect(event) => {
                 let (client, addr) = event.socket.try_accept()?;
@@ -182,7 +184,7 @@ impl Event {
             Event::Receive(event) => Data::Received(event.socket.try_recv(space)?),
             Event::Send(event) => {
                 let count = event.socket.try_send(event.unsent())?;
-                return Ok(event.sent(count));
+                return Ok(event.sent(count, space));
             }
             Event::Close(event) => {
                 // What still arrives is discarded, up to the end of input.
@@ -240,11 +242,12 @@ impl SendEvent {
     }
 
     /// The system has taken so many bytes more.
-    pub(crate) fn sent(&mut self, count: usize) -> Happened {
+    pub(crate) fn sent(&mut self, count: usize, space: &mut Space) -> Happened {
         self.sent += count;
         if self.sent < self.bytes.len() {
             return Happened::NotYet;
         }
+        space.give_back(mem::take(&mut self.bytes));
         Happened::Done(Data::Sent(self.sent))
     }
 }

@@ -28,6 +28,7 @@ use task::Task;
 use timers::{Timer, Timers};
 
 use crate::net::{self, Direction, Readiness};
+use crate::space::Space;
 use crate::trace::{On, State, Step, Trace};
 
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
@@ -46,8 +47,7 @@ pub struct Scheduler {
     write_waiting: WaitingTable,
     timers: Timers,
     poller: Box<dyn Poller>,
-    /// What is received comes by way of here.
-    space: Vec<u8>,
+    space: Space,
     stop: Stop,
 }
 
@@ -64,7 +64,7 @@ impl Scheduler {
             write_waiting: WaitingTable::default(),
             timers: Timers::default(),
             poller: Box::new(poller),
-            space: vec![],
+            space: Space::default(),
             stop: Stop::default(),
         }
     }
