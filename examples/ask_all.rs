@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use bricks::cli::{Options, Program};
 use bricks::net::Socket;
+use bricks::space::Space;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_CRATE_NAME"),
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
 fn echo_server(options: Options) -> io::Result<()> {
     let sock = Socket::new(options.listen()?)?; // non-blocking
     options.log.listening(sock.local_addr()?);
-    let mut space = vec![];
+    let mut space = Space::default();
     let mut clients = Vec::new();
     loop {
         if let Ok((client, _)) = sock.try_accept() {
@@ -39,7 +40,7 @@ fn echo_server(options: Options) -> io::Result<()> {
     }
 }
 
-fn ask(client: &Socket, unsent: &mut Vec<u8>, space: &mut Vec<u8>) -> io::Result<bool> {
+fn ask(client: &Socket, unsent: &mut Vec<u8>, space: &mut Space) -> io::Result<bool> {
     if unsent.is_empty() {
         *unsent = client.try_recv(space)?;
     }

@@ -1,4 +1,4 @@
-//! By hand: tasks that are written so, and one that is driven so.
+//! By hand: tasks that are written so, one that is driven so, and an event without a driver.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,11 +10,12 @@ use bricks::cli::Options;
 use bricks::log::Log;
 use bricks::net::Socket;
 use bricks::scheduler::Scheduler;
-use bricks::scheduler::event::{Data, Event};
+use bricks::scheduler::event::{Data, Event, Happened};
 use bricks::scheduler::lines::{Lines, read_line};
 use bricks::scheduler::ready::Handle;
 use bricks::scheduler::task::{Co, Coroutine, Resumed, Task};
 use bricks::select::Select;
+use bricks::space::{RECEIVE_SIZE, Space};
 
 use crate::support::drivers::{listener, pair};
 use crate::support::scripted::Recorder;
@@ -106,4 +107,21 @@ fn a_line_in_a_million_pieces() {
         assert!(start.elapsed() < WATCHDOG, "it searches from the start each time");
     }
     assert!(matches!(task.send(Data::Received(b"\n".into())), Resumed::Finished));
+}
+
+/// What has been sent is memory to receive into.
+#[test]
+fn a_send_gives_its_block_back() {
+    let (socket, mut theirs) = pair();
+    let mut space = Space::default();
+    theirs.write_all(&[7; 5000]).unwrap();
+    let bytes = socket.try_recv(&mut space).unwrap();
+    let block = bytes.as_ptr();
+    let sent = Event::from(socket.send(bytes)).happen(&mut space);
+    assert!(matches!(sent, Happened::Done(Data::Sent(5000))));
+    // Freed memory would be given out again at once: this takes it.
+    let _taken = vec![0_u8; RECEIVE_SIZE];
+    theirs.write_all(&[7; 5000]).unwrap();
+    let again = socket.try_recv(&mut space).unwrap();
+    assert_eq!(again.as_ptr(), block);
 }

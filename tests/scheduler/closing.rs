@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bricks::net::RECEIVE_SIZE;
 use bricks::scheduler::event::{CLOSE_PATIENCE, sleep};
 use bricks::scheduler::task::{Co, Coroutine};
+use bricks::space::RECEIVE_SIZE;
 
 use crate::driver::Kind;
 use crate::support::drivers::{at_number, hear_all, listener, pair};

@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::net::RECEIVE_SIZE;
 use bricks::scheduler::event::sleep;
 use bricks::scheduler::stop::{INPUT_GRACE, STOP_GRACE};
 use bricks::scheduler::task::{Co, Coroutine};
+use bricks::space::RECEIVE_SIZE;
 
 use crate::driver::Kind;
 use crate::support::drivers::{hear_all, listener, pair};
