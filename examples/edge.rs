@@ -30,6 +30,7 @@ fn main() -> io::Result<()> {
     it.read()?;
     it.wait()?;
 
+    // ANCHOR: lost
     println!("An edge is reported once, however much is left:");
     let mut it = Watched::new(b"hello", EpollFlags::EPOLLET)?;
     it.wait()?;
@@ -42,6 +43,7 @@ fn main() -> io::Result<()> {
     it.wait()?;
     it.read()?;
     it.wait()?;
+    // ANCHOR_END: lost
 
     println!("So the server reads until nothing is left, and only then waits:");
     let mut it = Watched::new(b"hello", EpollFlags::EPOLLET)?;
@@ -89,6 +91,7 @@ impl Watched {
         Ok(space[..count].to_vec())
     }
 
+    // ANCHOR: read_all
     /// Reads what is left, and says whether that was the end of input.
     pub fn read_all(&mut self) -> io::Result<(Vec<u8>, bool)> {
         let mut all = vec![];
@@ -103,4 +106,5 @@ impl Watched {
         println!("  read: would block");
         Ok((all, false)) // the next change is an edge
     }
+    // ANCHOR_END: read_all
 }
