@@ -99,12 +99,13 @@ impl Watched {
             match self.read() {
                 Ok(bytes) if bytes.is_empty() => return Ok((all, true)),
                 Ok(bytes) => all.extend(bytes),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    println!("  read: would block");
+                    return Ok((all, false)); // the next change is an edge
+                }
                 Err(error) => return Err(error),
             }
         }
-        println!("  read: would block");
-        Ok((all, false)) // the next change is an edge
     }
     // ANCHOR_END: read_all
 }
