@@ -11,9 +11,9 @@
 //! on.
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::Epoll;
+pub use elsewhere::{Epoll, epoll_or_select};
 #[cfg(target_os = "linux")]
-pub use linux::Epoll;
+pub use linux::{Epoll, epoll_or_select};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -73,6 +73,15 @@ mod linux {
                 reports: Vec::with_capacity(REPORTS),
             })
         }
+    }
+
+    /// The best poller that the system has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Epoll::new`].
+    pub fn epoll_or_select() -> io::Result<Epoll> {
+        Epoll::new()
     }
 
     impl Poller for Epoll {
@@ -260,5 +269,14 @@ mod elsewhere {
                        04_scheduler is the same server, and runs everywhere";
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
         }
+    }
+
+    /// The best poller that the system has.
+    ///
+    /// # Errors
+    ///
+    /// None here.
+    pub fn epoll_or_select() -> io::Result<Select> {
+        Ok(Select::default())
     }
 }

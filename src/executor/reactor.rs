@@ -1,8 +1,8 @@
 //! The reactor: which waker to call when a socket becomes ready.
 //!
 //! It owns the poller, the same as the scheduler's of stages 04 and 05. Where the scheduler's
-//! waiting tables keep an event and its task, the reactor's keeps a waker, and that is all it
-//! knows about who waits.
+//! waiting tables keep an event and its task, the reactor's table keeps a waker. It calls that
+//! waker, and does not know what will become of it.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -13,23 +13,28 @@ use std::time::Duration;
 use super::queue::Queue;
 use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
+use crate::trace::TaskId;
 
-/// The poller, and who waits for what.
+/// The poller, and the wakers of those who wait.
 pub(super) struct Reactor {
-    poller: Box<dyn Poller>,
-    /// Two places for each descriptor: who waits to read, and who waits to write.
+    pub(super) poller: Box<dyn Poller>,
+    /// Two places for each descriptor: one to read, one to write.
     waiting: Vec<Option<Waiting>>,
-    /// How many have waited.
+    /// How many tickets have been given out.
     tickets: u64,
     /// Readable when the ready queue's bell has been rung.
     bell: Socket,
-    readiness: Vec<Readiness>,
+    /// What the last wait has found.
+    pub(super) readiness: Vec<Readiness>,
 }
 
-/// Somebody who waits: the future with this ticket.
+/// A future that waits.
 struct Waiting {
+    /// Tells this future from another that waits in the same place later.
     ticket: u64,
     waker: Waker,
+    /// The task that polls it, for a trace.
+    task: TaskId,
 }
 
 impl Reactor {
@@ -50,6 +55,7 @@ impl Reactor {
         socket: &Socket,
         direction: Direction,
         waker: &Waker,
+        task: TaskId,
     ) -> io::Result<u64> {
         let key = (socket.as_raw_fd(), direction);
         if self.place(key).is_some() {
@@ -58,9 +64,35 @@ impl Reactor {
         }
         self.poller.watch(socket, direction)?;
         self.tickets += 1;
-        let waiting = Waiting { ticket: self.tickets, waker: waker.clone() };
-        *self.place(key) = Some(waiting);
-        Ok(self.tickets)
+        let ticket = self.tickets;
+        *self.place(key) = Some(Waiting { ticket, waker: waker.clone(), task });
+        Ok(ticket)
+    }
+
+    /// Whether the future with this ticket still waits. Then its latest waker counts: it may have
+    /// been moved to another task.
+    pub(super) fn still_waits(
+        &mut self,
+        key: Readiness,
+        ticket: u64,
+        waker: &Waker,
+        task: TaskId,
+    ) -> bool {
+        match self.place(key) {
+            Some(waiting) if waiting.ticket == ticket => {
+                waiting.waker.clone_from(waker);
+                waiting.task = task;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The future with this ticket does not wait any more.
+    pub(super) fn forget(&mut self, key: Readiness, ticket: u64) {
+        if self.place(key).take_if(|waiting| waiting.ticket == ticket).is_some() {
+            self.poller.unwatch(key.0, key.1);
+        }
     }
 
     fn place(&mut self, (fd, direction): Readiness) -> &mut Option<Waiting> {
@@ -71,32 +103,8 @@ impl Reactor {
         &mut self.waiting[place]
     }
 
-    /// Whether the future with this ticket still waits. Then its latest waker counts: it may have
-    /// been moved to another task.
-    pub(super) fn still_waits(
-        &mut self,
-        key: Readiness,
-        ticket: u64,
-        waker: &Waker,
-    ) -> bool {
-        match self.place(key) {
-            Some(waiting) if waiting.ticket == ticket => {
-                waiting.waker.clone_from(waker);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The future with this ticket waits no more.
-    pub(super) fn forget(&mut self, key: Readiness, ticket: u64) {
-        if self.place(key).take_if(|waiting| waiting.ticket == ticket).is_some() {
-            self.poller.unwatch(key.0, key.1);
-        }
-    }
-
-    /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and wakes those who can
-    /// go on.
+    /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and calls the wakers
+    /// of what is ready.
     pub(super) fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -104,21 +112,20 @@ impl Reactor {
     ) -> io::Result<()> {
         self.readiness.clear();
         self.poller.wait(timeout, &mut self.readiness)?;
-        queue.wake_up(); // before the first waker: it need not ring
-        let readiness = std::mem::take(&mut self.readiness);
-        for key in &readiness {
-            if let Some(waiting) = self.place(*key).take() {
+        queue.wake_up(); // before the first waker is called: it need not ring the bell
+        for at in 0..self.readiness.len() {
+            let key = self.readiness[at];
+            if let Some(waiting) = self.place(key).take() {
                 waiting.waker.wake();
             } else if key.0 == self.bell.as_raw_fd() {
                 while self.bell.try_read(&mut [0; 64]).is_ok() {}
                 self.poller.watch(&self.bell, Direction::Read)?;
             }
         }
-        self.readiness = readiness; // with its memory
         Ok(())
     }
 
-    /// Nobody waits to read any more. Those who do are woken, to look for the last time.
+    /// No future waits to read any more. Those that do are woken, to look for the last time.
     pub(super) fn stop(&mut self) {
         for (fd, places) in (0..).zip(self.waiting.chunks_mut(2)) {
             if let Some(waiting) = places[Direction::Read as usize].take() {
@@ -126,5 +133,13 @@ impl Reactor {
                 waiting.waker.wake();
             }
         }
+    }
+
+    /// What is waited for, and by which task.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (Readiness, TaskId)> {
+        let directions = [Direction::Read, Direction::Write];
+        let keys = (0..).flat_map(move |fd| directions.map(|direction| (fd, direction)));
+        let places = keys.zip(&self.waiting);
+        places.filter_map(|(key, place)| Some((key, place.as_ref()?.task)))
     }
 }
