@@ -10,9 +10,8 @@ use super::reactor::Reactor;
 use super::task::{JoinHandle, Task, Tasks};
 use super::timers::Timers;
 use super::tracer::Tracer;
-use crate::scheduler::poller::Poller;
 use crate::scheduler::stop::Stop;
-use crate::trace::{Step, TaskId, Trace};
+use crate::trace::{On, Step, TaskId};
 
 /// What tasks know of their executor. It is passed to each function that needs it: there is no
 /// "current" executor somewhere in the background.
@@ -25,62 +24,78 @@ pub struct Handle {
 /// time: a waker that is called in the meantime is foreign code, but it has no way back to here.
 /// (It may be sent to another thread, so it cannot own a handle.)
 pub(super) struct Shared {
-    pub(super) queue: Arc<Queue>,
+    pub queue: Arc<Queue>,
     /// The tasks that have not finished.
-    pub(super) tasks: RefCell<Tasks>,
+    pub tasks: RefCell<Tasks>,
     /// How many tasks there have been.
-    spawned: Cell<TaskId>,
+    pub spawned: Cell<TaskId>,
     /// The task whose turn it is; 0 between turns.
-    pub(super) running: Cell<TaskId>,
+    pub running: Cell<TaskId>,
     /// How many operations it may still do in this turn.
-    pub(super) share: Cell<u32>,
-    pub(super) reactor: RefCell<Reactor>,
-    pub(super) timers: RefCell<Timers>,
-    pub(super) stop: Cell<Stop>,
-    pub(super) failure: Cell<Option<io::Error>>,
+    pub share: Cell<u32>,
+    pub reactor: RefCell<Reactor>,
+    pub timers: RefCell<Timers>,
+    pub stop: Cell<Stop>,
+    pub failure: Cell<Option<io::Error>>,
     /// The executor is gone: it would not run a new task.
-    pub(super) closed: Cell<bool>,
-    tracer: Option<RefCell<Tracer>>,
+    pub closed: Cell<bool>,
+    pub tracer: Option<RefCell<Tracer>>,
 }
 
 impl Shared {
-    pub(super) fn new(
-        poller: Box<dyn Poller>,
-        trace: Option<Box<dyn Trace>>,
-    ) -> io::Result<Shared> {
-        let (queue, bell) = Queue::new()?;
-        Ok(Shared {
-            queue,
-            tasks: RefCell::default(),
-            spawned: Cell::default(),
-            running: Cell::default(),
-            share: Cell::default(),
-            reactor: RefCell::new(Reactor::new(poller, bell)?),
-            timers: RefCell::default(),
-            stop: Cell::default(),
-            failure: Cell::default(),
-            closed: Cell::default(),
-            tracer: trace.map(|trace| RefCell::new(Tracer::new(trace))),
-        })
+    /// Takes one operation from the share of the running task. False if it has none left.
+    pub fn take_share(&self) -> bool {
+        let left = self.share.get();
+        self.share.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Reports a step, if there is a trace.
-    pub(super) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
+    pub fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
         self.report(|tracer| tracer.record(step()));
     }
 
     /// Reports something, if there is a trace.
-    pub(super) fn report(&self, something: impl FnOnce(&mut Tracer)) {
+    pub fn report(&self, something: impl FnOnce(&mut Tracer)) {
         if let Some(tracer) = &self.tracer {
             something(&mut tracer.borrow_mut());
         }
     }
 
     /// Reports which tasks are new on the ready queue.
-    pub(super) fn report_queue(&self) {
+    pub fn report_queue(&self) {
         self.report(|tracer| {
-            tracer.queue(&self.queue, &self.tasks.borrow(), self.running.get());
+            tracer.woken(&self.queue.tasks(), &self.tasks.borrow(), self.running.get());
         });
+    }
+
+    /// Reports that a task's turn is over, and where it waits.
+    pub fn report_pending(&self, task: TaskId) {
+        self.report(|tracer| {
+            let mut places = self.places();
+            places.retain(|(_, other)| *other == task);
+            tracer.pending(task, places);
+        });
+    }
+
+    /// Reports where all tasks are, if the trace wants to know.
+    pub fn report_state(&self) {
+        self.report_queue();
+        self.report(|tracer| {
+            if tracer.wants_state() {
+                tracer.state(&self.queue.tasks(), self.places(), &self.tasks.borrow());
+            }
+        });
+    }
+
+    /// Where tasks wait: each place, and its task.
+    fn places(&self) -> Vec<(On, TaskId)> {
+        let (reactor, timers) = (self.reactor.borrow(), self.timers.borrow());
+        let sleeping = timers.waiting().map(|task| (On::Timer, task));
+        let mut places: Vec<(On, TaskId)> = reactor.waiting().chain(sleeping).collect();
+        places.sort_unstable();
+        places.dedup(); // a task may sleep in two futures
+        places
     }
 }
 

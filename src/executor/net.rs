@@ -1,19 +1,19 @@
-//! Sockets whose operations are futures. All waiting ends at one *leaf future*: [`Ready`].
+//! Sockets whose operations are futures. All waiting for them ends at one *leaf future*:
+//! [`Operation`].
 
-use std::future::poll_fn;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::Handle;
-use super::tracer::Wanted;
-use crate::net::{Direction, Readiness, Socket};
+use super::tracer::{Line, Wanted};
+use crate::net::{Direction, Socket};
 use crate::scheduler::event::CLOSE_PATIENCE;
-use crate::trace::{Outcome, Step, TaskId, Want};
+use crate::scheduler::stop::Stop;
+use crate::trace::{On, Outcome, Step, TaskId, Want};
 
 /// A socket, and the executor whose reactor watches it.
 struct Io {
@@ -21,174 +21,137 @@ struct Io {
     handle: Handle,
 }
 
-impl Io {
-    fn operation<'a>(
-        &'a self,
-        want: Want,
-        bytes: &'a [u8],
-        at: &'static Location<'static>,
-    ) -> Operation<'a> {
-        Operation { io: self, want, bytes, at }
-    }
-}
-
-/// What a task wants of a socket.
-struct Operation<'a> {
+/// The leaf future: a call on a socket, made as soon as it would not block.
+struct Operation<'a, F> {
     io: &'a Io,
+    call: F,
     want: Want,
     /// What is to be sent.
     bytes: &'a [u8],
     /// The line of source that wants it.
-    at: &'static Location<'static>,
-}
-
-/// The leaf future: it waits until the socket of an operation is said to be ready.
-struct Ready<'a> {
-    operation: &'a Operation<'a>,
+    at: Line,
+    /// It waits before it makes the call.
+    waits: bool,
     /// Its registration with the reactor.
     ticket: Option<u64>,
 }
 
-impl Future for Ready<'_> {
-    type Output = io::Result<()>;
+impl<T, F: FnMut() -> io::Result<T> + Unpin> Future for Operation<'_, F> {
+    type Output = io::Result<T>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Operation { io: Io { socket, handle }, .. } = self.operation;
-        let (task, waker) = (handle.shared.running.get(), context.waker());
-        let key = self.operation.key();
-        let mut reactor = handle.shared.reactor.borrow_mut();
-        match self.ticket {
-            None => {
-                let ticket = reactor.register(socket, key.1, waker, task)?;
-                drop(reactor);
-                handle.shared.report(|tracer| tracer.wants(key, self.operation.wanted()));
-                self.ticket = Some(ticket);
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        loop {
+            let stop = self.ended_by();
+            if self.waits && stop.is_none() {
+                ready!(self.poll_ready(context))?;
+            } else if !self.io.handle.shared.take_share() {
+                context.waker().wake_by_ref(); // after the others
+                return Poll::Pending;
             }
-            Some(ticket) if reactor.still_waits(key, ticket, waker, task) => {
-                Poll::Pending
+            if stop.is_some_and(|stop| self.want == Want::Accept || stop.input_is_over())
+            {
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
             }
-            Some(_) => {
-                drop(reactor);
-                self.ticket = None; // the reactor has called the waker, and forgotten it
-                Poll::Ready(Ok(()))
+            self.report_call();
+            match (self.call)() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.report_not_yet();
+                    if stop.is_some() {
+                        return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+                    }
+                    self.waits = true;
+                }
+                result => return Poll::Ready(result),
             }
         }
+    }
+}
+
+impl<F> Operation<'_, F> {
+    /// Waits until the socket is said to be ready.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Io { socket, handle: Handle { shared } } = self.io;
+        let (direction, task) = (self.direction(), shared.running.get());
+        let mut reactor = shared.reactor.borrow_mut();
+        let waiter = (context.waker(), task);
+        let poll = reactor.poll_ready(socket, direction, &mut self.ticket, waiter);
+        if poll.is_pending() {
+            shared.report(|tracer| tracer.waits(task, self.wanted()));
+        }
+        poll
+    }
+
+    fn direction(&self) -> Direction {
+        if self.want == Want::Write { Direction::Write } else { Direction::Read }
+    }
+
+    /// The stop that ends it, if there is one: sending and closing go on.
+    fn ended_by(&self) -> Option<Stop> {
+        let stop = self.io.handle.shared.stop.get();
+        let ends = matches!(self.want, Want::Accept | Want::Read) && stop.has_begun();
+        ends.then_some(stop)
+    }
+
+    fn wanted(&self) -> Wanted {
+        let on = self.io.socket.descriptor();
+        let place = On::from((on.number, self.direction()));
+        let (want, bytes, at) = (self.want, self.bytes.to_vec(), self.at);
+        Wanted { place, want, on: Some(on), bytes, at }
+    }
+
+    fn report_call(&self) {
+        self.io.trace(|task| {
+            let (want, on) = (self.want, Some(self.io.socket.descriptor()));
+            Step::Call { task, want, on, bytes: self.bytes }
+        });
+    }
+
+    fn report_not_yet(&self) {
+        let left = (self.want == Want::Write).then_some(self.bytes.len());
+        self.io.trace(|task| Step::NotYet { task, left });
     }
 }
 
 /// A future that is dropped waits no more.
-impl Drop for Ready<'_> {
+impl<F> Drop for Operation<'_, F> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let mut reactor = self.operation.io.handle.shared.reactor.borrow_mut();
-            reactor.forget(self.operation.key(), ticket);
+            let Io { socket, handle: Handle { shared } } = self.io;
+            let key = (socket.as_raw_fd(), self.direction());
+            shared.reactor.borrow_mut().forget(key, ticket);
         }
     }
 }
 
-impl Operation<'_> {
-    /// Makes a call that would block as soon as it would not. A read waits first; but there is
-    /// nearly always room to write.
-    async fn perform<T>(&self, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let mut waits = self.want != Want::Write;
-        loop {
-            let is_last_call = self.is_stopped();
-            if is_last_call && self.may_not_call() {
-                return self.interrupted();
-            }
-            if waits && !is_last_call {
-                let ready = Ready { operation: self, ticket: None }.await;
-                ready.inspect_err(|error| self.failed(error))?;
-            } else {
-                self.take_share().await;
-            }
-            match self.attempt(&mut call) {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Err(error);
-                }
-                Err(_) if is_last_call => return self.interrupted(),
-                Err(_) => waits = true,
-                Ok(result) => return Ok(result),
-            }
-        }
+impl Io {
+    /// A read waits before its first call; but there is nearly always room to write.
+    fn operation<'a, F>(
+        &'a self,
+        want: Want,
+        bytes: &'a [u8],
+        at: Line,
+        call: F,
+    ) -> Operation<'a, F> {
+        let waits = want != Want::Write;
+        Operation { io: self, call, want, bytes, at, waits, ticket: None }
     }
 
-    /// Whether the executor stops, and this operation with it: it is about something new.
-    fn is_stopped(&self) -> bool {
-        let is_new = matches!(self.want, Want::Accept | Want::Read);
-        is_new && self.io.handle.shared.stop.get().has_begun()
-    }
-
-    /// Whether it is too late even for what the kernel already holds.
-    fn may_not_call(&self) -> bool {
-        self.want == Want::Accept || self.io.handle.shared.stop.get().input_is_over()
-    }
-
-    /// Takes one operation from the share of the running task. If it has none left, the other
-    /// tasks go on first.
-    async fn take_share(&self) {
-        let share = &self.io.handle.shared.share;
-        let mut has_let_others_go_on = share.get() > 0;
-        poll_fn(|context| {
-            if mem::replace(&mut has_let_others_go_on, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-        share.update(|left| left.saturating_sub(1));
-    }
-
-    fn key(&self) -> Readiness {
-        let direction = match self.want {
-            Want::Write => Direction::Write,
-            _ => Direction::Read,
-        };
-        (self.io.socket.as_raw_fd(), direction)
-    }
-}
-
-/// What it reports, if there is a trace. Its task goes on at once, whatever has happened.
-impl Operation<'_> {
-    fn attempt<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let Operation { want, bytes, .. } = *self;
+    /// Reports what has come of an operation: its task goes on at once.
+    fn report<'a, T>(
+        &self,
+        at: Line,
+        result: &'a io::Result<T>,
+        outcome: impl FnOnce(&'a T) -> Outcome<'a>,
+    ) {
+        let failed = |error: &io::Error| Outcome::Failed(error.kind());
         self.trace(|task| {
-            let on = Some(self.io.socket.descriptor());
-            Step::Call { task, want, on, bytes }
+            let result = result.as_ref().map_or_else(failed, outcome);
+            Step::Happened { task, result, at: Some(at) }
         });
-        call().inspect_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => self.trace(|task| {
-                let left = (want == Want::Write).then_some(bytes.len());
-                Step::NotYet { task, left }
-            }),
-            _ => self.failed(error),
-        })
-    }
-
-    fn happened<'a>(&self, result: impl FnOnce() -> Outcome<'a>) {
-        self.trace(|task| Step::Happened { task, result: result(), at: Some(self.at) });
-    }
-
-    fn failed(&self, error: &io::Error) {
-        self.happened(|| Outcome::Failed(error.kind()));
-    }
-
-    /// A stop ends it.
-    fn interrupted<T>(&self) -> io::Result<T> {
-        let error = io::Error::from(io::ErrorKind::Interrupted);
-        self.failed(&error);
-        Err(error)
-    }
-
-    fn wanted(&self) -> Wanted {
-        let Operation { want, at, .. } = *self;
-        Wanted { want, on: self.io.socket.descriptor(), bytes: self.bytes.to_vec(), at }
     }
 
     fn trace<'a>(&self, step: impl FnOnce(TaskId) -> Step<'a>) {
-        let shared = &self.io.handle.shared;
+        let shared = &self.handle.shared;
         shared.trace(|| step(shared.running.get()));
     }
 }
@@ -212,16 +175,15 @@ impl Listener {
     /// `Interrupted` when the executor stops.
     #[track_caller]
     pub fn accept(&self) -> impl Future<Output = io::Result<(Stream, SocketAddr)>> {
-        let operation = self.io.operation(Want::Accept, &[], Location::caller());
+        let (io, at) = (&self.io, Location::caller());
         async move {
-            let accept = || {
-                let (client, peer) = self.io.socket.try_accept()?;
-                let descriptor = || client.descriptor();
-                operation.happened(|| Outcome::Accepted { client: descriptor(), peer });
-                Ok((client, peer))
-            };
-            let (client, addr) = operation.perform(accept).await?;
-            Ok((Stream::new(client, &self.io.handle), addr))
+            let call = || io.socket.try_accept();
+            let accepted = io.operation(Want::Accept, &[], at, call).await;
+            io.report(at, &accepted, |(client, peer)| Outcome::Accepted {
+                client: client.descriptor(),
+                peer: *peer,
+            });
+            accepted.map(|(client, peer)| (Stream::new(client, &io.handle), peer))
         }
     }
 }
@@ -249,22 +211,15 @@ impl Stream {
         self.receive(buffer, Location::caller())
     }
 
-    pub(super) async fn receive(
-        &self,
-        buffer: &mut [u8],
-        at: &'static Location<'static>,
-    ) -> io::Result<usize> {
-        let operation = self.io.operation(Want::Read, &[], at);
-        let read = || {
-            let count = self.io.socket.try_read(buffer)?;
-            operation.happened(|| Outcome::Received(&buffer[..count]));
-            Ok(count)
-        };
-        match operation.perform(read).await {
+    pub(super) async fn receive(&self, buffer: &mut [u8], at: Line) -> io::Result<usize> {
+        let call = || self.io.socket.try_read(buffer);
+        let received = match self.io.operation(Want::Read, &[], at, call).await {
             // A stop looks like an end of input: handlers know what to do about that.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            result => result,
-        }
+            received => received,
+        };
+        self.io.report(at, &received, |count| Outcome::Received(&buffer[..*count]));
+        received
     }
 
     /// Waits for room, and sends a part of `bytes`: the result says how much. Dropped before it is
@@ -278,18 +233,11 @@ impl Stream {
         self.send(bytes, Location::caller())
     }
 
-    async fn send(
-        &self,
-        bytes: &[u8],
-        at: &'static Location<'static>,
-    ) -> io::Result<usize> {
-        let operation = self.io.operation(Want::Write, bytes, at);
-        let write = || {
-            let count = self.io.socket.try_send(bytes)?;
-            operation.happened(|| Outcome::Sent(count));
-            Ok(count)
-        };
-        operation.perform(write).await
+    async fn send(&self, bytes: &[u8], at: Line) -> io::Result<usize> {
+        let call = || self.io.socket.try_send(bytes);
+        let sent = self.io.operation(Want::Write, bytes, at, call).await;
+        self.io.report(at, &sent, |count| Outcome::Sent(*count));
+        sent
     }
 
     /// Sends all of `bytes`. Dropped before it is ready, it has sent a part of them, and nothing
@@ -325,15 +273,12 @@ impl Stream {
     }
 
     /// Reads to the end of input, even while the executor stops.
-    async fn discard(&self, at: &'static Location<'static>) -> io::Result<()> {
-        let operation = self.io.operation(Want::Close, &[], at);
-        let read = || match self.io.socket.try_read(&mut [0; 16 * 1024])? {
-            0 => {
-                operation.happened(|| Outcome::Closed);
-                Ok(())
-            }
-            _ => Err(io::ErrorKind::WouldBlock.into()), // there may be more
+    async fn discard(&self, at: Line) {
+        let call = || match self.io.socket.try_read(&mut [0; 16 * 1024])? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::WouldBlock.into()), // more may come
         };
-        operation.perform(read).await
+        let ended = self.io.operation(Want::Close, &[], at, call).await;
+        self.io.report(at, &ended, |()| Outcome::Closed);
     }
 }

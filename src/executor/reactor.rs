@@ -7,17 +7,17 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::queue::Queue;
 use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
-use crate::trace::TaskId;
+use crate::trace::{On, TaskId};
 
 /// The poller, and the wakers of those who wait.
 pub(super) struct Reactor {
-    pub(super) poller: Box<dyn Poller>,
+    pub poller: Box<dyn Poller>,
     /// Two places for each descriptor: one to read, one to write.
     waiting: Vec<Option<Waiting>>,
     /// How many tickets have been given out.
@@ -25,7 +25,7 @@ pub(super) struct Reactor {
     /// Readable when the ready queue's bell has been rung.
     bell: Socket,
     /// What the last wait has found.
-    pub(super) readiness: Vec<Readiness>,
+    pub readiness: Vec<Readiness>,
 }
 
 /// A future that waits.
@@ -39,57 +39,51 @@ struct Waiting {
 
 impl Reactor {
     /// A reactor that also wakes up when `bell` becomes readable.
-    pub(super) fn new(
-        mut poller: Box<dyn Poller>,
-        bell: UnixStream,
-    ) -> io::Result<Reactor> {
+    pub fn new(mut poller: Box<dyn Poller>, bell: UnixStream) -> io::Result<Reactor> {
         let bell = Socket::new(bell)?;
         poller.watch(&bell, Direction::Read)?;
         let (waiting, readiness) = (vec![], vec![]);
         Ok(Reactor { poller, waiting, tickets: 0, bell, readiness })
     }
 
-    /// Keeps `waker`, to call it when the socket is ready, and returns a ticket for that.
-    pub(super) fn register(
+    /// Whether the wait of the future with this ticket is over; without a ticket, it begins.
+    /// `waker` will be called when the socket is ready.
+    pub fn poll_ready(
         &mut self,
         socket: &Socket,
         direction: Direction,
-        waker: &Waker,
-        task: TaskId,
-    ) -> io::Result<u64> {
+        ticket: &mut Option<u64>,
+        (waker, task): (&Waker, TaskId),
+    ) -> Poll<io::Result<()>> {
         let key = (socket.as_raw_fd(), direction);
-        if self.place(key).is_some() {
+        match (self.place(key), *ticket) {
             // Two futures want the same thing. The first goes on waiting.
-            return Err(io::ErrorKind::ResourceBusy.into());
-        }
-        self.poller.watch(socket, direction)?;
-        self.tickets += 1;
-        let ticket = self.tickets;
-        *self.place(key) = Some(Waiting { ticket, waker: waker.clone(), task });
-        Ok(ticket)
-    }
-
-    /// Whether the future with this ticket still waits. Then its latest waker counts: it may have
-    /// been moved to another task.
-    pub(super) fn still_waits(
-        &mut self,
-        key: Readiness,
-        ticket: u64,
-        waker: &Waker,
-        task: TaskId,
-    ) -> bool {
-        match self.place(key) {
-            Some(waiting) if waiting.ticket == ticket => {
+            (Some(_), None) => {
+                return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into()));
+            }
+            (None, None) => {
+                self.poller.watch(socket, direction)?;
+                self.tickets += 1;
+                *ticket = Some(self.tickets);
+                let waiting =
+                    Waiting { ticket: self.tickets, waker: waker.clone(), task };
+                *self.place(key) = Some(waiting);
+            }
+            // It may have been moved to another task: the latest waker counts.
+            (Some(waiting), Some(ticket)) if waiting.ticket == ticket => {
                 waiting.waker.clone_from(waker);
                 waiting.task = task;
-                true
             }
-            _ => false,
+            (_, Some(_)) => {
+                *ticket = None; // it has been woken, and forgotten
+                return Poll::Ready(Ok(()));
+            }
         }
+        Poll::Pending
     }
 
     /// The future with this ticket does not wait any more.
-    pub(super) fn forget(&mut self, key: Readiness, ticket: u64) {
+    pub fn forget(&mut self, key: Readiness, ticket: u64) {
         if self.place(key).take_if(|waiting| waiting.ticket == ticket).is_some() {
             self.poller.unwatch(key.0, key.1);
         }
@@ -105,11 +99,7 @@ impl Reactor {
 
     /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and calls the wakers
     /// of what is ready.
-    pub(super) fn wait(
-        &mut self,
-        timeout: Option<Duration>,
-        queue: &Queue,
-    ) -> io::Result<()> {
+    pub fn wait(&mut self, timeout: Option<Duration>, queue: &Queue) -> io::Result<()> {
         self.readiness.clear();
         self.poller.wait(timeout, &mut self.readiness)?;
         queue.wake_up(); // before the first waker is called: it need not ring the bell
@@ -126,7 +116,7 @@ impl Reactor {
     }
 
     /// No future waits to read any more. Those that do are woken, to look for the last time.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         for (fd, places) in (0..).zip(self.waiting.chunks_mut(2)) {
             if let Some(waiting) = places[Direction::Read as usize].take() {
                 self.poller.unwatch(fd, Direction::Read);
@@ -135,11 +125,11 @@ impl Reactor {
         }
     }
 
-    /// What is waited for, and by which task.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (Readiness, TaskId)> {
-        let directions = [Direction::Read, Direction::Write];
-        let keys = (0..).flat_map(move |fd| directions.map(|direction| (fd, direction)));
-        let places = keys.zip(&self.waiting);
-        places.filter_map(|(key, place)| Some((key, place.as_ref()?.task)))
+    /// Which tasks wait, and where, for a trace.
+    pub fn waiting(&self) -> impl Iterator<Item = (On, TaskId)> {
+        let places = (0..).zip(self.waiting.chunks(2)).flat_map(|(fd, places)| {
+            [On::Read(fd), On::Write(fd)].into_iter().zip(places)
+        });
+        places.filter_map(|(on, place)| Some((on, place.as_ref()?.task)))
     }
 }

@@ -1,5 +1,6 @@
 //! The executor: it polls the tasks that are ready, and lets the reactor wait until others are.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -8,7 +9,10 @@ use std::time::Duration;
 
 use super::Handle;
 use super::handle::Shared;
+use super::queue::Queue;
+use super::reactor::Reactor;
 use super::task::Task;
+use super::tracer::Tracer;
 use crate::log;
 use crate::net;
 use crate::scheduler::poller::Poller;
@@ -34,7 +38,21 @@ impl Executor {
         poller: impl Poller + 'static,
         trace: Option<Box<dyn Trace>>,
     ) -> io::Result<Executor> {
-        Ok(Executor { shared: Rc::new(Shared::new(Box::new(poller), trace)?) })
+        let (queue, bell) = Queue::new()?;
+        let shared = Rc::new(Shared {
+            queue,
+            tasks: RefCell::default(),
+            spawned: Cell::default(),
+            running: Cell::default(),
+            share: Cell::default(),
+            reactor: RefCell::new(Reactor::new(Box::new(poller), bell)?),
+            timers: RefCell::default(),
+            stop: Cell::default(),
+            failure: Cell::default(),
+            closed: Cell::default(),
+            tracer: trace.map(|trace| RefCell::new(Tracer::new(trace))),
+        });
+        Ok(Executor { shared })
     }
 
     /// What tasks use to spawn others, to sleep, and to stop.
@@ -87,7 +105,10 @@ impl Executor {
     fn run_ready(&mut self, batch: &mut Vec<TaskId>) {
         let shared = &self.shared;
         shared.queue.take(batch);
-        shared.report(|tracer| tracer.taken(batch, &shared.tasks.borrow()));
+        shared.report(|tracer| {
+            tracer.woken(batch, &shared.tasks.borrow(), 0);
+            tracer.taken();
+        });
         for id in batch.drain(..) {
             self.run_task(id);
         }
@@ -104,13 +125,14 @@ impl Executor {
         shared.trace(|| Step::Resume { task: id, with: Outcome::Nothing });
         // Nothing looks into a task that has panicked; it is only dropped.
         match catch_unwind(AssertUnwindSafe(|| task.poll())) {
-            Ok(Poll::Pending) => shared.report(|tracer| {
-                tracer.pending(id, &shared.reactor.borrow(), &shared.timers.borrow());
-            }),
+            Ok(Poll::Pending) => shared.report_pending(id),
             Ok(Poll::Ready(())) => self.finish(task, false),
             Err(panic) => {
                 let why = log::panic_message(&*panic);
-                log::problem(format_args!("{task:?} panicked and was ended: {why}"));
+                let name = task.name;
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
                 self.finish(task, true);
             }
         }
@@ -136,20 +158,16 @@ impl Executor {
             self.check_that_a_task_can_be_woken()?;
             timeout = self.timeout();
         }
-        self.report_enter(timeout);
-        self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
-        self.shared.report(|tracer| tracer.leave(&self.shared.reactor.borrow()));
-        Ok(())
-    }
-
-    /// The last steps before the wait.
-    fn report_enter(&self, timeout: Option<Duration>) {
-        let Shared { queue, tasks, reactor, timers, .. } = &*self.shared;
-        self.shared.report_queue();
-        self.shared.report(|tracer| {
-            tracer.state(queue, &tasks.borrow(), &reactor.borrow(), &timers.borrow());
-            tracer.enter(&reactor.borrow(), timeout);
+        self.shared.report_state();
+        let mut reactor = self.shared.reactor.borrow_mut();
+        let call = reactor.poller.call();
+        self.shared.trace(|| {
+            let asked = reactor.poller.asked();
+            Step::Enter { call, asked, timeout }
         });
+        reactor.wait(timeout, &self.shared.queue)?;
+        self.shared.trace(|| Step::Leave { call, ready: &reactor.readiness });
+        Ok(())
     }
 
     /// How long the reactor may sleep; `None` is for ever.

@@ -3,7 +3,6 @@
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ pub(super) type Tasks = BTreeMap<TaskId, Rc<Task>>;
 
 /// A task that has not finished.
 pub(super) struct Task {
-    pub(super) id: TaskId,
-    pub(super) name: &'static str,
+    pub id: TaskId,
+    pub name: &'static str,
     future: RefCell<Pin<Box<dyn Future<Output = ()>>>>,
     /// The waker for its context, and what is inside.
     waker: Waker,
@@ -28,7 +27,7 @@ pub(super) struct Task {
 
 impl Task {
     /// A task that runs `future`, and a handle for its result. It is woken for the first time.
-    pub(super) fn new<F: Future + 'static>(
+    pub fn new<F: Future + 'static>(
         id: TaskId,
         future: F,
         queue: &Arc<Queue>,
@@ -48,21 +47,15 @@ impl Task {
     }
 
     /// Lets the task run until it has to wait, or to its end.
-    pub(super) fn poll(&self) -> Poll<()> {
+    pub fn poll(&self) -> Poll<()> {
         self.inner.about_to_poll();
         let mut future = self.future.borrow_mut();
         future.as_mut().poll(&mut Context::from_waker(&self.waker))
     }
 
     /// Whether anything has a waker of this task. If not, nothing will ever wake it.
-    pub(super) fn can_be_woken(&self) -> bool {
+    pub fn can_be_woken(&self) -> bool {
         Arc::strong_count(&self.inner) > 2 // `waker` and `inner`
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.id, self.name)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The timers: which waker to call at which moment.
 
 use std::collections::BTreeMap;
-use std::panic::Location;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -21,42 +20,34 @@ pub(super) struct Timers {
 #[derive(Debug)]
 struct Sleeping {
     waker: Waker,
-    /// The task that polls it, and the line of source that made it, for a trace.
+    /// The task that polls it, for a trace.
     task: TaskId,
-    at: &'static Location<'static>,
 }
 
 impl Timers {
     /// A number for a future.
-    pub(super) fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
     }
 
-    /// Keeps `waker`, to call it then, in place of an earlier one with this number.
-    pub(super) fn register(
-        &mut self,
-        (until, number): (Instant, u64),
-        waker: &Waker,
-        task: TaskId,
-        at: &'static Location<'static>,
-    ) {
-        let waker = waker.clone();
-        self.sleeping.insert((until, number), Sleeping { waker, task, at });
+    /// Keeps `waker`, to call it then, in place of an earlier one of the same future.
+    pub fn register(&mut self, key: (Instant, u64), waker: &Waker, task: TaskId) {
+        self.sleeping.insert(key, Sleeping { waker: waker.clone(), task });
     }
 
-    /// The future with this number does not wait any more.
-    pub(super) fn forget(&mut self, until: Instant, number: u64) {
-        self.sleeping.remove(&(until, number));
+    /// This future does not wait any more.
+    pub fn forget(&mut self, key: (Instant, u64)) {
+        self.sleeping.remove(&key);
     }
 
     /// The next moment at which a future is to be woken.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub fn next(&self) -> Option<Instant> {
         self.sleeping.first_key_value().map(|(&(until, _), _)| until)
     }
 
     /// Calls the wakers whose time has come.
-    pub(super) fn wake_due(&mut self) {
+    pub fn wake_due(&mut self) {
         while let Some(first) = self.sleeping.first_entry() {
             if first.key().0 > net::now() {
                 break;
@@ -65,10 +56,8 @@ impl Timers {
         }
     }
 
-    /// The tasks that sleep, and where; a task may be there twice.
-    pub(super) fn waiting(
-        &self,
-    ) -> impl Iterator<Item = (TaskId, &'static Location<'static>)> {
-        self.sleeping.values().map(|sleeping| (sleeping.task, sleeping.at))
+    /// The tasks that sleep, for a trace.
+    pub fn waiting(&self) -> impl Iterator<Item = TaskId> {
+        self.sleeping.values().map(|sleeping| sleeping.task)
     }
 }
