@@ -82,9 +82,7 @@ impl Shared {
     pub fn report_state(&self) {
         self.report_queue();
         self.report(|tracer| {
-            if tracer.wants_state() {
-                tracer.state(&self.queue.tasks(), self.places(), &self.tasks.borrow());
-            }
+            tracer.state(&self.queue.tasks(), self.places(), &self.tasks.borrow());
         });
     }
 

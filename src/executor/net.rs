@@ -12,7 +12,6 @@ use super::Handle;
 use super::tracer::{Line, Wanted};
 use crate::net::{Direction, Socket};
 use crate::scheduler::event::CLOSE_PATIENCE;
-use crate::scheduler::stop::Stop;
 use crate::trace::{On, Outcome, Step, TaskId, Want};
 
 /// A socket, and the executor whose reactor watches it.
@@ -41,22 +40,18 @@ impl<T, F: FnMut() -> io::Result<T> + Unpin> Future for Operation<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
-            let stop = self.ended_by();
-            if self.waits && stop.is_none() {
+            let is_last_call = self.is_last_call()?;
+            if self.waits && !is_last_call {
                 ready!(self.poll_ready(context))?;
             } else if !self.io.handle.shared.take_share() {
-                context.waker().wake_by_ref(); // after the others
+                context.waker().wake_by_ref(); // it goes on after the others
                 return Poll::Pending;
-            }
-            if stop.is_some_and(|stop| self.want == Want::Accept || stop.input_is_over())
-            {
-                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
             }
             self.report_call();
             match (self.call)() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.report_not_yet();
-                    if stop.is_some() {
+                    if is_last_call {
                         return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
                     }
                     self.waits = true;
@@ -71,12 +66,12 @@ impl<F> Operation<'_, F> {
     /// Waits until the socket is said to be ready.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Io { socket, handle: Handle { shared } } = self.io;
-        let (direction, task) = (self.direction(), shared.running.get());
+        let (direction, waiter) =
+            (self.direction(), (context.waker(), shared.running.get()));
         let mut reactor = shared.reactor.borrow_mut();
-        let waiter = (context.waker(), task);
         let poll = reactor.poll_ready(socket, direction, &mut self.ticket, waiter);
         if poll.is_pending() {
-            shared.report(|tracer| tracer.waits(task, self.wanted()));
+            shared.report(|tracer| tracer.waits(self.wanted()));
         }
         poll
     }
@@ -85,11 +80,15 @@ impl<F> Operation<'_, F> {
         if self.want == Want::Write { Direction::Write } else { Direction::Read }
     }
 
-    /// The stop that ends it, if there is one: sending and closing go on.
-    fn ended_by(&self) -> Option<Stop> {
+    /// After a stop, a read takes what the kernel already holds, for a while, but waits no more.
+    /// An accept just ends. Sending and closing go on.
+    fn is_last_call(&self) -> io::Result<bool> {
         let stop = self.io.handle.shared.stop.get();
-        let ends = matches!(self.want, Want::Accept | Want::Read) && stop.has_begun();
-        ends.then_some(stop)
+        match self.want {
+            Want::Accept if stop.has_begun() => Err(io::ErrorKind::Interrupted.into()),
+            Want::Read if stop.input_is_over() => Err(io::ErrorKind::Interrupted.into()),
+            want => Ok(want == Want::Read && stop.has_begun()),
+        }
     }
 
     fn wanted(&self) -> Wanted {

@@ -105,10 +105,7 @@ impl Executor {
     fn run_ready(&mut self, batch: &mut Vec<TaskId>) {
         let shared = &self.shared;
         shared.queue.take(batch);
-        shared.report(|tracer| {
-            tracer.woken(batch, &shared.tasks.borrow(), 0);
-            tracer.taken();
-        });
+        shared.report(|tracer| tracer.taken(batch, &shared.tasks.borrow()));
         for id in batch.drain(..) {
             self.run_task(id);
         }
@@ -181,11 +178,10 @@ impl Executor {
     /// the executor would wait for ever, too.
     fn check_that_a_task_can_be_woken(&self) -> io::Result<()> {
         let tasks = self.shared.tasks.borrow();
-        if tasks.values().any(|task| task.can_be_woken()) {
-            return Ok(());
-        }
-        // Another thread may have used the last waker since: then the bell has been rung.
-        if !self.shared.queue.fall_asleep() {
+        // If none can, another thread may have used the last waker since, and rung the bell.
+        if tasks.values().any(|task| task.can_be_woken())
+            || !self.shared.queue.fall_asleep()
+        {
             return Ok(());
         }
         let why = format!("{} tasks wait for what nobody can wake them for", tasks.len());

@@ -4,7 +4,7 @@
 //! waits when its turn is over is read from the reactor and the timers. And wakers may be called
 //! on any thread, where there is no trace: what they have done is seen on the ready queue.
 
-use std::collections::HashMap;
+use std::mem;
 use std::panic::Location;
 
 use super::task::Tasks;
@@ -21,8 +21,8 @@ pub(super) struct Tracer {
     seen: usize,
     /// The last task whose beginning has been reported.
     spawned: TaskId,
-    /// What the futures of each task want, in the order in which they began to wait.
-    wanted: HashMap<TaskId, Vec<Wanted>>,
+    /// What the running task has begun to wait for, the first thing first.
+    wanted: Vec<Wanted>,
 }
 
 /// What a future waits for.
@@ -34,20 +34,14 @@ pub(super) struct Wanted {
     pub at: Line,
 }
 
-impl Wanted {
-    pub fn sleep(at: Line) -> Wanted {
-        Wanted { place: On::Timer, want: Want::Sleep, on: None, bytes: vec![], at }
-    }
-}
-
 impl Tracer {
     pub fn new(trace: Box<dyn Trace>) -> Tracer {
-        Tracer { trace, seen: 0, spawned: 0, wanted: HashMap::new() }
+        Tracer { trace, seen: 0, spawned: 0, wanted: vec![] }
     }
 
     pub fn record(&mut self, step: Step<'_>) {
-        if let Step::Finish { task, .. } = step {
-            self.wanted.remove(&task);
+        if let Step::Resume { .. } = step {
+            self.wanted.clear();
         }
         self.trace.record(step);
     }
@@ -70,24 +64,24 @@ impl Tracer {
         }
     }
 
-    /// The tasks on the queue have been taken off it: all of them have been reported.
-    pub fn taken(&mut self) {
+    /// The queue has been emptied. These tasks were on it.
+    pub fn taken(&mut self, batch: &[TaskId], tasks: &Tasks) {
+        self.woken(batch, tasks, 0);
         self.seen = 0;
     }
 
-    /// A future of this task waits.
-    pub fn waits(&mut self, task: TaskId, wanted: Wanted) {
-        let all = self.wanted.entry(task).or_default();
-        all.retain(|other| other.place != wanted.place);
-        all.push(wanted);
+    /// A future of the running task waits.
+    pub fn waits(&mut self, wanted: Wanted) {
+        self.wanted.retain(|earlier| earlier.place != wanted.place);
+        self.wanted.push(wanted);
     }
 
     /// The turn of this task is over, and it waits in these places.
     pub fn pending(&mut self, task: TaskId, places: Vec<(On, TaskId)>) {
-        let wanted = self.wanted.entry(task).or_default();
-        wanted.retain(|it| places.contains(&(it.place, task)));
-        // The first thing that it wants stands for all of them.
-        self.trace.record(match wanted.first() {
+        // What it has given up in the same turn it does not wait for.
+        let wanted = mem::take(&mut self.wanted);
+        let first = wanted.iter().find(|it| places.contains(&(it.place, task)));
+        self.record(match first {
             Some(Wanted { want, on, bytes, at, .. }) => {
                 Step::Yield { task, want: *want, on: on.clone(), bytes, at: Some(at) }
             }
@@ -100,13 +94,11 @@ impl Tracer {
         }
     }
 
-    /// Whether the trace wants to know where all tasks are.
-    pub fn wants_state(&self) -> bool {
-        self.trace.wants_state()
-    }
-
-    /// Reports where all tasks are: on the queue, or in these places.
+    /// Reports where all tasks are, if the trace wants to know: on the queue, or in these places.
     pub fn state(&mut self, queue: &[TaskId], places: Vec<(On, TaskId)>, tasks: &Tasks) {
+        if !self.trace.wants_state() {
+            return;
+        }
         // Another thread may have woken more since.
         let mut ready = queue[..self.seen].to_vec();
         ready.retain(|task| tasks.contains_key(task));
