@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use crate::net::{self, Direction, Readiness};
 use crate::scheduler::BATCH;
-use crate::scheduler::event::{Data, Event, Schedule};
+use crate::scheduler::event::{Data, Event, Happened, Schedule};
 use crate::scheduler::ready::{Handle, ReadyQueue, Submitted};
 use crate::scheduler::stop::Stop;
 use crate::scheduler::task::Task;
 use crate::scheduler::timers::{Timer, Timers};
+use crate::space::Space;
 use crate::trace::{On, State, Step, TaskId, Trace};
 pub use kernel::Kernel;
 use kernel::{Completed, Outcome};
@@ -40,6 +41,7 @@ pub struct Ring {
     /// Whose operation is under way on a descriptor.
     under_way: BTreeMap<Readiness, TaskId>,
     timers: Timers,
+    space: Space,
     stop: Stop,
 }
 
@@ -51,6 +53,7 @@ impl Ring {
             kernel,
             under_way: BTreeMap::new(),
             timers: Timers::default(),
+            space: Space::default(),
             stop: Stop::default(),
         }
     }
@@ -79,7 +82,7 @@ impl Ring {
                 break;
             }
             self.enter()?; // all that the tasks want, in one system call
-            while let Some(completed) = self.kernel.next() {
+            while let Some(completed) = self.kernel.next(&mut self.space) {
                 self.happened(completed);
             }
             self.run_timers();
@@ -91,9 +94,10 @@ impl Ring {
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
-            let Some((task, data)) = self.ready.pop() else { break };
-            if let Some((task, event)) = self.ready.send(task, data) {
-                event.do_schedule(self, task);
+            let Some((mut task, data)) = self.ready.pop() else { break };
+            match self.ready.send(&mut task, data) {
+                Some(event) => event.do_schedule(self, task),
+                None => self.ready.finish(task),
             }
         }
     }
@@ -120,7 +124,12 @@ impl Ring {
             (_, Ok(Outcome::Accepted(client, addr))) => {
                 Some(Data::Connected(client, addr))
             }
-            (Event::Send(send), Ok(Outcome::Sent(count))) => send.sent(count),
+            (Event::Send(send), Ok(Outcome::Sent(count))) => {
+                match send.sent(count, &mut self.space) {
+                    Happened::Done(data) => Some(data),
+                    Happened::NotYet => None,
+                }
+            }
             (event, Ok(Outcome::Received(bytes))) => {
                 if let (true, Some(socket)) = (bytes.is_empty(), event.socket()) {
                     socket.end();
@@ -164,7 +173,7 @@ impl Ring {
         if let Some(deadline) = event.deadline() {
             self.timers.give_up(deadline, fd, task.id);
         }
-        self.ready.trace(|| Step::Park { task: task.id, on: On::Kernel, also: false });
+        self.ready.trace_park(&task, On::Kernel);
         self.under_way.insert((fd, direction), task.id);
         self.kernel.start(event, task);
     }
@@ -231,13 +240,13 @@ impl Ring {
     /// Ends the tasks that are left, and takes back all that the kernel still has.
     fn abandon(&mut self) {
         for task in self.kernel.take_tasks() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         for task in self.timers.take_sleepers() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         while let Some((task, _)) = self.ready.pop() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         self.kernel.end();
         self.under_way.clear();
@@ -268,7 +277,7 @@ impl Schedule for Ring {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.ready.trace(|| Step::Park { task: task.id, on: On::Timer, also: false });
+        self.ready.trace_park(&task, On::Timer);
         self.timers.sleep(instant, task);
     }
 }
