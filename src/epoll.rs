@@ -94,6 +94,15 @@ impl Epoll {
     }
 }
 
+/// The best poller that this system has.
+///
+/// # Errors
+///
+/// Those of [`Epoll::new`].
+pub fn epoll_or_select() -> io::Result<Epoll> {
+    Epoll::new()
+}
+
 impl Poller for Epoll {
     fn call(&self) -> &'static str {
         "epoll_wait"
