@@ -177,12 +177,9 @@ fn block_on_is_woken_from_a_thread() {
 
 #[test]
 fn tasks_that_nobody_can_wake_are_reported() {
-    let mut executor = executor();
-    executor.handle().spawn(pending::<()>());
-    assert_eq!(executor.run().unwrap_err().kind(), ErrorKind::Deadlock);
-    let mut executor = executor();
-    assert_eq!(
-        executor.block_on(pending::<()>()).unwrap_err().kind(),
-        ErrorKind::Deadlock
-    );
+    let mut waits = executor();
+    waits.handle().spawn(pending::<()>());
+    assert_eq!(waits.run().unwrap_err().kind(), ErrorKind::Deadlock);
+    let deadlock = executor().block_on(pending::<()>()).unwrap_err();
+    assert_eq!(deadlock.kind(), ErrorKind::Deadlock);
 }
