@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`select`] | `select(2)` behind a safe interface; and stage 04's poller on it. |
 //! | [`log`] | What a server says: clients on standard output, problems on standard error. |
+//! | [`space`] | Memory for received bytes: an idle connection holds none. |
 //! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
 //! | [`cli`] | The command line that all stages share. |
 //! | [`blocking`] | Stages 01 and 02: blocking sockets, and a thread for each client. |
@@ -31,6 +32,7 @@ pub mod cli;
     target_os = "linux",
     expect(unsafe_code, reason = "a thin wrapper around system calls")
 )]
+#[cfg_attr(not(target_os = "linux"), path = "epoll/elsewhere.rs")]
 pub mod epoll;
 pub mod executor;
 #[expect(unsafe_code, reason = "a thin wrapper around system calls")]
@@ -47,4 +49,5 @@ pub mod scheduler;
 #[expect(unsafe_code, reason = "a thin wrapper around a system call")]
 pub mod select;
 pub mod signal;
+pub mod space;
 pub mod trace;

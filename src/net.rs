@@ -10,7 +10,6 @@ mod accept;
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
@@ -20,16 +19,7 @@ use socket2::SockAddr;
 
 pub use accept::{AcceptBackoff, PatientSocket};
 
-/// How many bytes one receive takes at most: as many as one packet carries between two programs
-/// on the same machine, which is a little less than 64 KiB.
-///
-/// What has been received is sent on, and that goes in packets. One on `lo` has 65,536 bytes
-/// at most, of which IPv6, TCP and the time stamps take 72. A send of all 64 KiB needs two
-/// packets, and the second costs as much as the first, for 72 bytes.
-pub const RECEIVE_SIZE: usize = 65_464;
-
-/// To copy a message of so many bytes would take longer than to get new memory.
-pub(crate) const LONG: usize = 4096;
+use crate::space::Space;
 
 /// What a socket is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,22 +145,25 @@ impl Socket {
     /// Receives what is there. No bytes at all are the end of input: the peer will send no more,
     /// but may still listen.
     ///
-    /// `space` is memory that the caller keeps from one call to the next: a short message is copied
-    /// out of it, and a long one leaves with it.
-    ///
     /// # Errors
     ///
     /// `WouldBlock` if nothing is there yet, or those of `recv(2)`.
     #[expect(unsafe_code, reason = "64 KiB are not cleared for a message of six bytes")]
-    pub fn try_recv(&self, space: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-        space.clear();
-        space.try_reserve_exact(RECEIVE_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let count = retry(|| self.0.socket.recv(space.spare_capacity_mut()))?;
-        // SAFETY: `recv` has succeeded, so it has initialised the first `count` bytes of the
-        // spare capacity, which is all of the capacity, since `space` is empty.
-        unsafe { space.set_len(count) };
-        self.0.ended.set(count == 0);
-        Ok(if count < LONG { space.to_vec() } else { mem::take(space) })
+    pub fn try_recv(&self, space: &mut Space) -> io::Result<Vec<u8>> {
+        let mut block = space.take()?;
+        match retry(|| self.0.socket.recv(block.spare_capacity_mut())) {
+            Ok(count) => {
+                // SAFETY: `recv` has succeeded, so it has initialised the first `count` bytes of
+                // the spare capacity. That is all of the capacity, since the block was empty.
+                unsafe { block.set_len(count) };
+                self.0.ended.set(count == 0);
+                Ok(space.message(block))
+            }
+            Err(error) => {
+                space.give_back(block);
+                Err(error)
+            }
+        }
     }
 
     /// Receives what is there into memory that the caller lends, and says how much that was. 0 is

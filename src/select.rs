@@ -71,14 +71,11 @@ impl FdSet {
     }
 
     /// The descriptors in the set, in ascending order.
-    pub fn iter(&self) -> Descriptors<'_> {
-        Descriptors { words: &self.words[..self.bound() / WORD_BITS], next: 0, word: 0 }
-    }
-
-    /// No bit is set from this one on: what `select(2)` calls `nfds`, to whole words.
-    fn bound(&self) -> usize {
-        let last = self.words.iter().rposition(|word| *word != 0);
-        last.map_or(0, |word| (word + 1) * WORD_BITS)
+    pub fn iter(&self) -> impl Iterator<Item = RawFd> {
+        // Nearly all words are 0 as a whole.
+        let words = (0..WORDS).filter(|&word| self.words[word] != 0);
+        let fds = words.flat_map(|word| word * WORD_BITS..(word + 1) * WORD_BITS);
+        fds.map(|fd| fd as RawFd).filter(|&fd| self.contains(fd))
     }
 }
 
@@ -94,30 +91,6 @@ fn does_not_fit(fd: RawFd) -> io::Error {
 fn place(fd: RawFd) -> Option<(usize, Word)> {
     let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
     Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
-}
-
-/// Iterator over an [`FdSet`]; see [`FdSet::iter`].
-#[derive(Clone, Debug)]
-pub struct Descriptors<'a> {
-    words: &'a [Word],
-    /// The index of the word after `word`.
-    next: usize,
-    /// The bits of the current word that have not come yet.
-    word: Word,
-}
-
-impl Iterator for Descriptors<'_> {
-    type Item = RawFd;
-
-    fn next(&mut self) -> Option<RawFd> {
-        while self.word == 0 {
-            self.word = *self.words.get(self.next)?;
-            self.next += 1;
-        }
-        let bit = self.word.trailing_zeros() as usize;
-        self.word &= self.word - 1; // clears the lowest bit
-        Some(((self.next - 1) * WORD_BITS + bit) as RawFd)
-    }
 }
 
 impl fmt::Debug for FdSet {
@@ -143,35 +116,30 @@ pub fn select(
     write: &mut FdSet,
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
-    // The highest descriptor plus 1, to whole words: the system looks at no bit above.
-    let nfds = read.bound().max(write.bound());
     let mut timeout = timeout.map(timeval);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     // The sets have the size of an `fd_set` and are aligned for it (asserted above), and every bit
-    // pattern is valid in both. `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system
-    // touches nothing behind them. A null set means none, a null time-out for ever.
+    // pattern is valid in both. The system touches FD_SETSIZE bits of each, which is all of them.
+    // A null set means none, a null time-out for ever.
     // SAFETY: `read` and `write` are exclusive borrows, so their words are valid for reads and
     // writes during the call and do not overlap. `timeout` is null, or points to a `timeval` that
     // outlives the call. The system keeps none of these pointers.
     let count = unsafe {
         libc::select(
-            nfds as libc::c_int,
+            FD_SETSIZE as libc::c_int,
             ptr::from_mut(&mut read.words).cast(),
             ptr::from_mut(&mut write.words).cast(),
             ptr::null_mut(),
             timeout,
         )
     };
-    if count > 0 {
+    if count >= 0 {
         return Ok(count as usize);
     }
-    // After an error the sets hold what they held before, or anything: make that nothing.
-    let error = (count < 0).then(io::Error::last_os_error);
+    let error = io::Error::last_os_error();
+    // The sets hold what they held before, or anything: make that nothing.
     (*read, *write) = (FdSet::new(), FdSet::new());
-    match error {
-        Some(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(0),
-    }
+    if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) }
 }
 
 /// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
@@ -200,21 +168,6 @@ mod tests {
         assert_eq!(parts(Duration::from_nanos(999_999_999)), (1, 0));
         assert_eq!(parts(Duration::from_micros(2_000_003)), (2, 3));
         assert_eq!(parts(Duration::MAX), (31_536_000, 0));
-    }
-
-    /// Nobody looks through the words above the highest descriptor: not even after it has left.
-    #[test]
-    fn a_set_is_no_longer_than_its_last_descriptor() {
-        let mut set = FdSet::new();
-        assert_eq!(set.bound(), 0);
-        for (fd, bound) in [(5, 64), (1000, 1024), (700, 1024)] {
-            set.insert(fd).unwrap();
-            assert_eq!(set.bound(), bound);
-        }
-        for (fd, bound) in [(700, 1024), (1000, 64), (5, 0)] {
-            set.remove(fd);
-            assert_eq!(set.bound(), bound);
-        }
     }
 
     #[test]

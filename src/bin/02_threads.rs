@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use bricks::blocking::{Connection, PatientListener, spawn_or_refuse};
 use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
-use bricks::net::RECEIVE_SIZE;
+use bricks::space::RECEIVE_SIZE;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),

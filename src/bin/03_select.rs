@@ -23,6 +23,7 @@ use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
 use bricks::net::{PatientSocket, Socket};
 use bricks::select::{FdSet, select};
+use bricks::space::Space;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -59,7 +60,7 @@ enum State {
 
 impl Connection {
     /// What the handler of stage 02 did between two waits. False at the end.
-    fn step(&mut self, space: &mut Vec<u8>) -> io::Result<bool> {
+    fn step(&mut self, space: &mut Space) -> io::Result<bool> {
         match &mut self.state {
             State::Receiving => {
                 let bytes = self.client.try_recv(space)?;
@@ -85,15 +86,14 @@ struct Server {
     connections: BTreeMap<RawFd, Connection>,
     read_waiting: FdSet,
     write_waiting: FdSet,
-    /// What is received comes by way of here.
-    space: Vec<u8>,
+    space: Space,
 }
 
 impl Server {
     fn new(sock: PatientSocket, log: Log) -> io::Result<Server> {
         let (mut read_waiting, write_waiting) = (FdSet::new(), FdSet::new());
         read_waiting.insert(sock.as_raw_fd())?;
-        let (connections, space) = (BTreeMap::new(), vec![]);
+        let (connections, space) = (BTreeMap::new(), Space::default());
         Ok(Server { sock, log, connections, read_waiting, write_waiting, space })
     }
 

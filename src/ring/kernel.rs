@@ -26,6 +26,7 @@ use super::set_up::{explained, set_up};
 use crate::net::Socket;
 use crate::scheduler::event::Event;
 use crate::scheduler::ready::Submitted;
+use crate::space::Space;
 use crate::trace::TaskId;
 
 /// How long to wait, when all is over, for what is still under way.
@@ -185,7 +186,7 @@ impl Kernel {
     }
 
     /// The next operation that has completed, with all that it owned.
-    pub(super) fn next(&mut self) -> Option<Completed> {
+    pub(super) fn next(&mut self, space: &mut Space) -> Option<Completed> {
         loop {
             let completion = self.ring.completion().next()?;
             let id = completion.user_data();
@@ -205,7 +206,14 @@ impl Kernel {
                     self.memory.provided.grow();
                 }
                 (Ok(_), true) => operation.waits = false, // the socket is ready
-                _ => return Some(self.completed(operation, result, completion.flags())),
+                _ => {
+                    return Some(self.completed(
+                        operation,
+                        result,
+                        completion.flags(),
+                        space,
+                    ));
+                }
             }
             self.submit(id, operation);
         }
@@ -217,6 +225,7 @@ impl Kernel {
         operation: Operation,
         result: io::Result<usize>,
         flags: u32,
+        space: &mut Space,
     ) -> Completed {
         let Operation { event, task, address, .. } = operation;
         let result = result.and_then(|count| match &event {
@@ -224,7 +233,9 @@ impl Kernel {
             Event::Send(_) => Ok(Outcome::Sent(count)),
             _ => Ok(Outcome::Received(match cqueue::buffer_select(flags) {
                 // SAFETY: This completion has just said so.
-                Some(number) => unsafe { self.memory.provided.claim(number, count) },
+                Some(number) => unsafe {
+                    self.memory.provided.claim(number, count, space)
+                },
                 None => vec![],
             })),
         });
@@ -242,7 +253,7 @@ impl Kernel {
             if self.enter(Some(PATIENCE)).is_err() {
                 break;
             }
-            while let Some(completed) = self.next() {
+            while let Some(completed) = self.next(&mut Space::default()) {
                 drop(completed);
             }
         }

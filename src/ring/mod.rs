@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use crate::net::{self, Direction, Readiness};
 use crate::scheduler::BATCH;
-use crate::scheduler::event::{Data, Event, Schedule};
+use crate::scheduler::event::{Data, Event, Happened, Schedule};
 use crate::scheduler::ready::{Handle, ReadyQueue, Submitted};
 use crate::scheduler::stop::Stop;
 use crate::scheduler::task::Task;
 use crate::scheduler::timers::{Timer, Timers};
+use crate::space::Space;
 use crate::trace::{On, State, Step, TaskId, Trace};
 pub use kernel::Kernel;
 use kernel::{Completed, Outcome};
@@ -40,6 +41,7 @@ pub struct Ring {
     /// Whose operation is under way on a descriptor.
     under_way: BTreeMap<Readiness, TaskId>,
     timers: Timers,
+    space: Space,
     stop: Stop,
 }
 
@@ -51,6 +53,7 @@ impl Ring {
             kernel,
             under_way: BTreeMap::new(),
             timers: Timers::default(),
+            space: Space::default(),
             stop: Stop::default(),
         }
     }
@@ -79,7 +82,7 @@ impl Ring {
                 break;
             }
             self.enter()?; // all that the tasks want, in one system call
-            while let Some(completed) = self.kernel.next() {
+            while let Some(completed) = self.kernel.next(&mut self.space) {
                 self.happened(completed);
             }
             self.run_timers();
@@ -120,7 +123,12 @@ impl Ring {
             (_, Ok(Outcome::Accepted(client, addr))) => {
                 Some(Data::Connected(client, addr))
             }
-            (Event::Send(send), Ok(Outcome::Sent(count))) => send.sent(count),
+            (Event::Send(send), Ok(Outcome::Sent(count))) => {
+                match send.sent(count, &mut self.space) {
+                    Happened::Done(data) => Some(data),
+                    Happened::NotYet => None,
+                }
+            }
             (event, Ok(Outcome::Received(bytes))) => {
                 if let (true, Some(socket)) = (bytes.is_empty(), event.socket()) {
                     socket.end();

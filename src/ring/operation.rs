@@ -11,9 +11,10 @@ use io_uring::types::Fd;
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::provided::GROUP;
-use crate::net::{Direction, RECEIVE_SIZE};
+use crate::net::Direction;
 use crate::scheduler::event::Event;
 use crate::scheduler::ready::Submitted;
+use crate::space::RECEIVE_SIZE;
 
 /// The system sends no more at once.
 const MOST: usize = 1 << 30;

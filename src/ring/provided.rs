@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 
-use crate::net::{LONG, RECEIVE_SIZE};
+use crate::space::{RECEIVE_SIZE, Space};
 
 /// The number of the group.
 pub const GROUP: u16 = 0;
@@ -100,26 +100,29 @@ impl Provided {
         tail.store(self.tail, Ordering::Release);
     }
 
-    /// The kernel has filled the first `len` bytes of a block: these. A short message is copied,
-    /// and the block goes back into the ring; a long one leaves with the block, and a new block
-    /// takes its number.
+    /// The kernel has filled the first `len` bytes of a block: these. The block (or, if a long
+    /// message leaves with it, another one) goes back into the ring.
     ///
     /// # Safety
     ///
     /// A completion must have said so, just now: the kernel no longer writes to this block.
-    pub unsafe fn claim(&mut self, number: u16, len: usize) -> Vec<u8> {
+    pub unsafe fn claim(
+        &mut self,
+        number: u16,
+        len: usize,
+        space: &mut Space,
+    ) -> Vec<u8> {
         let block = &mut self.blocks[usize::from(number)];
         assert!(len <= block.capacity(), "the kernel has filled more than it was given");
         // SAFETY: The block has room for `len` bytes, and by the promise of the caller the kernel
         // has written them.
         unsafe { block.set_len(len) };
-        let bytes = if len < LONG {
-            block.to_vec()
-        } else {
-            mem::replace(block, Vec::with_capacity(RECEIVE_SIZE))
-        };
-        self.provide(number);
-        bytes
+        let message = space.message(mem::take(block));
+        if let Ok(empty) = space.take() {
+            *block = empty;
+            self.provide(number);
+        }
+        message
     }
 
     /// Gives the ring's memory back.

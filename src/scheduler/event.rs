@@ -8,11 +8,13 @@
 //! Events do not know who drives them: a driver implements [`Schedule`].
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::net::{self, Socket};
+use crate::space::Space;
 use crate::trace::{Outcome, Step, TaskId, Want};
 
 /// How long a [`CloseEvent`] waits for the peer to finish.
@@ -126,8 +128,8 @@ pub enum Data {
 pub enum Happened {
     /// It happened: the result, to be sent into the task.
     Done(Data),
-    /// The socket was not ready after all, or only for a part: wait on, with what is left.
-    NotYet(Event),
+    /// The socket was not ready after all, or only for a part: wait on for the rest.
+    NotYet,
 }
 
 /// What an event asks of its driver: the ready queue, the waiting tables, the timers.
@@ -162,41 +164,42 @@ impl Event {
     }
 
     /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
-    /// if the socket is not ready after all, the event is handed back. `space` is memory to receive
-    /// into; see [`Socket::try_recv`].
-    pub fn happen(mut self, space: &mut Vec<u8>) -> Happened {
+    /// if the socket is not ready after all, the event has to wait on. `space` is the
+    /// memory to receive into.
+    pub fn happen(&mut self, space: &mut Space) -> Happened {
         match self.attempt(space) {
-            Ok(Some(data)) => Happened::Done(data),
-            Ok(None) => Happened::NotYet(self),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Happened::NotYet(self)
-            }
+            Ok(happened) => happened,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Happened::NotYet,
             Err(error) => Happened::Done(self.failed(error)),
         }
     }
 
-    /// The system call, and its result; none if there is more to do.
-    fn attempt(&mut self, space: &mut Vec<u8>) -> io::Result<Option<Data>> {
-        Ok(match self {
+    /// The system call, and what came of it.
+    fn attempt(&mut self, space: &mut Space) -> io::Result<Happened> {
+        let data = match self {
             Event::Connect(event) => {
                 let (client, addr) = event.socket.try_accept()?;
-                Some(Data::Connected(client, addr))
+                Data::Connected(client, addr)
             }
-            Event::Receive(event) => Some(Data::Received(event.socket.try_recv(space)?)),
+            Event::Receive(event) => Data::Received(event.socket.try_recv(space)?),
             Event::Send(event) => {
                 let count = event.socket.try_send(event.unsent())?;
-                event.sent(count)
+                return Ok(event.sent(count, space));
             }
             Event::Close(event) => {
                 // What still arrives is discarded, up to the end of input.
-                event.socket.try_recv(space)?.is_empty().then_some(Data::Closed)
+                if !event.socket.try_recv(space)?.is_empty() {
+                    return Ok(Happened::NotYet);
+                }
+                Data::Closed
             }
-            Event::Sleep(_) => Some(Data::Slept),
-        })
+            Event::Sleep(_) => Data::Slept,
+        };
+        Ok(Happened::Done(data))
     }
 
     /// The result for the task if the event cannot happen.
-    pub fn failed(self, error: io::Error) -> Data {
+    pub fn failed(&self, error: io::Error) -> Data {
         match self {
             Event::Connect(_) | Event::Receive(_) | Event::Send(_) => Data::Failed(error),
             Event::Sleep(_) => Data::Slept,
@@ -238,10 +241,14 @@ impl SendEvent {
         &self.bytes[self.sent..]
     }
 
-    /// The system has taken so many bytes more: the result, if these were the last.
-    pub(crate) fn sent(&mut self, count: usize) -> Option<Data> {
+    /// The system has taken so many bytes more.
+    pub(crate) fn sent(&mut self, count: usize, space: &mut Space) -> Happened {
         self.sent += count;
-        (self.sent == self.bytes.len()).then_some(Data::Sent(self.sent))
+        if self.sent < self.bytes.len() {
+            return Happened::NotYet;
+        }
+        space.give_back(mem::take(&mut self.bytes));
+        Happened::Done(Data::Sent(self.sent))
     }
 }
 

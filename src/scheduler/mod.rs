@@ -28,6 +28,7 @@ use task::Task;
 use timers::{Timer, Timers};
 
 use crate::net::{self, Direction, Readiness};
+use crate::space::Space;
 use crate::trace::{On, State, Step, Trace};
 
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
@@ -46,8 +47,7 @@ pub struct Scheduler {
     write_waiting: WaitingTable,
     timers: Timers,
     poller: Box<dyn Poller>,
-    /// What is received comes by way of here.
-    space: Vec<u8>,
+    space: Space,
     stop: Stop,
 }
 
@@ -64,7 +64,7 @@ impl Scheduler {
             write_waiting: WaitingTable::default(),
             timers: Timers::default(),
             poller: Box::new(poller),
-            space: vec![],
+            space: Space::default(),
             stop: Stop::default(),
         }
     }
@@ -127,11 +127,11 @@ impl Scheduler {
 
     /// Lets an event happen, which at this moment does not block: its task, with the result,
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
-    fn happen(&mut self, direction: Direction, event: Event, task: Submitted) {
+    fn happen(&mut self, direction: Direction, mut event: Event, task: Submitted) {
         self.ready.trace(|| event.call_step(task.id));
         match event.happen(&mut self.space) {
             Happened::Done(data) => self.ready.add_ready(task, data),
-            Happened::NotYet(event) => {
+            Happened::NotYet => {
                 self.ready.trace(|| event.not_yet_step(task.id));
                 self.wait_for(direction, event, task);
             }

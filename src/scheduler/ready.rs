@@ -40,13 +40,13 @@ pub struct ReadyQueue {
     submitted: Cell<TaskId>,
     stopping: Cell<bool>,
     failure: Cell<Option<io::Error>>,
-    trace: RefCell<Option<Box<dyn Trace>>>,
+    trace: Option<RefCell<Box<dyn Trace>>>,
 }
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
     pub fn new(trace: Option<Box<dyn Trace>>) -> ReadyQueue {
-        ReadyQueue { trace: RefCell::new(trace), ..ReadyQueue::default() }
+        ReadyQueue { trace: trace.map(RefCell::new), ..ReadyQueue::default() }
     }
 
     /// Counts the task in and puts it onto the queue, behind those that are ready now. Its first
@@ -121,14 +121,14 @@ impl ReadyQueue {
 
     /// Reports a step, if there is a trace.
     pub(crate) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
-        if let Some(trace) = &mut *self.trace.borrow_mut() {
-            trace.record(step());
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().record(step());
         }
     }
 
     /// Whether there is a trace that wants to know where all tasks are.
     pub(crate) fn wants_state(&self) -> bool {
-        self.trace.borrow().as_ref().is_some_and(|trace| trace.wants_state())
+        self.trace.as_ref().is_some_and(|trace| trace.borrow().wants_state())
     }
 
     /// The tasks on the queue, in its order.

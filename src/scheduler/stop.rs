@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::event::{Data, Event, Happened};
 use super::ready::{ReadyQueue, Submitted};
 use crate::net;
+use crate::space::Space;
 
 /// After a stop, input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
@@ -61,17 +62,17 @@ impl Stop {
     }
 
     /// Gives `task` the result of an event that must not wait.
-    pub(crate) fn end(&self, event: Event, task: Submitted, ready: &ReadyQueue) {
+    pub(crate) fn end(&self, mut event: Event, task: Submitted, ready: &ReadyQueue) {
         let data = match event {
             Event::Receive(_) if self.input_is_over() => Data::Received(vec![]),
             Event::Receive(_) => {
                 ready.trace(|| event.call_step(task.id));
-                match event.happen(&mut vec![]) {
+                match event.happen(&mut Space::default()) {
                     Happened::Done(data) => data,
-                    Happened::NotYet(_) => Data::Received(vec![]), // the end of input
+                    Happened::NotYet => Data::Received(vec![]), // the end of input
                 }
             }
-            event => event.failed(io::ErrorKind::Interrupted.into()),
+            _ => event.failed(io::ErrorKind::Interrupted.into()),
         };
         ready.add_ready(task, data);
     }
