@@ -34,6 +34,7 @@ fn bit(direction: Direction) -> u32 {
     }
 }
 
+// ANCHOR: epoll
 /// The poller of stage 05.
 #[derive(Debug)]
 pub struct Epoll {
@@ -53,8 +54,10 @@ struct Registered {
     /// What tasks wait for. The kernel may report more than that, but never less.
     waiting: u32,
 }
+// ANCHOR_END: epoll
 
 impl Epoll {
+    // ANCHOR: new
     /// An epoll instance that watches nothing yet.
     ///
     /// # Errors
@@ -69,7 +72,9 @@ impl Epoll {
         let reports = vec![libc::epoll_event { events: 0, u64: 0 }; REPORTS];
         Ok(Epoll { instance, registered: vec![], reports })
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: fetch_reports
     /// Sleeps until there are reports, or for `timeout`, and says how many they are.
     ///
     /// A signal handler that runs in the meantime ends the wait. There are no reports then, and
@@ -90,6 +95,7 @@ impl Epoll {
             count => Ok(count? as usize),
         }
     }
+    // ANCHOR_END: fetch_reports
 }
 
 impl Poller for Epoll {
@@ -101,6 +107,7 @@ impl Poller for Epoll {
         true
     }
 
+    // ANCHOR: watch
     fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
         let fd = socket.as_raw_fd() as usize;
         if self.registered.len() <= fd {
@@ -124,7 +131,9 @@ impl Poller for Epoll {
             known.waiting &= !bit(direction);
         }
     }
+    // ANCHOR_END: watch
 
+    // ANCHOR: wait
     fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -155,9 +164,11 @@ impl Poller for Epoll {
         }
         Ok(())
     }
+    // ANCHOR_END: wait
 }
 
 impl Registered {
+    // ANCHOR: register
     /// From now on the kernel reports `interest`, and what is gone. With no interest at all, it
     /// reports nothing.
     fn register(&mut self, instance: &OwnedFd, interest: u32) -> io::Result<()> {
@@ -181,6 +192,7 @@ impl Registered {
         self.interest = interest;
         Ok(())
     }
+    // ANCHOR_END: register
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {

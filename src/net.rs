@@ -37,6 +37,7 @@ pub type Readiness = (RawFd, Direction);
 /// smaller one (Linux: `net.core.somaxconn`, 4096).
 const BACKLOG: i32 = 4096;
 
+// ANCHOR: listen
 /// Makes a blocking socket that listens on `addr`.
 ///
 /// # Errors
@@ -58,7 +59,9 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
+// ANCHOR_END: listen
 
+// ANCHOR: socket
 /// A non-blocking socket. It is shared, and closed when its last owner is gone.
 ///
 /// An event that waits for a descriptor owns that descriptor. If it did not, the system could
@@ -73,8 +76,10 @@ struct Inner {
     /// A receive has returned 0: the peer has shut down its sending side.
     ended: Cell<bool>,
 }
+// ANCHOR_END: socket
 
 impl Socket {
+    // ANCHOR: new
     /// Takes over a socket (a `TcpListener`, a `TcpStream`, half of a `UnixStream::pair`) and
     /// makes it non-blocking.
     ///
@@ -86,6 +91,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Socket::of(socket))
     }
+    // ANCHOR_END: new
 
     fn of(socket: socket2::Socket) -> Socket {
         Socket(Rc::new(Inner { socket, ended: Cell::new(false) }))
@@ -111,6 +117,7 @@ impl Socket {
         self.0.ended.get()
     }
 
+    // ANCHOR: try_accept
     /// Accepts one client, ready for use: non-blocking, and without Nagle's delay.
     ///
     /// # Errors
@@ -135,6 +142,7 @@ impl Socket {
         let _ = socket.set_tcp_nodelay(true);
         Socket::of(socket)
     }
+    // ANCHOR_END: try_accept
 
     /// The kernel has received the end of input on our behalf (stage 07).
     #[cfg(target_os = "linux")]
@@ -142,6 +150,7 @@ impl Socket {
         self.0.ended.set(true);
     }
 
+    // ANCHOR: try_recv
     /// Receives what is there. No bytes at all are the end of input: the peer will send no more,
     /// but may still listen.
     ///
@@ -165,6 +174,7 @@ impl Socket {
             }
         }
     }
+    // ANCHOR_END: try_recv
 
     /// Receives what is there into memory that the caller lends, and says how much that was. 0 is
     /// the end of input.
@@ -179,6 +189,7 @@ impl Socket {
         Ok(count)
     }
 
+    // ANCHOR: try_send
     /// Sends as much of `bytes` as the system has room for, and says how much that was.
     ///
     /// # Errors
@@ -187,7 +198,9 @@ impl Socket {
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| self.0.socket.send_with_flags(bytes, NO_SIGNAL))
     }
+    // ANCHOR_END: try_send
 
+    // ANCHOR: shutdown_send
     /// Says that we will send no more. What has been sent before still arrives, and the peer
     /// may go on sending.
     ///
@@ -197,6 +210,7 @@ impl Socket {
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.0.socket.shutdown(Shutdown::Write)
     }
+    // ANCHOR_END: shutdown_send
 }
 
 impl AsRawFd for Socket {
@@ -269,6 +283,7 @@ fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)>
     Ok((client, addr))
 }
 
+// ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -279,6 +294,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
         }
     }
 }
+// ANCHOR_END: retry
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ pub use poller::Select;
 /// The number of descriptors that a set has room for: 0 to 1,023.
 pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
 
+// ANCHOR: words
 /// The set as the system sees it is an array of these; so `libc::fd_set` is, but its fields are
 /// private, and we want to look at many bits at once.
 type Word = libc::c_ulong;
@@ -34,7 +35,9 @@ type Words = [Word; WORDS];
 const _: () = assert!(size_of::<Words>() == size_of::<libc::fd_set>());
 const _: () = assert!(align_of::<Words>() >= align_of::<libc::fd_set>());
 const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
+// ANCHOR_END: words
 
+// ANCHOR: fdset
 /// A set of descriptors: one bit for each.
 #[derive(Clone, Default)]
 pub struct FdSet {
@@ -78,6 +81,7 @@ impl FdSet {
         fds.map(|fd| fd as RawFd).filter(|&fd| self.contains(fd))
     }
 }
+// ANCHOR_END: fdset
 
 fn does_not_fit(fd: RawFd) -> io::Error {
     io::Error::other(format!(
@@ -87,11 +91,13 @@ fn does_not_fit(fd: RawFd) -> io::Error {
     ))
 }
 
+// ANCHOR: place
 /// Where the bit of `fd` is, if it has one: the word's index, and the word with that bit.
 fn place(fd: RawFd) -> Option<(usize, Word)> {
     let fd = usize::try_from(fd).ok().filter(|&fd| fd < FD_SETSIZE)?;
     Some((fd / WORD_BITS, 1 << (fd % WORD_BITS)))
 }
+// ANCHOR_END: place
 
 impl fmt::Debug for FdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,6 +105,7 @@ impl fmt::Debug for FdSet {
     }
 }
 
+// ANCHOR: select
 /// Sleeps until a descriptor in `read` can be read from (data, end of input, a client to
 /// accept, or an error to collect) or one in `write` can be written to; then leaves in the two
 /// sets those that are ready, and returns how many they are. `None` waits for ever; a time-out
@@ -141,7 +148,9 @@ pub fn select(
     (*read, *write) = (FdSet::new(), FdSet::new());
     if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) }
 }
+// ANCHOR_END: select
 
+// ANCHOR: timeval
 /// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
 /// again and again. No more than a year at once, because some systems refuse large numbers.
 fn timeval(timeout: Duration) -> libc::timeval {
@@ -152,6 +161,7 @@ fn timeval(timeout: Duration) -> libc::timeval {
         tv_usec: (micros % 1_000_000) as libc::suseconds_t,
     }
 }
+// ANCHOR_END: timeval
 
 #[cfg(test)]
 mod tests {

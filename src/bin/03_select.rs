@@ -11,6 +11,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`, and `ls /proc/$(pidof 03_select)/task | wc -l`.
 //! Then let it ask each client for its name first, and count the places to change.
 
+// ANCHOR: main
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -43,7 +44,9 @@ fn echo_server(options: Options) -> io::Result<()> {
     options.log.listening(addr);
     server.run()
 }
+// ANCHOR_END: main
 
+// ANCHOR: state
 /// A client, and where its conversation is.
 struct Connection {
     client: Socket,
@@ -57,8 +60,10 @@ enum State {
     /// These bytes are to be sent, and so many of them have been.
     Sending(Vec<u8>, usize),
 }
+// ANCHOR_END: state
 
 impl Connection {
+    // ANCHOR: step
     /// What the handler of stage 02 did between two waits. False at the end.
     fn step(&mut self, space: &mut Space) -> io::Result<bool> {
         match &mut self.state {
@@ -78,8 +83,10 @@ impl Connection {
         }
         Ok(true)
     }
+    // ANCHOR_END: step
 }
 
+// ANCHOR: server
 struct Server {
     sock: PatientSocket,
     log: Log,
@@ -88,6 +95,7 @@ struct Server {
     write_waiting: FdSet,
     space: Space,
 }
+// ANCHOR_END: server
 
 impl Server {
     fn new(sock: PatientSocket, log: Log) -> io::Result<Server> {
@@ -97,6 +105,7 @@ impl Server {
         Ok(Server { sock, log, connections, read_waiting, write_waiting, space })
     }
 
+    // ANCHOR: run
     fn run(&mut self) -> io::Result<()> {
         loop {
             // `select` answers in the sets it is asked with: so these are copies.
@@ -116,7 +125,9 @@ impl Server {
             }
         }
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: accept
     fn accept(&mut self) -> io::Result<()> {
         let Some((client, addr)) = self.sock.try_accept_patiently()? else {
             return Ok(());
@@ -131,7 +142,9 @@ impl Server {
         self.connections.insert(fd, Connection { client, addr, state: State::Receiving });
         Ok(())
     }
+    // ANCHOR_END: accept
 
+    // ANCHOR: turn
     /// One turn of one connection; then it waits for what its new state needs.
     fn turn(&mut self, fd: RawFd) {
         let Some(connection) = self.connections.get_mut(&fd) else {
@@ -158,4 +171,5 @@ impl Server {
         };
         set.insert(fd).expect("it has been in a set before");
     }
+    // ANCHOR_END: turn
 }

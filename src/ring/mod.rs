@@ -94,9 +94,10 @@ impl Ring {
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
-            let Some((task, data)) = self.ready.pop() else { break };
-            if let Some((task, event)) = self.ready.send(task, data) {
-                event.do_schedule(self, task);
+            let Some((mut task, data)) = self.ready.pop() else { break };
+            match self.ready.send(&mut task, data) {
+                Some(event) => event.do_schedule(self, task),
+                None => self.ready.finish(task),
             }
         }
     }
@@ -172,7 +173,7 @@ impl Ring {
         if let Some(deadline) = event.deadline() {
             self.timers.give_up(deadline, fd, task.id);
         }
-        self.ready.trace(|| Step::Park { task: task.id, on: On::Kernel, also: false });
+        self.ready.trace_park(&task, On::Kernel);
         self.under_way.insert((fd, direction), task.id);
         self.kernel.start(event, task);
     }
@@ -239,13 +240,13 @@ impl Ring {
     /// Ends the tasks that are left, and takes back all that the kernel still has.
     fn abandon(&mut self) {
         for task in self.kernel.take_tasks() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         for task in self.timers.take_sleepers() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         while let Some((task, _)) = self.ready.pop() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         self.kernel.end();
         self.under_way.clear();
@@ -276,7 +277,7 @@ impl Schedule for Ring {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.ready.trace(|| Step::Park { task: task.id, on: On::Timer, also: false });
+        self.ready.trace_park(&task, On::Timer);
         self.timers.sleep(instant, task);
     }
 }

@@ -14,6 +14,7 @@ use super::ready::{ReadyQueue, Submitted};
 use crate::net;
 use crate::space::Space;
 
+// ANCHOR: stop
 /// After a stop, input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 
@@ -77,3 +78,4 @@ impl Stop {
         ready.add_ready(task, data);
     }
 }
+// ANCHOR_END: stop
