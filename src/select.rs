@@ -8,7 +8,7 @@
 //! This file knows descriptors, not sockets. The poller of stage 04, which does, is in
 //! `select/poller.rs`.
 
-mod poller;
+pub mod poller;
 
 use std::fmt;
 use std::io;
