@@ -4,10 +4,15 @@
 mod support;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
+use std::{mem, thread};
 
+use bricks::executor::both::join;
+use bricks::executor::{Executor, Handle, ReadBuffer, Stream};
 use bricks::net::Socket;
 use bricks::recording::{Recording, Sink};
 use bricks::scheduler::Scheduler;
@@ -94,6 +99,79 @@ proptest! {
         let waits = assert_adds_up(&lines)?;
         prop_assert!(waits > 0 || stop_early);
     }
+
+    #[test]
+    fn the_steps_lead_to_the_executors_own_state(
+        seed in any::<u64>(),
+        try_first in any::<bool>(),
+        stop_early in any::<bool>(),
+        tasks in prop::collection::vec((0..100_000_usize, 0..6_usize), 1..6),
+    ) {
+        let lines = Lines::default();
+        let clients = Rc::new(RefCell::new(vec![]));
+        let poller = Random::new(seed, try_first, Rc::clone(&clients));
+        let mut executor = Executor::new(poller, recording_in(&lines)).unwrap();
+        let handle = executor.handle();
+        for (i, (size, manner)) in (0..).zip(&tasks) {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            clients.borrow_mut().push(Client::new(theirs, *size, seed ^ i));
+            let stream = Stream::new(Socket::new(ours).unwrap(), &handle);
+            handle.spawn(echo_future(stream, executor.handle(), *manner));
+        }
+        if stop_early {
+            handle.stop();
+        }
+        executor.run().unwrap();
+        drop((executor, handle)); // the recording ends with the last of them
+        prop_assert!(assert_adds_up(&lines)? > 0);
+    }
+}
+
+/// An echo, with something more: it does that in its own manner.
+async fn echo_future(client: Stream, executor: Handle, manner: usize) {
+    let mut buffer = ReadBuffer::new();
+    loop {
+        let read = client.read(&mut buffer);
+        let soon = Duration::from_micros(30);
+        let count = match manner {
+            // It waits for two things, gives up one of them, and waits for something else.
+            0 => match executor.timeout(soon, read).await {
+                Ok(count) => count.unwrap(),
+                Err(_) => {
+                    executor.sleep(soon).await;
+                    continue;
+                }
+            },
+            // It waits for two things, to the end of both.
+            1 => join(read, executor.sleep(soon)).await.0.unwrap(),
+            _ => read.await.unwrap(),
+        };
+        if count == 0 {
+            break;
+        }
+        client.write_all(&buffer[..count]).await.unwrap();
+        buffer.adapt_to(count);
+    }
+    match manner {
+        // It waits for another task, which another thread wakes.
+        2 => {
+            let (sender, receiver) = async_channel::bounded(1);
+            thread::spawn(move || sender.send_blocking(()));
+            executor.spawn(async move { receiver.recv().await.unwrap() }).await.unwrap();
+        }
+        3 => executor.sleep(Duration::from_micros(50)).await,
+        // It is woken, and does not wait for that.
+        4 => {
+            let mut is_first = true;
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        }
+        _ => {}
+    }
+    client.close().await;
 }
 
 /// The steps lead to each state, and whoever shows the recording finds nothing to complain of.
