@@ -1,28 +1,22 @@
 //! What the executor reports to a trace: each step, in the order in which things happen.
+//! (That they lead to the executor's own state, whatever its tasks do, is tested in `tests/fold.rs`.)
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::mem;
-use std::os::unix::net::UnixStream;
+use std::net::{Shutdown, TcpStream};
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
 
-use bricks::executor::both::join;
-use bricks::executor::{BufReader, Executor, Handle, ReadBuffer, Stream};
-use bricks::net::Socket;
-use bricks::recording::{Recording, Sink};
+use bricks::executor::{BufReader, Executor, Handle, Listener};
 use bricks::select::Select;
 use bricks::trace::{On, Outcome, Step, Trace};
-use playback::fold::Fold;
-use playback::{perfetto, read, text};
-use proptest::prelude::*;
 
+use crate::pair;
 use crate::support::drivers::{listener, watch_the_clock};
-use crate::support::scripted::{Client, Random};
-use crate::{pair, yield_now};
 
 /// The steps, one a line, without the waits of the poller.
 #[derive(Clone, Default)]
@@ -30,7 +24,7 @@ struct Steps(Rc<RefCell<Vec<String>>>);
 
 impl Trace for Steps {
     fn record(&mut self, step: Step<'_>) {
-        let line = |at: Option<&std::panic::Location<'_>>| {
+        let line = |at: Option<&Location<'_>>| {
             at.map_or("nowhere".to_string(), |at| format!("line {}", at.line()))
         };
         let step = match step {
@@ -87,16 +81,16 @@ fn steps(spawn: impl FnOnce(Handle)) -> Vec<String> {
 fn an_echo_step_by_step() {
     let (sock, addr) = listener();
     let client = thread::spawn(move || {
-        let mut client = std::net::TcpStream::connect(addr).unwrap();
+        let mut client = TcpStream::connect(addr).unwrap();
         client.write_all(b"hi\n").unwrap();
         let mut answer = [0; 3];
         client.read_exact(&mut answer).unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
         client.read(&mut answer).unwrap()
     });
     const FIRST: u32 = line!();
     let steps = steps(|handle| {
-        let listener = bricks::executor::Listener::new(sock, &handle);
+        let listener = Listener::new(sock, &handle);
         handle.clone().spawn(async move {
             let (client, _) = listener.accept().await.unwrap();
             handle.spawn(async move {
@@ -180,122 +174,4 @@ fn a_panic_and_a_stop() {
     let without_lines = |step: &String| step.split(" line").next().unwrap().to_string();
     let found: Vec<String> = steps[from..].iter().map(without_lines).collect();
     assert_eq!(found.join("; "), expected.replace(" line", ""));
-}
-
-/// The lines of a recording, in memory.
-#[derive(Clone, Default)]
-struct Lines(Rc<RefCell<String>>);
-
-impl Sink for Lines {
-    fn write(&mut self, lines: String) -> bool {
-        self.0.borrow_mut().push_str(&lines);
-        true
-    }
-}
-
-/// Records a state before every wait.
-struct Every(Recording);
-
-impl Trace for Every {
-    fn record(&mut self, step: Step<'_>) {
-        self.0.record(step);
-    }
-
-    fn wants_state(&self) -> bool {
-        true
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 60, failure_persistence: None, ..ProptestConfig::default()
-    })]
-
-    /// For random runs, the steps lead to the executor's own state before each wait.
-    #[test]
-    fn the_steps_lead_to_the_executors_own_state(
-        seed in any::<u64>(),
-        stop_early in any::<bool>(),
-        tasks in prop::collection::vec((0..100_000_usize, 0..6_usize), 1..6),
-    ) {
-        watch_the_clock();
-        let lines = Lines::default();
-        let clients = Rc::new(RefCell::new(vec![]));
-        let poller = Random::new(seed, false, Rc::clone(&clients));
-        let recording = Recording::new("test", (file!(), ""), lines.clone());
-        let trace: Box<dyn Trace> = Box::new(Every(recording));
-        let mut executor = Executor::new(poller, Some(trace)).unwrap();
-        let handle = executor.handle();
-        for (i, (size, manner)) in (0..).zip(&tasks) {
-            let (ours, theirs) = UnixStream::pair().unwrap();
-            clients.borrow_mut().push(Client::new(theirs, *size, seed ^ i));
-            let stream = Stream::new(Socket::new(ours).unwrap(), &handle);
-            handle.spawn(echo_in_a_manner(stream, executor.handle(), *manner));
-        }
-        if stop_early {
-            handle.stop();
-        }
-        executor.run().unwrap();
-        drop((executor, handle)); // the recording ends with the last of them
-        assert_adds_up(&lines)?;
-    }
-}
-
-async fn echo_in_a_manner(client: Stream, executor: Handle, manner: usize) {
-    let soon = Duration::from_micros(50);
-    let mut buffer = ReadBuffer::new();
-    loop {
-        let read = client.read(&mut buffer);
-        let count = match manner {
-            // It waits for two things, gives up one of them, and waits for something else.
-            0 => match executor.timeout(soon, read).await {
-                Ok(count) => count.unwrap(),
-                Err(_) => {
-                    executor.sleep(soon).await;
-                    continue;
-                }
-            },
-            // It waits for two things, to the end of both; and for two of the same kind.
-            1 => join(read, join(executor.sleep(soon), executor.sleep(2 * soon)))
-                .await
-                .0
-                .unwrap(),
-            _ => read.await.unwrap(),
-        };
-        if count == 0 {
-            break;
-        }
-        client.write_all(&buffer[..count]).await.unwrap();
-        buffer.adapt_to(count);
-    }
-    match manner {
-        // It waits for another task, which another thread wakes.
-        2 => {
-            let (sender, receiver) = async_channel::bounded(1);
-            thread::spawn(move || sender.send_blocking(()));
-            executor.spawn(async move { receiver.recv().await.unwrap() }).await.unwrap();
-        }
-        3 => executor.sleep(soon).await,
-        // It is woken, and does not wait for that.
-        4 => yield_now().await,
-        _ => {}
-    }
-    client.close().await;
-}
-
-/// The steps lead to each state, and the programs that show a recording can show it.
-fn assert_adds_up(lines: &Lines) -> Result<(), TestCaseError> {
-    let recording = read::Recording::read(&lines.0.borrow()).unwrap();
-    let mut fold = Fold::default();
-    let mut waits = 0;
-    for step in &recording.steps {
-        let applied = fold.apply(&step.event);
-        prop_assert!(applied.is_ok(), "line {}: {:?}", step.number, applied);
-        waits += usize::from(matches!(step.event, read::Event::Enter(_)));
-    }
-    prop_assert!(fold.tasks.is_empty(), "all have finished");
-    prop_assert_eq!(fold.verified, waits);
-    prop_assert!(text::table(&recording).is_ok());
-    prop_assert!(perfetto::export(&recording).is_ok());
-    Ok(())
 }
