@@ -163,7 +163,8 @@ impl Executor {
             Step::Enter { call, asked, timeout }
         });
         reactor.wait(timeout, &self.shared.queue)?;
-        self.shared.trace(|| Step::Leave { call, ready: &reactor.readiness });
+        let ready = Some(&reactor.readiness[..]);
+        self.shared.trace(|| Step::Leave { call, ready });
         Ok(())
     }
 

@@ -100,7 +100,7 @@ impl Ring {
         let timeout = self.timeout();
         self.trace_enter(timeout);
         self.kernel.enter(timeout)?;
-        self.ready.trace(|| Step::Leave { call: CALL, ready: &[] });
+        self.ready.trace(|| Step::Leave { call: CALL, ready: None });
         Ok(())
     }
 

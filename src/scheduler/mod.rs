@@ -158,7 +158,8 @@ impl Scheduler {
         let timeout = self.timeout();
         self.trace_enter(timeout);
         self.poller.wait(timeout, readiness)?;
-        self.ready.trace(|| Step::Leave { call: self.poller.call(), ready: readiness });
+        let ready = Some(&readiness[..]);
+        self.ready.trace(|| Step::Leave { call: self.poller.call(), ready });
         Ok(())
     }
     // ANCHOR_END: wait
