@@ -271,7 +271,8 @@ fn each_step_is_the_line_that_the_page_lists() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (socket, client) = (Socket::new(ours).unwrap(), Socket::new(theirs).unwrap());
     let on = || Some(socket.descriptor());
-    let at = Some(Location::caller());
+    let here = Location::caller();
+    let at = Some(here);
     let peer = "127.0.0.1:50001".parse().unwrap();
     let accepted = || Outcome::Accepted { client: client.descriptor(), peer };
     let (nothing, bytes) = (&[][..], &b"hi\n"[..]);
@@ -327,7 +328,7 @@ fn each_step_is_the_line_that_the_page_lists() {
     let (fd, new) = (socket.as_raw_fd(), client.as_raw_fd());
     drop((socket, client));
     drop(recording);
-    let (file, line) = (file!(), at.unwrap().line());
+    let (file, line) = (file!(), here.line());
     let at = format!(r#""file":"{file}","line":{line}"#);
     let sha = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"; // git's name for an empty file
     let (first, last) = (fd.min(new), fd.max(new));
