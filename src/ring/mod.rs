@@ -70,7 +70,7 @@ impl Ring {
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
-            if self.is_done() {
+            if self.ready.running() == 0 || self.stop.is_over() {
                 break;
             }
             self.enter()?; // all that the tasks want, in one system call
@@ -156,11 +156,6 @@ impl Ring {
                 Timer::GiveUp(fd) => self.kernel.cancel_reading(fd, is_late),
             }
         }
-    }
-
-    /// Whether there is nothing more to do.
-    fn is_done(&self) -> bool {
-        self.ready.running() == 0 || self.stop.is_over()
     }
 
     /// From a stop on, no task waits for something new. A task that waits already is told when the
