@@ -33,6 +33,7 @@ pub enum Direction {
 /// What a descriptor is ready for.
 pub type Readiness = (RawFd, Direction);
 
+// Each test has a thread, and so a clock and descriptors of its own.
 thread_local! {
     static CLOCK: Cell<Instant> = Cell::new(Instant::now());
     static NUMBERS: RefCell<BTreeSet<RawFd>> = RefCell::new(BTreeSet::from([0, 1, 2]));
@@ -102,7 +103,7 @@ impl Socket {
         Socket(Rc::new(Inner { number, peer, ended: Cell::new(false) }))
     }
 
-    /// What lies before the peer, unless there is an error to be told first.
+    /// What lies between it and its peer, unless there is an error to be told first.
     fn between(&self) -> io::Result<RefMut<'_, Between>> {
         let mut between = self.0.peer.0.borrow_mut();
         between.error.take().map_or(Ok(between), |code| Err(os_error(code)))
@@ -173,7 +174,7 @@ impl Drop for Inner {
         let mut it = self.peer.0.borrow_mut();
         (it.socket_ended, it.socket_closed) = (true, true);
         if !it.to_socket.is_empty() {
-            it.lose(); // who closes a socket with unread input resets the connection
+            it.lose(); // closing a socket with unread input resets the connection
         }
         it.clients.drain(..).for_each(|client| client.0.borrow_mut().lose());
     }

@@ -88,7 +88,7 @@ fn anything() -> impl Strategy<Value = Decision> {
 }
 
 proptest! {
-    // A failure is told and not kept: whoever breaks this for the book keeps a clean tree.
+    // A failure is told and not kept: a reader who breaks this for the book keeps a clean tree.
     #![proptest_config(ProptestConfig {
         cases: 100,
         failure_persistence: None,

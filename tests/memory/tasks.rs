@@ -245,8 +245,8 @@ fn close_is_at_once_if_the_peer_has_ended() {
     assert!(has_ended_well(&world.script.peer(0)));
 }
 
-/// A deadline that was not needed must not hit who waits next for that number, though it be the
-/// same task.
+/// A deadline that was not needed must not hit the event that waits next for that number, though it
+/// be one of the same task.
 #[test]
 fn a_deadline_is_forgotten_when_the_connection_is_closed() {
     let mut world = World::new();
