@@ -8,9 +8,9 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use bricks::buffer::{Buffer, Buffers};
 use bricks::cli::{Options, Program};
 use bricks::net::Socket;
+use bricks::space::Space;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_CRATE_NAME"),
@@ -27,24 +27,24 @@ fn main() -> ExitCode {
 fn echo_server(options: Options) -> io::Result<()> {
     let sock = Socket::new(options.listen()?)?; // non-blocking
     options.log.listening(sock.local_addr()?);
-    let mut buffers = Buffers::default();
+    let mut space = Space::default();
     let mut clients = Vec::new();
     loop {
         if let Ok((client, _)) = sock.try_accept() {
-            clients.push((client, Buffer::default()));
+            clients.push((client, vec![]));
         }
-        clients.retain_mut(|(client, unsent)| match ask(client, unsent, &mut buffers) {
+        clients.retain_mut(|(client, unsent)| match ask(client, unsent, &mut space) {
             Ok(going_on) => going_on,
             Err(error) => error.kind() == ErrorKind::WouldBlock, // ask again
         });
     }
 }
 
-fn ask(client: &Socket, unsent: &mut Buffer, buffers: &mut Buffers) -> io::Result<bool> {
+fn ask(client: &Socket, unsent: &mut Vec<u8>, space: &mut Space) -> io::Result<bool> {
     if unsent.is_empty() {
-        *unsent = client.try_recv(buffers)?;
+        *unsent = client.try_recv(space)?;
     }
-    unsent.take_front(client.try_send(unsent)?);
+    unsent.drain(..client.try_send(unsent)?);
     Ok(!client.ended())
 }
 // ANCHOR_END: echo_server

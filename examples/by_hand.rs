@@ -1,6 +1,6 @@
 //! Stage 04's server with tasks that are written by hand: no `async`, no `await`, no future.
 //!
-//! Each `async` block of `src/bin/04_scheduler.rs` stands here as the state machine that the
+//! Each `async` block of `src/bin/tasks/mod.rs` stands here as the state machine that the
 //! compiler makes of it. A state is a place where the task is suspended; its fields are what the
 //! task still needs from there on. The scheduler cannot tell the two servers apart, and a test
 //! (`tests/scheduler/by_hand.rs`) holds them to that: the same events, in the same order.
@@ -16,14 +16,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use bricks::cli::Program;
-use bricks::event::{Data, sleep};
 use bricks::log::{self, Log};
 use bricks::net::{AcceptBackoff, Socket};
-use bricks::poller::Select;
-use bricks::ready::Handle;
 use bricks::scheduler::Scheduler;
+use bricks::scheduler::event::{Data, sleep};
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Resumed, Task};
+use bricks::select::Select;
 use bricks::signal;
-use bricks::task::{Resumed, Task};
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_CRATE_NAME"),
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         let signals = signal::stop_requests()?;
         options.log.listening(sock.local_addr()?);
 
-        let mut scheduler = Scheduler::new(Select::default());
+        let mut scheduler = Scheduler::new(Select::default(), None);
         scheduler.submit_task(EchoServer::new(sock, scheduler.handle(), options.log));
         scheduler.submit_task(StopOnSignal::new(signals, scheduler.handle()));
         scheduler.run()
@@ -65,9 +65,8 @@ impl Task for EchoServer {
     fn send(&mut self, data: Data) -> Resumed {
         // Two places to be suspended at, accept and sleep, and the data tells which it was.
         match data {
-            Data::Connected(client) => {
+            Data::Connected(client, addr) => {
                 self.backoff.accepted();
-                let addr = client.peer().expect("an accepted socket has a peer");
                 self.log.connection(addr);
                 self.scheduler.submit_task(ClientHandler::new(client, addr, self.log));
             }

@@ -32,6 +32,7 @@ impl PatientListener {
         self.listener.local_addr()
     }
 
+    // ANCHOR: accept_patiently
     /// Sleeps until a client connects, and accepts it. Failures that pass (a client that has gone,
     /// no descriptor left) are reported and waited out: see [`AcceptBackoff`].
     ///
@@ -51,6 +52,7 @@ impl PatientListener {
             }
         }
     }
+    // ANCHOR_END: accept_patiently
 }
 
 /// A blocking connection. A call that a signal has interrupted is made again.
@@ -73,6 +75,7 @@ impl Write for Connection {
     }
 }
 
+// ANCHOR: spawn_or_refuse
 /// More memory than a thread takes to start.
 const SPARE: usize = 16 * 1024 * 1024;
 
@@ -108,3 +111,4 @@ fn spawn(serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let _ = started.recv(); // … and let only one thread at a time use it to start.
     Ok(())
 }
+// ANCHOR_END: spawn_or_refuse

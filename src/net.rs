@@ -10,7 +10,6 @@ mod accept;
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::mem;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
@@ -20,16 +19,7 @@ use socket2::SockAddr;
 
 pub use accept::{AcceptBackoff, PatientSocket};
 
-/// How many bytes one receive takes at most: as many as one packet carries between two programs
-/// on the same machine, which is a little less than 64 KiB.
-///
-/// What has been received is sent on, and that goes in packets. One on `lo` has 65,536 bytes
-/// at most, of which IPv6, TCP and the time stamps take 72. A send of all 64 KiB needs two
-/// packets, and the second costs as much as the first, for 72 bytes.
-pub const RECEIVE_SIZE: usize = 65_464;
-
-/// To copy a message of so many bytes would take longer than to get new memory.
-pub(crate) const LONG: usize = 4096;
+use crate::space::Space;
 
 /// What a socket is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +37,7 @@ pub type Readiness = (RawFd, Direction);
 /// smaller one (Linux: `net.core.somaxconn`, 4096).
 const BACKLOG: i32 = 4096;
 
+// ANCHOR: listen
 /// Makes a blocking socket that listens on `addr`.
 ///
 /// # Errors
@@ -68,7 +59,9 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
+// ANCHOR_END: listen
 
+// ANCHOR: socket
 /// A non-blocking socket. It is shared, and closed when its last owner is gone.
 ///
 /// An event that waits for a descriptor owns that descriptor. If it did not, the system could
@@ -83,8 +76,10 @@ struct Inner {
     /// A receive has returned 0: the peer has shut down its sending side.
     ended: Cell<bool>,
 }
+// ANCHOR_END: socket
 
 impl Socket {
+    // ANCHOR: new
     /// Takes over a socket (a `TcpListener`, a `TcpStream`, half of a `UnixStream::pair`) and
     /// makes it non-blocking.
     ///
@@ -96,6 +91,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Socket::of(socket))
     }
+    // ANCHOR_END: new
 
     fn of(socket: socket2::Socket) -> Socket {
         Socket(Rc::new(Inner { socket, ended: Cell::new(false) }))
@@ -121,6 +117,7 @@ impl Socket {
         self.0.ended.get()
     }
 
+    // ANCHOR: try_accept
     /// Accepts one client, ready for use: non-blocking, and without Nagle's delay.
     ///
     /// # Errors
@@ -145,6 +142,7 @@ impl Socket {
         let _ = socket.set_tcp_nodelay(true);
         Socket::of(socket)
     }
+    // ANCHOR_END: try_accept
 
     /// The kernel has received the end of input on our behalf (stage 07).
     #[cfg(target_os = "linux")]
@@ -152,26 +150,31 @@ impl Socket {
         self.0.ended.set(true);
     }
 
+    // ANCHOR: try_recv
     /// Receives what is there. No bytes at all are the end of input: the peer will send no more,
     /// but may still listen.
-    ///
-    /// `space` is memory that the caller keeps from one call to the next: a short message is copied
-    /// out of it, and a long one leaves with it.
     ///
     /// # Errors
     ///
     /// `WouldBlock` if nothing is there yet, or those of `recv(2)`.
     #[expect(unsafe_code, reason = "64 KiB are not cleared for a message of six bytes")]
-    pub fn try_recv(&self, space: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-        space.clear();
-        space.try_reserve_exact(RECEIVE_SIZE).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let count = retry(|| self.0.socket.recv(space.spare_capacity_mut()))?;
-        // SAFETY: `recv` has succeeded, so it has initialised the first `count` bytes of the
-        // spare capacity, which is all of the capacity, since `space` is empty.
-        unsafe { space.set_len(count) };
-        self.0.ended.set(count == 0);
-        Ok(if count < LONG { space.to_vec() } else { mem::take(space) })
+    pub fn try_recv(&self, space: &mut Space) -> io::Result<Vec<u8>> {
+        let mut block = space.take()?;
+        match retry(|| self.0.socket.recv(block.spare_capacity_mut())) {
+            Ok(count) => {
+                // SAFETY: `recv` has succeeded, so it has initialised the first `count` bytes of
+                // the spare capacity. That is all of the capacity, since the block was empty.
+                unsafe { block.set_len(count) };
+                self.0.ended.set(count == 0);
+                Ok(space.message(block))
+            }
+            Err(error) => {
+                space.give_back(block);
+                Err(error)
+            }
+        }
     }
+    // ANCHOR_END: try_recv
 
     /// Receives what is there into memory that the caller lends, and says how much that was. 0 is
     /// the end of input.
@@ -186,6 +189,7 @@ impl Socket {
         Ok(count)
     }
 
+    // ANCHOR: try_send
     /// Sends as much of `bytes` as the system has room for, and says how much that was.
     ///
     /// # Errors
@@ -194,7 +198,9 @@ impl Socket {
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| self.0.socket.send_with_flags(bytes, NO_SIGNAL))
     }
+    // ANCHOR_END: try_send
 
+    // ANCHOR: shutdown_send
     /// Says that we will send no more. What has been sent before still arrives, and the peer
     /// may go on sending.
     ///
@@ -204,6 +210,7 @@ impl Socket {
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.0.socket.shutdown(Shutdown::Write)
     }
+    // ANCHOR_END: shutdown_send
 }
 
 impl AsRawFd for Socket {
@@ -276,6 +283,7 @@ fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)>
     Ok((client, addr))
 }
 
+// ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -286,6 +294,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
         }
     }
 }
+// ANCHOR_END: retry
 
 #[cfg(test)]
 mod tests {

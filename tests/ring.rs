@@ -14,14 +14,14 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use bricks::event::sleep;
 use bricks::limit::raise_descriptor_limit;
 use bricks::net::Socket;
-use bricks::poller::Select;
-use bricks::ready::Handle;
 use bricks::ring::{Kernel, Ring};
 use bricks::scheduler::Scheduler;
-use bricks::task::{Co, Coroutine};
+use bricks::scheduler::event::sleep;
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Co, Coroutine};
+use bricks::select::Select;
 use bricks::trace::Trace;
 use proptest::prelude::*;
 
@@ -33,13 +33,13 @@ use support::machine::{io_uring_works, skipped};
 use support::scripted::{Recorder, bytes};
 
 /// A ring of tasks that must not panic; none if this system has none.
-fn strict() -> Option<Ring<Panics>> {
-    ring(Panics::Fail)
+fn strict() -> Option<Ring> {
+    ring(Panics::Fail.trace())
 }
 
-fn ring<T: Trace + 'static>(trace: T) -> Option<Ring<T>> {
+fn ring(trace: Option<Box<dyn Trace>>) -> Option<Ring> {
     watch_the_clock();
-    io_uring_works().then(|| Ring::with_trace(Kernel::new().unwrap(), trace))
+    io_uring_works().then(|| Ring::new(Kernel::new().unwrap(), trace))
 }
 
 /// Sends all of `data` and, at the same time, receives until the end.
@@ -109,13 +109,13 @@ fn a_task_cannot_tell_it_from_the_scheduler() {
     };
 
     let recorder = Recorder::default();
-    let Some(mut ring) = ring(recorder.clone()) else { return };
+    let Some(mut ring) = ring(recorder.trace()) else { return };
     let (socket, _theirs) = client();
     ring.submit_task(task(socket, ring.handle()));
     ring.run().unwrap();
 
     let by_scheduler = Recorder::default();
-    let mut scheduler = Scheduler::with_trace(Select::default(), by_scheduler.clone());
+    let mut scheduler = Scheduler::new(Select::default(), by_scheduler.trace());
     let (socket, _theirs) = client();
     scheduler.submit_task(task(socket, scheduler.handle()));
     scheduler.run().unwrap();

@@ -14,6 +14,8 @@ pub mod poller;
 pub mod recording;
 #[path = "../../src/scheduler/mod.rs"]
 pub mod scheduler;
+#[path = "../../src/space.rs"]
+pub mod space;
 #[path = "../../src/bin/tasks/mod.rs"]
 pub mod tasks;
 #[path = "../../src/trace.rs"]

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use accept::{AcceptBackoff, PatientSocket};
 
-/// How many bytes one receive takes at most.
-pub const RECEIVE_SIZE: usize = 65_464;
+use crate::space::{RECEIVE_SIZE, Space};
 
 /// How many bytes can be on their way to a peer, unless it says how many.
 const ROOM: usize = 65_536;
@@ -129,7 +128,7 @@ impl Socket {
     }
 
     /// Receives what is there. It needs no space for that.
-    pub fn try_recv(&self, _space: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+    pub fn try_recv(&self, _space: &mut Space) -> io::Result<Vec<u8>> {
         let mut it = self.between()?;
         let count = it.to_socket.len().min(RECEIVE_SIZE);
         if count == 0 && !it.peer_ended {

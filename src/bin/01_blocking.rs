@@ -8,6 +8,7 @@
 //! What to try: `nc 127.0.0.1 8000` in two terminals. The second is connected, and may type,
 //! but gets no answer. Now end the first with Ctrl-C.
 
+// ANCHOR: main
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use bricks::blocking::{Connection, PatientListener};
 use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
-use bricks::net::RECEIVE_SIZE;
+use bricks::space::RECEIVE_SIZE;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -29,7 +30,9 @@ const PROGRAM: Program = Program {
 fn main() -> ExitCode {
     PROGRAM.run(echo_server)
 }
+// ANCHOR_END: main
 
+// ANCHOR: echo_server
 fn echo_server(options: Options) -> io::Result<()> {
     let mut sock = PatientListener::new(options.listen()?);
     options.log.listening(sock.local_addr()?);
@@ -39,7 +42,9 @@ fn echo_server(options: Options) -> io::Result<()> {
         client_handler(client, addr, options.log);
     }
 }
+// ANCHOR_END: echo_server
 
+// ANCHOR: client_handler
 /// Serves one client, until it has gone.
 fn client_handler(client: Connection, addr: SocketAddr, log: Log) {
     if let Err(error) = echo(client) {
@@ -47,7 +52,9 @@ fn client_handler(client: Connection, addr: SocketAddr, log: Log) {
     }
     log.disconnected(addr);
 }
+// ANCHOR_END: client_handler
 
+// ANCHOR: echo
 /// Sends back what it receives, until the client has no more to send.
 fn echo(mut client: Connection) -> io::Result<()> {
     let mut buffer = [0; RECEIVE_SIZE];
@@ -59,3 +66,4 @@ fn echo(mut client: Connection) -> io::Result<()> {
         client.write_all(&buffer[..received])?;
     }
 }
+// ANCHOR_END: echo

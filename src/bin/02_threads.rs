@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use bricks::blocking::{Connection, PatientListener, spawn_or_refuse};
 use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
-use bricks::net::RECEIVE_SIZE;
+use bricks::space::RECEIVE_SIZE;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     PROGRAM.run(echo_server)
 }
 
+// ANCHOR: echo_server
 fn echo_server(options: Options) -> io::Result<()> {
     let mut sock = PatientListener::new(options.listen()?);
     options.log.listening(sock.local_addr()?);
@@ -42,6 +43,7 @@ fn echo_server(options: Options) -> io::Result<()> {
         spawn_or_refuse(addr, log, move || client_handler(client, addr, log));
     }
 }
+// ANCHOR_END: echo_server
 
 /// Serves one client, until it has gone.
 fn client_handler(client: Connection, addr: SocketAddr, log: Log) {
@@ -51,6 +53,7 @@ fn client_handler(client: Connection, addr: SocketAddr, log: Log) {
     log.disconnected(addr);
 }
 
+// ANCHOR: echo
 /// Sends back what it receives, until the client has no more to send.
 fn echo(mut client: Connection) -> io::Result<()> {
     let mut buffer = [0; RECEIVE_SIZE];
@@ -62,3 +65,4 @@ fn echo(mut client: Connection) -> io::Result<()> {
         client.write_all(&buffer[..received])?;
     }
 }
+// ANCHOR_END: echo

@@ -11,6 +11,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`, and `ls /proc/$(pidof 03_select)/task | wc -l`.
 //! Then let it ask each client for its name first, and count the places to change.
 
+// ANCHOR: main
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use bricks::cli::{Options, Program};
 use bricks::log::{self, Log};
 use bricks::net::{PatientSocket, Socket};
 use bricks::select::{FdSet, select};
+use bricks::space::Space;
 
 const PROGRAM: Program = Program {
     name: env!("CARGO_BIN_NAME"),
@@ -42,7 +44,9 @@ fn echo_server(options: Options) -> io::Result<()> {
     options.log.listening(addr);
     server.run()
 }
+// ANCHOR_END: main
 
+// ANCHOR: state
 /// A client, and where its conversation is.
 struct Connection {
     client: Socket,
@@ -56,10 +60,12 @@ enum State {
     /// These bytes are to be sent, and so many of them have been.
     Sending(Vec<u8>, usize),
 }
+// ANCHOR_END: state
 
 impl Connection {
+    // ANCHOR: step
     /// What the handler of stage 02 did between two waits. False at the end.
-    fn step(&mut self, space: &mut Vec<u8>) -> io::Result<bool> {
+    fn step(&mut self, space: &mut Space) -> io::Result<bool> {
         match &mut self.state {
             State::Receiving => {
                 let bytes = self.client.try_recv(space)?;
@@ -77,26 +83,29 @@ impl Connection {
         }
         Ok(true)
     }
+    // ANCHOR_END: step
 }
 
+// ANCHOR: server
 struct Server {
     sock: PatientSocket,
     log: Log,
     connections: BTreeMap<RawFd, Connection>,
     read_waiting: FdSet,
     write_waiting: FdSet,
-    /// What is received comes by way of here.
-    space: Vec<u8>,
+    space: Space,
 }
+// ANCHOR_END: server
 
 impl Server {
     fn new(sock: PatientSocket, log: Log) -> io::Result<Server> {
         let (mut read_waiting, write_waiting) = (FdSet::new(), FdSet::new());
         read_waiting.insert(sock.as_raw_fd())?;
-        let (connections, space) = (BTreeMap::new(), vec![]);
+        let (connections, space) = (BTreeMap::new(), Space::default());
         Ok(Server { sock, log, connections, read_waiting, write_waiting, space })
     }
 
+    // ANCHOR: run
     fn run(&mut self) -> io::Result<()> {
         loop {
             // `select` answers in the sets it is asked with: so these are copies.
@@ -116,7 +125,9 @@ impl Server {
             }
         }
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: accept
     fn accept(&mut self) -> io::Result<()> {
         let Some((client, addr)) = self.sock.try_accept_patiently()? else {
             return Ok(());
@@ -131,7 +142,9 @@ impl Server {
         self.connections.insert(fd, Connection { client, addr, state: State::Receiving });
         Ok(())
     }
+    // ANCHOR_END: accept
 
+    // ANCHOR: turn
     /// One turn of one connection; then it waits for what its new state needs.
     fn turn(&mut self, fd: RawFd) {
         let Some(connection) = self.connections.get_mut(&fd) else {
@@ -158,4 +171,5 @@ impl Server {
         };
         set.insert(fd).expect("it has been in a set before");
     }
+    // ANCHOR_END: turn
 }

@@ -10,6 +10,7 @@
 //! What to try: two times `nc 127.0.0.1 8000`. Ctrl-C while a client is connected: it is a
 //! graceful stop. `--lines`, and then type a line.
 
+// ANCHOR: main
 #![forbid(unsafe_code)]
 
 mod tasks;
@@ -44,3 +45,4 @@ fn main() -> ExitCode {
         scheduler.run()
     })
 }
+// ANCHOR_END: main

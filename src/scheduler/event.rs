@@ -8,16 +8,19 @@
 //! Events do not know who drives them: a driver implements [`Schedule`].
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::net::{self, Socket};
+use crate::space::Space;
 use crate::trace::{Outcome, Step, TaskId, Want};
 
 /// How long a [`CloseEvent`] waits for the peer to finish.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
+// ANCHOR: socket_events
 /// The calls that would block, each as the event that it returns. None of them does anything.
 impl Socket {
     /// Wait for a client to connect, and accept it.
@@ -40,12 +43,14 @@ impl Socket {
         CloseEvent { socket: self, until: net::later(CLOSE_PATIENCE) }
     }
 }
+// ANCHOR_END: socket_events
 
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
     SleepEvent { until: net::later(duration) }
 }
 
+// ANCHOR: events
 /// A client connects to a listening socket.
 #[derive(Debug)]
 pub struct ConnectEvent {
@@ -99,7 +104,9 @@ pub enum Event {
     /// See [`CloseEvent`].
     Close(CloseEvent),
 }
+// ANCHOR_END: events
 
+// ANCHOR: data
 /// What is sent into a task when it is resumed: the result of the event that it yielded.
 ///
 /// An I/O error is a result like any other. It concerns only the task that asked.
@@ -120,7 +127,9 @@ pub enum Data {
     /// The result of a [`CloseEvent`].
     Closed,
 }
+// ANCHOR_END: data
 
+// ANCHOR: happened
 /// What came of [`Event::happen`].
 #[derive(Debug)]
 pub enum Happened {
@@ -129,7 +138,9 @@ pub enum Happened {
     /// The socket was not ready after all, or only for a part: wait on for the rest.
     NotYet,
 }
+// ANCHOR_END: happened
 
+// ANCHOR: schedule
 /// What an event asks of its driver: the ready queue, the waiting tables, the timers.
 pub trait Schedule {
     /// A suspended task.
@@ -147,8 +158,10 @@ pub trait Schedule {
     /// Keep `task` until `instant`, then resume it with [`Data::Slept`].
     fn waiting_until(&mut self, instant: Instant, task: Self::Task);
 }
+// ANCHOR_END: schedule
 
 impl Event {
+    // ANCHOR: do_schedule
     /// Puts itself and its task where they belong: onto the read-waiting or write-waiting table,
     /// or among the timers.
     pub fn do_schedule<S: Schedule>(self, on: &mut S, task: S::Task) {
@@ -160,11 +173,13 @@ impl Event {
             Event::Close(_) => on.waiting_for_read(self, task),
         }
     }
+    // ANCHOR_END: do_schedule
 
+    // ANCHOR: happen
     /// Does what the event stands for, now that its socket is said to be ready. It never blocks:
-    /// if the socket is not ready after all, the event has to wait on. `space` is memory to
-    /// receive into; see [`Socket::try_recv`].
-    pub fn happen(&mut self, space: &mut Vec<u8>) -> Happened {
+    /// if the socket is not ready after all, the event has to wait on. `space` is the
+    /// memory to receive into.
+    pub fn happen(&mut self, space: &mut Space) -> Happened {
         match self.attempt(space) {
             Ok(happened) => happened,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Happened::NotYet,
@@ -173,7 +188,7 @@ impl Event {
     }
 
     /// The system call, and what came of it.
-    fn attempt(&mut self, space: &mut Vec<u8>) -> io::Result<Happened> {
+    fn attempt(&mut self, space: &mut Space) -> io::Result<Happened> {
         let data = match self {
             Event::Connect(event) => {
                 let (client, addr) = event.socket.try_accept()?;
@@ -182,7 +197,7 @@ impl Event {
             Event::Receive(event) => Data::Received(event.socket.try_recv(space)?),
             Event::Send(event) => {
                 let count = event.socket.try_send(event.unsent())?;
-                return Ok(event.sent(count));
+                return Ok(event.sent(count, space));
             }
             Event::Close(event) => {
                 // What still arrives is discarded, up to the end of input.
@@ -195,6 +210,7 @@ impl Event {
         };
         Ok(Happened::Done(data))
     }
+    // ANCHOR_END: happen
 
     /// The result for the task if the event cannot happen.
     pub fn failed(&self, error: io::Error) -> Data {
@@ -225,6 +241,7 @@ impl Event {
     }
 }
 
+// ANCHOR: close
 impl CloseEvent {
     /// Shuts down sending, and says whether that is all: the peer has finished already, or is
     /// gone altogether, so that closing the socket harms nothing.
@@ -232,7 +249,9 @@ impl CloseEvent {
         self.socket.ended() || self.socket.shutdown_send().is_err()
     }
 }
+// ANCHOR_END: close
 
+// ANCHOR: send
 impl SendEvent {
     /// What has not been sent yet. It lies on the heap, and stays there when the event is moved.
     pub fn unsent(&self) -> &[u8] {
@@ -240,15 +259,18 @@ impl SendEvent {
     }
 
     /// The system has taken so many bytes more.
-    pub(crate) fn sent(&mut self, count: usize) -> Happened {
+    pub(crate) fn sent(&mut self, count: usize, space: &mut Space) -> Happened {
         self.sent += count;
         if self.sent < self.bytes.len() {
             return Happened::NotYet;
         }
+        space.give_back(mem::take(&mut self.bytes));
         Happened::Done(Data::Sent(self.sent))
     }
 }
+// ANCHOR_END: send
 
+// ANCHOR: yields
 /// What a task may yield: each kind of event, and the type of its result.
 pub trait Yield: Into<Event> {
     /// What `co.yield_(event).await` returns.
@@ -258,7 +280,9 @@ pub trait Yield: Into<Event> {
     /// another kind.
     fn output(data: Data) -> Option<Self::Output>;
 }
+// ANCHOR_END: yields
 
+// ANCHOR: each_yields
 /// An event's place in [`Event`], and its result's place in [`Data`].
 macro_rules! yields {
     ($($event:ident, $kind:ident => $output:ty {
@@ -299,6 +323,7 @@ yields! {
     SleepEvent, Sleep => () { Data::Slept => () }
     CloseEvent, Close => () { Data::Closed => () }
 }
+// ANCHOR_END: each_yields
 
 /// What is reported of an event, in plain values.
 impl Event {

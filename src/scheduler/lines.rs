@@ -17,6 +17,7 @@ use crate::net::Socket;
 /// The longest line that is read, without its newline: 2 MiB.
 pub const MAX_LINE: usize = 2 * 1024 * 1024;
 
+// ANCHOR: lines
 /// What has been received of a stream of lines, but not yet been read.
 #[derive(Debug, Default)]
 pub struct Unread {
@@ -71,7 +72,9 @@ impl Lines {
         Lines { socket, unread: Unread::default() }
     }
 }
+// ANCHOR_END: lines
 
+// ANCHOR: read_line
 /// The next line, with its newline; the last may have none. No bytes at all are the end of input.
 ///
 /// # Errors
@@ -89,3 +92,4 @@ pub async fn read_line(co: &Co, lines: &mut Lines) -> io::Result<Vec<u8>> {
         lines.unread.add(&more);
     }
 }
+// ANCHOR_END: read_line

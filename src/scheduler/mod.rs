@@ -28,30 +28,62 @@ use task::Task;
 use timers::{Timer, Timers};
 
 use crate::net::{self, Direction, Readiness};
+use crate::space::Space;
 use crate::trace::{On, State, Step, Trace};
 
+// ANCHOR: batch
 /// How many results are sent into tasks before the scheduler looks at its sockets again, unless
 /// more of them were ready at once. Without a bound, tasks that keep making each other ready
 /// would keep all others waiting.
 pub(crate) const BATCH: usize = 64;
+// ANCHOR_END: batch
 
-/// The tasks that wait for a socket, found by descriptor, each with its event. The system gives
-/// out the smallest numbers that are free, so this is an array.
-type WaitingTable = Vec<Option<(Event, Submitted)>>;
+// ANCHOR: table
+/// The tasks that wait for a socket, found by descriptor. The system gives out the smallest
+/// numbers that are free, so this is an array.
+type WaitingTable = Vec<Place>;
 
+/// A place in a waiting table: for an event, and the task that waits for it.
+type Place = Option<(Event, Submitted)>;
+
+/// One table for each direction, so that one task may read while another writes.
+#[derive(Default)]
+struct WaitingTables {
+    read: WaitingTable,
+    write: WaitingTable,
+}
+// ANCHOR_END: table
+
+// ANCHOR: place
+impl WaitingTables {
+    /// The place of the task that waits for this.
+    fn place(&mut self, fd: RawFd, direction: Direction) -> &mut Place {
+        let table = match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        };
+        if table.len() <= fd as usize {
+            table.resize_with(fd as usize + 1, || None);
+        }
+        &mut table[fd as usize]
+    }
+}
+// ANCHOR_END: place
+
+// ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
 pub struct Scheduler {
     ready: Rc<ReadyQueue>,
-    read_waiting: WaitingTable,
-    write_waiting: WaitingTable,
+    waiting: WaitingTables,
     timers: Timers,
     poller: Box<dyn Poller>,
-    /// What is received comes by way of here.
-    space: Vec<u8>,
+    space: Space,
     stop: Stop,
 }
+// ANCHOR_END: scheduler
 
 impl Scheduler {
+    // ANCHOR: new
     /// A scheduler without tasks, which asks `poller` what is ready, and reports each step to
     /// `trace`.
     pub fn new(
@@ -60,11 +92,10 @@ impl Scheduler {
     ) -> Scheduler {
         Scheduler {
             ready: Rc::new(ReadyQueue::new(trace)),
-            read_waiting: WaitingTable::default(),
-            write_waiting: WaitingTable::default(),
+            waiting: WaitingTables::default(),
             timers: Timers::default(),
             poller: Box::new(poller),
-            space: vec![],
+            space: Space::default(),
             stop: Stop::default(),
         }
     }
@@ -78,7 +109,9 @@ impl Scheduler {
     pub fn submit_task(&mut self, task: impl Task + 'static) {
         self.ready.submit_task(task);
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -95,7 +128,7 @@ impl Scheduler {
             }
             self.wait(&mut readiness)?; // the core of the whole asynchronous thing
             for (fd, direction) in readiness.drain(..) {
-                if let Some((event, task)) = self.place(fd, direction).take() {
+                if let Some((event, task)) = self.waiting.place(fd, direction).take() {
                     self.happen(direction, event, task);
                 }
             }
@@ -104,17 +137,22 @@ impl Scheduler {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
         for _ in 0..self.ready.len().max(BATCH) {
-            let Some((task, data)) = self.ready.pop() else { break };
-            if let Some((task, event)) = self.ready.send(task, data) {
-                event.do_schedule(self, task);
+            let Some((mut task, data)) = self.ready.pop() else { break };
+            match self.ready.send(&mut task, data) {
+                Some(event) => event.do_schedule(self, task),
+                None => self.ready.finish(task),
             }
         }
     }
+    // ANCHOR_END: run_ready
 
+    // ANCHOR: wait
     /// Sleeps until something that a task waits for is ready, or until the next timer is due.
     fn wait(&mut self, readiness: &mut Vec<Readiness>) -> io::Result<()> {
         let timeout = self.timeout();
@@ -123,7 +161,9 @@ impl Scheduler {
         self.ready.trace(|| Step::Leave { call: self.poller.call(), ready: readiness });
         Ok(())
     }
+    // ANCHOR_END: wait
 
+    // ANCHOR: happen
     /// Lets an event happen, which at this moment does not block: its task, with the result,
     /// goes onto the ready queue. If the poller was wrong, the event waits on.
     fn happen(&mut self, direction: Direction, mut event: Event, task: Submitted) {
@@ -136,7 +176,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: happen
 
+    // ANCHOR: wait_for
     /// Puts an event and its task onto the waiting table.
     fn wait_for(&mut self, direction: Direction, event: Event, task: Submitted) {
         if self.stop.forbids(&event) {
@@ -145,11 +187,11 @@ impl Scheduler {
         let socket =
             event.socket().expect("only a SleepEvent has none, and it never waits");
         let fd = socket.as_raw_fd();
-        let watched = if self.place(fd, direction).is_some() {
+        let place = self.waiting.place(fd, direction);
+        let watched = match place {
             // Two tasks want the same thing. The first goes on waiting.
-            Err(io::ErrorKind::ResourceBusy.into())
-        } else {
-            self.poller.watch(socket, direction)
+            Some(_) => Err(io::ErrorKind::ResourceBusy.into()),
+            None => self.poller.watch(socket, direction),
         };
         if let Err(error) = watched {
             return self.ready.add_ready(task, event.failed(error));
@@ -157,26 +199,12 @@ impl Scheduler {
         if let Some(deadline) = event.deadline() {
             self.timers.give_up(deadline, fd, task.id);
         }
-        self.trace_park(&task, On::from((fd, direction)));
-        *self.place(fd, direction) = Some((event, task));
+        self.ready.trace_park(&task, On::from((fd, direction)));
+        *place = Some((event, task));
     }
+    // ANCHOR_END: wait_for
 
-    /// The place of the task that waits for this.
-    fn place(
-        &mut self,
-        fd: RawFd,
-        direction: Direction,
-    ) -> &mut Option<(Event, Submitted)> {
-        let table = match direction {
-            Direction::Read => &mut self.read_waiting,
-            Direction::Write => &mut self.write_waiting,
-        };
-        if table.len() <= fd as usize {
-            table.resize_with(fd as usize + 1, || None);
-        }
-        &mut table[fd as usize]
-    }
-
+    // ANCHOR: timeout
     /// How long the poller may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         if self.ready.len() > 0 {
@@ -185,7 +213,9 @@ impl Scheduler {
         let until = self.timers.next().into_iter().chain(self.stop.deadline()).min()?;
         Some(until.saturating_duration_since(net::now()))
     }
+    // ANCHOR_END: timeout
 
+    // ANCHOR: run_timers
     /// Lets happen what is due by now.
     fn run_timers(&mut self) {
         while let Some(timer) = self.timers.pop_due() {
@@ -201,13 +231,17 @@ impl Scheduler {
         let is_late = |(event, _): &mut (Event, Submitted)| {
             event.deadline().is_some_and(|deadline| deadline <= net::now())
         };
-        if let Some((event, task)) = self.place(fd, Direction::Read).take_if(is_late) {
+        if let Some((event, task)) =
+            self.waiting.place(fd, Direction::Read).take_if(is_late)
+        {
             self.poller.unwatch(fd, Direction::Read);
             let data = event.failed(io::ErrorKind::TimedOut.into());
             self.ready.add_ready(task, data);
         }
     }
+    // ANCHOR_END: run_timers
 
+    // ANCHOR: stop
     /// Whether there is nothing more to do.
     fn is_done(&self) -> bool {
         self.ready.running() == 0 || self.stop.is_over()
@@ -220,34 +254,32 @@ impl Scheduler {
         }
         self.stop.begin();
         self.ready.trace(|| Step::Stop);
-        for (fd, waiting) in (0..).zip(mem::take(&mut self.read_waiting)) {
+        for (fd, waiting) in (0..).zip(mem::take(&mut self.waiting.read)) {
             if let Some((event, task)) = waiting {
                 self.poller.unwatch(fd, Direction::Read);
                 self.wait_for(Direction::Read, event, task);
             }
         }
     }
+    // ANCHOR_END: stop
 
+    // ANCHOR: abandon
     /// Ends the tasks that are left. What they own is closed.
     fn abandon(&mut self) {
-        for table in [&mut self.read_waiting, &mut self.write_waiting] {
-            for (event, task) in mem::take(table).into_iter().flatten() {
-                drop(event);
-                self.ready.finish(task, false);
-            }
+        let WaitingTables { read, write } = mem::take(&mut self.waiting);
+        for (event, task) in read.into_iter().chain(write).flatten() {
+            drop(event);
+            self.ready.finish(task);
         }
         for task in self.timers.take_sleepers() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
         // A task that is dropped may use its handle, and submit another one.
         while let Some((task, _)) = self.ready.pop() {
-            self.ready.finish(task, false);
+            self.ready.finish(task);
         }
     }
-
-    fn trace_park(&self, task: &Submitted, on: On) {
-        self.ready.trace(|| Step::Park { task: task.id, on, also: false });
-    }
+    // ANCHOR_END: abandon
 
     /// The last steps before the wait.
     fn trace_enter(&self, timeout: Option<Duration>) {
@@ -270,8 +302,8 @@ impl Scheduler {
         State {
             running: self.ready.running(),
             ready: self.ready.tasks(),
-            read: tasks(&self.read_waiting),
-            write: tasks(&self.write_waiting),
+            read: tasks(&self.waiting.read),
+            write: tasks(&self.waiting.write),
             timer: self.timers.sleepers().collect(),
             kernel: vec![],
         }
@@ -286,6 +318,7 @@ impl Drop for Scheduler {
     }
 }
 
+// ANCHOR: schedule
 impl Schedule for Scheduler {
     type Task = Submitted;
 
@@ -306,7 +339,8 @@ impl Schedule for Scheduler {
     }
 
     fn waiting_until(&mut self, instant: Instant, task: Submitted) {
-        self.trace_park(&task, On::Timer);
+        self.ready.trace_park(&task, On::Timer);
         self.timers.sleep(instant, task);
     }
 }
+// ANCHOR_END: schedule

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::net::{Direction, Readiness, Socket};
 
+// ANCHOR: poller
 /// Asks the operating system which descriptors are ready.
 ///
 /// The answer may be wrong: a descriptor that is said to be ready may still say `WouldBlock`.
@@ -51,3 +52,4 @@ pub trait Poller {
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()>;
 }
+// ANCHOR_END: poller

@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -14,21 +13,18 @@ use std::rc::Rc;
 use super::event::{Data, Event};
 use super::task::{Resumed, Task};
 use crate::log;
-use crate::trace::{Step, TaskId, Trace};
+use crate::trace::{On, Step, TaskId, Trace};
 
+// ANCHOR: submitted
 /// A task that has been submitted: it has a number now.
 pub struct Submitted {
     /// Its number.
     pub id: TaskId,
     task: Box<dyn Task>,
 }
+// ANCHOR_END: submitted
 
-impl fmt::Debug for Submitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.id, self.task.name())
-    }
-}
-
+// ANCHOR: queue
 /// What tasks know of the scheduler: they can submit other tasks, and ask it to stop.
 pub type Handle = Rc<ReadyQueue>;
 
@@ -38,10 +34,13 @@ pub struct ReadyQueue {
     queue: RefCell<VecDeque<(Submitted, Data)>>,
     running: Cell<usize>,
     submitted: Cell<TaskId>,
+    /// The task that is about to be finished has panicked.
+    panicked: Cell<bool>,
     stopping: Cell<bool>,
     failure: Cell<Option<io::Error>>,
     trace: Option<RefCell<Box<dyn Trace>>>,
 }
+// ANCHOR_END: queue
 
 impl ReadyQueue {
     /// An empty queue, which reports every step to `trace`, if there is one.
@@ -49,6 +48,7 @@ impl ReadyQueue {
         ReadyQueue { trace: trace.map(RefCell::new), ..ReadyQueue::default() }
     }
 
+    // ANCHOR: submit_task
     /// Counts the task in and puts it onto the queue, behind those that are ready now. Its first
     /// `send` will be [`Data::Start`]: that primes it, and runs it to its first event.
     pub fn submit_task(&self, task: impl Task + 'static) {
@@ -59,6 +59,7 @@ impl ReadyQueue {
         let task = Submitted { id, task: Box::new(task) };
         self.queue.borrow_mut().push_back((task, Data::Start));
     }
+    // ANCHOR_END: submit_task
 
     /// Asks for a graceful stop: no new clients, end of input for the present ones, and a few
     /// seconds for all tasks to finish.
@@ -72,6 +73,7 @@ impl ReadyQueue {
         self.stop();
     }
 
+    // ANCHOR: add_ready
     /// An event has happened: its task will be resumed with `data` when its turn comes.
     pub(crate) fn add_ready(&self, task: Submitted, data: Data) {
         self.trace(|| Step::Happened { task: task.id, result: data.outcome(), at: None });
@@ -82,35 +84,39 @@ impl ReadyQueue {
     pub(crate) fn pop(&self) -> Option<(Submitted, Data)> {
         self.queue.borrow_mut().pop_front()
     }
+    // ANCHOR_END: add_ready
 
-    /// Sends `data` into `task`, which runs up to its next event. `None` if it has come to its
-    /// end. A task that panics ends there, with a message; all other tasks go on.
-    pub(crate) fn send(
-        &self,
-        mut task: Submitted,
-        data: Data,
-    ) -> Option<(Submitted, Event)> {
+    // ANCHOR: send
+    /// Sends `data` into `task`, which runs up to its next event. None if it has come to its end:
+    /// then it has to be [finished](ReadyQueue::finish). A task that panics has come to its end,
+    /// too, with a message; all other tasks go on.
+    pub(crate) fn send(&self, task: &mut Submitted, data: Data) -> Option<Event> {
         self.trace(|| Step::Resume { task: task.id, with: data.outcome() });
         // The scheduler does not look into a task that has panicked, it only drops it: so it
         // cannot see what the panic left unfinished.
         match catch_unwind(AssertUnwindSafe(|| task.task.send(data))) {
             Ok(Resumed::Yielded(event, at)) => {
                 self.trace(|| event.yield_step(task.id, at));
-                return Some((task, event));
+                return Some(event);
             }
-            Ok(Resumed::Finished) => self.finish(task, false),
+            Ok(Resumed::Finished) => {}
             Err(panic) => {
+                let (id, name) = (task.id, task.task.name());
                 let why = log::panic_message(&*panic);
-                log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-                self.finish(task, true);
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
+                self.panicked.set(true);
             }
         }
         None
     }
+    // ANCHOR_END: send
 
+    // ANCHOR: finish
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
-    pub(crate) fn finish(&self, task: Submitted, mut panicked: bool) {
-        let id = task.id;
+    pub(crate) fn finish(&self, task: Submitted) {
+        let (id, mut panicked) = (task.id, self.panicked.take());
         if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = true;
@@ -118,12 +124,20 @@ impl ReadyQueue {
         self.running.update(|running| running - 1);
         self.trace(|| Step::Finish { task: id, panicked });
     }
+    // ANCHOR_END: finish
 
+    // ANCHOR: trace
     /// Reports a step, if there is a trace.
     pub(crate) fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
         if let Some(trace) = &self.trace {
             trace.borrow_mut().record(step());
         }
+    }
+    // ANCHOR_END: trace
+
+    /// Reports that `task` waits there.
+    pub(crate) fn trace_park(&self, task: &Submitted, on: On) {
+        self.trace(|| Step::Park { task: task.id, on, also: false });
     }
 
     /// Whether there is a trace that wants to know where all tasks are.

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use super::event::{Data, Event, Happened};
 use super::ready::{ReadyQueue, Submitted};
 use crate::net;
+use crate::space::Space;
 
+// ANCHOR: stop
 /// After a stop, input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 
@@ -66,7 +68,7 @@ impl Stop {
             Event::Receive(_) if self.input_is_over() => Data::Received(vec![]),
             Event::Receive(_) => {
                 ready.trace(|| event.call_step(task.id));
-                match event.happen(&mut vec![]) {
+                match event.happen(&mut Space::default()) {
                     Happened::Done(data) => data,
                     Happened::NotYet => Data::Received(vec![]), // the end of input
                 }
@@ -76,3 +78,4 @@ impl Stop {
         ready.add_ready(task, data);
     }
 }
+// ANCHOR_END: stop

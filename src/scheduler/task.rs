@@ -21,6 +21,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::event::{Data, Event, Yield};
 
+// ANCHOR: task
 /// A coroutine: resumed with a result, it runs until it waits for the next event.
 pub trait Task {
     /// Resumes the task with the result of the event that it yielded last
@@ -59,7 +60,9 @@ impl Resumed {
         Resumed::Yielded(event.into(), Location::caller())
     }
 }
+// ANCHOR_END: task
 
+// ANCHOR: coroutine
 /// A task that the compiler writes: an `async` closure, driven as a generator.
 ///
 /// ```
@@ -116,9 +119,11 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
         short_name(self.path)
     }
 }
+// ANCHOR_END: coroutine
 
 const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
 
+// ANCHOR: mailbox
 /// What passes between a suspended `async` block and whoever resumes it.
 #[derive(Default)]
 struct Mailbox {
@@ -173,6 +178,7 @@ impl<E: Yield> Future for Yielding<'_, E> {
         Poll::Ready(data.and_then(E::output).expect(ONE_AT_A_TIME))
     }
 }
+// ANCHOR_END: mailbox
 
 /// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
 pub(crate) fn short_name(path: &'static str) -> &'static str {

@@ -8,15 +8,15 @@ use super::ready::Submitted;
 use crate::net;
 use crate::trace::TaskId;
 
+// ANCHOR: timers
 /// What is due when, the earliest first. Two tasks may have the same moment, so a task's number
 /// belongs to the key.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Timers {
     due: BTreeMap<(Instant, TaskId), Timer>,
 }
 
 /// What becomes due.
-#[derive(Debug)]
 pub enum Timer {
     /// A task sleeps until then.
     Sleep(Submitted),
@@ -62,3 +62,4 @@ impl Timers {
         })
     }
 }
+// ANCHOR_END: timers

@@ -8,6 +8,7 @@ use super::{FdSet, select};
 use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
 
+// ANCHOR: select_poller
 /// Asks `select(2)`. The article's scheduler calls it itself; here it is a [`Poller`], so that
 /// stage 05 can put another one in its place.
 #[derive(Debug, Default)]
@@ -64,3 +65,4 @@ impl Poller for Select {
         Ok(())
     }
 }
+// ANCHOR_END: select_poller

@@ -6,18 +6,49 @@
 //! // ANCHOR_END: name
 //! ```
 
-use std::ops::Range;
-
 use crate::Defects;
-use crate::book::Book;
+use crate::book::{Book, Page, resolve};
 
 /// What listings are taken from.
 const SOURCES: [&str; 5] = ["rs", "py", "toml", "sh", "yml"];
+
+/// How many marks the library may have: they stand between its readers and its code.
+const MARKS: usize = 300;
 
 pub fn check(book: &Book, defects: &mut Defects) {
     for path in book.files("", &SOURCES) {
         check_file(&path, &book.read(&path).unwrap_or_default(), defects);
     }
+}
+
+/// In `src/`, a mark is there for a page, and there are not too many.
+pub fn check_library(book: &Book, defects: &mut Defects) {
+    let shown: Vec<(String, &str)> = book.pages.iter().flat_map(anchors_of).collect();
+    let mut count = 0;
+    for path in book.files("src", &SOURCES) {
+        let text = book.read(&path).unwrap_or_default();
+        for (number, mark) in (1..).zip(text.lines().map(marker)) {
+            count += usize::from(mark.is_some());
+            let Some(Marker::Start(name)) = mark else { continue };
+            if !shown.iter().any(|it| it.0 == path && it.1 == name) {
+                let message = format!("drop this mark: no page shows {name}");
+                defects.add(&path, number, message);
+            }
+        }
+    }
+    if count > MARKS {
+        let message = format!("drop some: {count} lines are marks, more than {MARKS}");
+        defects.add("src", 1, message);
+    }
+}
+
+/// The anchors that a page includes, and the paths of their files.
+fn anchors_of(page: &Page) -> impl Iterator<Item = (String, &str)> {
+    let includes = page.text.lines().filter_map(|(_, line)| {
+        let directive = line.trim_end().strip_prefix("{{#")?.strip_suffix("}}")?;
+        directive.split_once(' ')?.1.split_once(':')
+    });
+    includes.filter_map(|(path, name)| Some((resolve(&page.path, path)?, name)))
 }
 
 fn check_file(path: &str, text: &str, defects: &mut Defects) {
@@ -63,17 +94,6 @@ pub fn region(text: &str, name: &str) -> Option<String> {
         }
     }
     None
-}
-
-/// The numbers of the lines between the marks of an anchor.
-pub fn lines(text: &str, name: &str) -> Option<Range<usize>> {
-    let find = |mark| text.lines().position(|line| marker(line).as_ref() == Some(mark));
-    let (start, end) = (find(&Marker::Start(name))?, find(&Marker::End(name))?);
-    Some(start + 2..end + 1)
-}
-
-pub fn is_mark(line: &str) -> bool {
-    marker(line).is_some()
 }
 
 /// Whether a listing of the whole file would show its anchors too.

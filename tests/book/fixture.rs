@@ -14,8 +14,10 @@ pub const SESSION: &str = "chapters/sessions/run.txt";
 pub const DIFF: &str = "chapters/diffs/two.diff";
 pub const RECORDING: &str = "chapters/traces/run.jsonl";
 pub const CODE: &str = "src/net.rs";
+/// Marks outside of `src/` may be spare ones.
+pub const SPARE: &str = "examples/spare.rs";
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     (".cargo/config.toml", "[alias]\nxtask = \"run\"\ntalk = \"run\"\n"),
     (BOOK, "[build]\nextra-watch-dirs = [\"src\"]\n"),
     (
@@ -46,13 +48,11 @@ const FILES: [(&str, &str); 14] = [
             "fn listen() {}\n",
             "// ANCHOR_END: listen\n",
             "// ANCHOR: rest\n",
-            "// ANCHOR: spare\n",
-            "fn spare() {}\n",
-            "// ANCHOR_END: spare\n",
             "fn rest() {}\n",
             "// ANCHOR_END: rest\n",
         ),
     ),
+    (SPARE, concat!("// ANCHOR: spare\n", "fn spare() {}\n", "// ANCHOR_END: spare\n")),
     ("src/whole.rs", "fn whole() {}\n"),
     // The hash is what `git hash-object` prints for the file below.
     (

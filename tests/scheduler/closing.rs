@@ -7,20 +7,20 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bricks::buffer::RECEIVE_SIZE;
-use bricks::event::{CLOSE_PATIENCE, sleep};
-use bricks::task::{Co, Coroutine};
+use bricks::scheduler::event::{CLOSE_PATIENCE, sleep};
+use bricks::scheduler::task::{Co, Coroutine};
+use bricks::space::RECEIVE_SIZE;
 
-use crate::driver::Driver;
+use crate::driver::Kind;
 use crate::support::drivers::{at_number, hear_all, listener, pair};
 
 /// Closing a socket with unread input resets the connection, and destroys what is on its way;
 /// during a stop as at any other time.
-pub fn close_waits_for_the_peer_and_loses_nothing<D: Driver>() {
+pub fn close_waits_for_the_peer_and_loses_nothing(kind: Kind) {
     const OWED: usize = 500_000;
     for stopping in [false, true] {
         let (sock, addr) = listener();
-        let mut driver = D::strict();
+        let mut driver = kind.strict();
         let handle = driver.handle();
         driver.submit_task(Coroutine::new(async move |co: Co| {
             let (client, _) = co.yield_(sock.accept()).await.unwrap();
@@ -45,9 +45,9 @@ pub fn close_waits_for_the_peer_and_loses_nothing<D: Driver>() {
 }
 
 /// The peer goes on sending for ever.
-pub fn close_gives_up_on_a_peer_that_never_ends<D: Driver>() {
+pub fn close_gives_up_on_a_peer_that_never_ends(kind: Kind) {
     let (sock, addr) = listener();
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         let (client, _) = co.yield_(sock.accept()).await.unwrap();
         let start = Instant::now();
@@ -63,9 +63,9 @@ pub fn close_gives_up_on_a_peer_that_never_ends<D: Driver>() {
 }
 
 /// The peer neither says nor ends anything.
-pub fn close_gives_up_on_a_peer_that_says_no_more<D: Driver>() {
+pub fn close_gives_up_on_a_peer_that_says_no_more(kind: Kind) {
     let (socket, mut theirs) = pair();
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(socket.close()).await;
     }));
@@ -77,11 +77,11 @@ pub fn close_gives_up_on_a_peer_that_says_no_more<D: Driver>() {
 }
 
 /// A deadline that was not needed must not hit what the task waits for next.
-pub fn a_deadline_is_forgotten_when_the_connection_is_closed<D: Driver>() {
+pub fn a_deadline_is_forgotten_when_the_connection_is_closed(kind: Kind) {
     let (one, theirs_one) = pair();
     let number = one.as_raw_fd();
     let (open, opened) = mpsc::channel();
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(one.close()).await;
         // The deadline was one of this task and of this descriptor. (If another test has taken
@@ -103,9 +103,9 @@ pub fn a_deadline_is_forgotten_when_the_connection_is_closed<D: Driver>() {
 
 /// The close is refused because somebody else waits there; that one must not be hit by the
 /// deadline of the close.
-pub fn a_deadline_is_forgotten_when_the_close_is_refused<D: Driver>() {
+pub fn a_deadline_is_forgotten_when_the_close_is_refused(kind: Kind) {
     let (socket, mut theirs) = pair();
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let reading = socket.clone();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         let bytes = co.yield_(reading.recv()).await.expect("it is waited for");

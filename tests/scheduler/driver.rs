@@ -1,106 +1,96 @@
-//! Those who drive tasks.
+//! What drives tasks: the scheduler, on each of its pollers, and the ring.
 
 use std::io;
 use std::rc::Rc;
 
-use bricks::poller::{Poller, Select};
-use bricks::ready::Handle;
+use bricks::epoll::Epoll;
+use bricks::ring::{Kernel, Ring};
 use bricks::scheduler::Scheduler;
-use bricks::task::Task;
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::Task;
+use bricks::select::Select;
 
 use crate::support::drivers::{Panics, watch_the_clock};
+use crate::support::machine::{io_uring_works, skipped};
 use crate::support::scripted::Random;
 
-/// A scheduler on one of its pollers, or the ring.
-pub trait Driver: Sized {
+/// Which driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The scheduler with `select`.
+    Select,
+    /// The scheduler with `epoll`.
+    Epoll,
+    /// The scheduler with a poller that reports at random, and tries each send first.
+    Random,
+    /// The ring.
+    Ring,
+}
+
+impl Kind {
     /// Whether this system has it; if not, that has been said.
-    fn is_here() -> bool {
-        true
+    pub fn is_here(self) -> bool {
+        match self {
+            Kind::Epoll if cfg!(not(target_os = "linux")) => {
+                skipped("Linux only");
+                false
+            }
+            Kind::Ring => io_uring_works(),
+            _ => true,
+        }
     }
 
-    fn new(panics: Panics) -> Self;
+    /// One without tasks.
+    pub fn driver(self, panics: Panics) -> Driver {
+        watch_the_clock();
+        let trace = panics.trace();
+        Driver::Scheduler(match self {
+            Kind::Select => Scheduler::new(Select::default(), trace),
+            Kind::Epoll => Scheduler::new(Epoll::new().unwrap(), trace),
+            Kind::Random => Scheduler::new(random(), trace),
+            Kind::Ring => {
+                let ring = Kernel::new().map(|kernel| Ring::new(kernel, trace));
+                return Driver::Ring(ring.unwrap());
+            }
+        })
+    }
 
     /// One of tasks that must not panic.
-    fn strict() -> Self {
-        Self::new(Panics::Fail)
-    }
-
-    fn submit_task(&mut self, task: impl Task + 'static);
-    fn handle(&self) -> Handle;
-    fn stop(&mut self);
-    fn run(&mut self) -> io::Result<()>;
-}
-
-/// A poller that can be made of nothing.
-pub trait Fresh: Poller {
-    fn fresh() -> Self;
-}
-
-impl Fresh for Select {
-    fn fresh() -> Select {
-        Select::default()
+    pub fn strict(self) -> Driver {
+        self.driver(Panics::Fail)
     }
 }
 
-#[cfg(target_os = "linux")]
-impl Fresh for bricks::epoll::Epoll {
-    fn fresh() -> bricks::epoll::Epoll {
-        bricks::epoll::Epoll::new().unwrap()
-    }
+/// A poller that reports at random, and tries each send first.
+pub fn random() -> Random {
+    Random::new(3, true, Rc::default())
 }
 
-/// One that tries before it waits.
-impl Fresh for Random {
-    fn fresh() -> Random {
-        Random::new(3, true, Rc::default())
-    }
+/// The two have the same methods, and no trait in common.
+pub enum Driver {
+    Scheduler(Scheduler),
+    Ring(Ring),
 }
 
-/// One of tasks that must not panic, on this poller.
-pub fn strict<P: Poller>(poller: P) -> Scheduler<P, Panics> {
-    Scheduler::with_trace(poller, Panics::Fail)
-}
-
-/// Both have the same methods, and no trait in common.
-macro_rules! driver_by_its_own_methods {
-    () => {
-        fn submit_task(&mut self, task: impl Task + 'static) {
-            self.submit_task(task);
+impl Driver {
+    pub fn submit_task(&mut self, task: impl Task + 'static) {
+        match self {
+            Driver::Scheduler(scheduler) => scheduler.submit_task(task),
+            Driver::Ring(ring) => ring.submit_task(task),
         }
-
-        fn handle(&self) -> Handle {
-            self.handle()
-        }
-
-        fn stop(&mut self) {
-            self.stop();
-        }
-
-        fn run(&mut self) -> io::Result<()> {
-            self.run()
-        }
-    };
-}
-
-impl<P: Fresh> Driver for Scheduler<P, Panics> {
-    fn new(panics: Panics) -> Self {
-        watch_the_clock();
-        Scheduler::with_trace(P::fresh(), panics)
     }
 
-    driver_by_its_own_methods!();
-}
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-impl Driver for bricks::ring::Ring<Panics> {
-    fn is_here() -> bool {
-        crate::support::machine::io_uring_works()
+    pub fn handle(&self) -> Handle {
+        match self {
+            Driver::Scheduler(scheduler) => scheduler.handle(),
+            Driver::Ring(ring) => ring.handle(),
+        }
     }
 
-    fn new(panics: Panics) -> Self {
-        watch_the_clock();
-        bricks::ring::Ring::with_trace(bricks::ring::Kernel::new().unwrap(), panics)
+    pub fn run(&mut self) -> io::Result<()> {
+        match self {
+            Driver::Scheduler(scheduler) => scheduler.run(),
+            Driver::Ring(ring) => ring.run(),
+        }
     }
-
-    driver_by_its_own_methods!();
 }

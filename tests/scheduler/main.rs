@@ -2,7 +2,7 @@
 //! work; and, in `pollers.rs`, with pollers that follow a script, lie, or keep the order they
 //! like.
 //!
-//! A promise is a function of the [`driver::Driver`] that keeps it. Add a promise: write it in the
+//! A promise is a function of the [kind](driver::Kind) of driver that keeps it. Add a promise: write it in the
 //! file of its theme, and name it in the table below.
 
 mod by_hand;
@@ -17,7 +17,7 @@ mod tasks;
 
 /// Makes a test of each promise, with this driver.
 macro_rules! promises_of {
-    ($driver:ty) => {
+    ($driver:ident) => {
         promises_of! { @tests $driver;
             tasks:
                 without_tasks_there_is_nothing_to_run
@@ -34,6 +34,7 @@ macro_rules! promises_of {
                 one_task_may_read_while_another_writes
                 an_error_is_a_result_for_one_task
                 a_waiting_event_keeps_its_descriptor
+                a_number_that_comes_back
                 an_empty_send_is_done_at_once
                 a_client_that_never_reads_beside_others
                 a_burst_of_clients
@@ -53,37 +54,29 @@ macro_rules! promises_of {
                 a_scheduler_that_never_runs_drops_its_tasks;
         }
     };
-    (@tests $driver:ty; $($theme:ident: $($promise:ident)*;)*) => {$($(
+    (@tests $driver:ident; $($theme:ident: $($promise:ident)*;)*) => {$($(
         #[test]
         fn $promise() {
-            if <$driver as crate::driver::Driver>::is_here() {
-                crate::$theme::$promise::<$driver>();
+            let kind = crate::driver::Kind::$driver;
+            if kind.is_here() {
+                crate::$theme::$promise(kind);
             }
         }
     )*)*};
 }
 
 mod select {
-    use crate::support::drivers::Panics;
-    use bricks::{poller::Select, scheduler::Scheduler};
-
-    promises_of!(Scheduler<Select, Panics>);
+    promises_of!(Select);
 }
 
-#[cfg(target_os = "linux")]
 mod epoll {
-    use crate::support::drivers::Panics;
-    use bricks::{epoll::Epoll, scheduler::Scheduler};
-
-    promises_of!(Scheduler<Epoll, Panics>);
+    promises_of!(Epoll);
 }
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod ring {
-    use crate::support::drivers::{Panics, run_under_valgrind};
-    use bricks::ring::Ring;
+    use crate::support::drivers::run_under_valgrind;
 
-    promises_of!(Ring<Panics>);
+    promises_of!(Ring);
 
     #[test]
     fn under_valgrind() {

@@ -3,25 +3,28 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bricks::buffer::RECEIVE_SIZE;
-use bricks::event::sleep;
-use bricks::net::Socket;
-use bricks::poller::{Direction, Dry, Poller, Readiness, Select, Watch};
+use bricks::net::{Direction, Readiness, Socket};
 use bricks::scheduler::Scheduler;
-use bricks::task::{Co, Coroutine};
+use bricks::scheduler::poller::Poller;
+use bricks::scheduler::task::{Co, Coroutine};
+use bricks::select::Select;
 use bricks::trace::{Step, Trace};
 use proptest::prelude::*;
 
-use crate::driver::{Fresh, strict};
+use crate::driver::{Kind, random};
 use crate::stopping::a_stop_forgets_no_close_that_is_under_way as stop_while_closing;
-use crate::support::drivers::{Panics, echo_task, hear_all, pair, say_all};
+use crate::support::drivers::{Panics, echo_task, hear_all, pair};
 use crate::support::scripted::{Client, Random, Recorder, Spied, Spy};
+
+/// A scheduler of tasks that must not panic, on this poller.
+fn strict(poller: impl Poller + 'static) -> Scheduler {
+    Scheduler::new(poller, Panics::Fail.trace())
+}
 
 proptest! {
     // A failure is told and not kept: whoever breaks this for the book keeps a clean tree.
@@ -36,7 +39,7 @@ proptest! {
     #[test]
     fn random_readiness_loses_nothing(
         seed in any::<u64>(),
-        try_first in any::<bool>(),
+        sends_first in any::<bool>(),
         sizes in prop::collection::vec(0..300_000_usize, 1..6),
     ) {
         let mut clients = vec![];
@@ -47,7 +50,7 @@ proptest! {
             sockets.push(socket);
         }
         let finished = Rc::new(RefCell::new(clients));
-        let poller = Random::new(seed, try_first, Rc::clone(&finished));
+        let poller = Random::new(seed, sends_first, Rc::clone(&finished));
         let mut scheduler = strict(poller);
         for socket in sockets {
             scheduler.submit_task(echo_task(socket));
@@ -64,16 +67,17 @@ proptest! {
 fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
     struct Refuses;
     impl Poller for Refuses {
-        const CALL: &'static str = "none";
-        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<Watch> {
+        fn call(&self) -> &'static str {
+            "none"
+        }
+        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<()> {
             Err(io::Error::other("refused"))
         }
         fn unwatch(&mut self, _: i32, _: Direction) {}
-        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
-            _: impl FnMut(Readiness),
+            _: &mut Vec<Readiness>,
         ) -> io::Result<()> {
             Ok(())
         }
@@ -95,18 +99,19 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
 fn a_poller_that_cannot_go_on_ends_the_run() {
     struct Broken;
     impl Poller for Broken {
-        const CALL: &'static str = "none";
-        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<Watch> {
-            Ok(Watch::Wait)
+        fn call(&self) -> &'static str {
+            "none"
+        }
+        fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<()> {
+            Ok(())
         }
         fn unwatch(&mut self, _: i32, _: Direction) {}
-        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
-            mut ready: impl FnMut(Readiness),
+            ready: &mut Vec<Readiness>,
         ) -> io::Result<()> {
-            ready((77, Direction::Read)); // nobody waits for that
+            ready.push((77, Direction::Read)); // nobody waits for that
             Err(ErrorKind::Unsupported.into())
         }
     }
@@ -147,7 +152,7 @@ fn a_busy_task_does_not_starve_the_others() {
     // Each send to a socket with room succeeds at once.
     let (busy, theirs) = pair();
     let trace = Counting(Rc::clone(&counts));
-    let mut scheduler = Scheduler::with_trace(Random::fresh(), trace);
+    let mut scheduler = Scheduler::new(random(), Some(Box::new(trace)));
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         for _ in 0..200 {
             co.yield_(busy.send(b"x")).await.unwrap();
@@ -160,7 +165,7 @@ fn a_busy_task_does_not_starve_the_others() {
     // A batch that is larger is taken as a whole, but no more than that.
     *counts.borrow_mut() = Counts::default();
     let mut scheduler =
-        Scheduler::with_trace(Select::default(), Counting(Rc::clone(&counts)));
+        Scheduler::new(Select::default(), Some(Box::new(Counting(Rc::clone(&counts)))));
     let handle = scheduler.handle();
     for _ in 0..200 {
         let handle = handle.clone();
@@ -172,52 +177,12 @@ fn a_busy_task_does_not_starve_the_others() {
     assert_eq!(counts.borrow().most, 200);
 }
 
-/// What a poller is told: `dry` only if the socket is empty, and always if it came up short.
-/// (A poller that reports changes only would sleep for ever over what is left in the socket, or
-/// try in vain before each wait.)
-#[test]
-fn a_socket_is_called_dry_when_it_is() {
-    struct Watching {
-        ours: UnixStream,
-        dry: Rc<Cell<u32>>,
-    }
-    impl Spy for Watching {
-        fn dry(&mut self, direction: Direction) {
-            assert_eq!(direction, Direction::Read);
-            let mut byte = [MaybeUninit::uninit()];
-            let left = socket2::SockRef::from(&self.ours).peek(&mut byte);
-            assert!(!matches!(left, Ok(1..)), "there is more");
-            self.dry.set(self.dry.get() + 1);
-        }
-    }
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let socket = Socket::new(ours.try_clone().unwrap()).unwrap();
-    let dry = Rc::new(Cell::new(0));
-    let spy = Watching { ours, dry: Rc::clone(&dry) };
-    let mut scheduler = strict(Spied { poller: Select::default(), spy });
-    let handle = scheduler.handle();
-    scheduler.submit_task(Coroutine::new(async move |co: Co| {
-        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
-        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), RECEIVE_SIZE);
-        assert_eq!(dry.get(), 0, "a full receive says nothing about what is left");
-        assert_eq!(co.yield_(socket.recv()).await.unwrap().len(), 10);
-        assert_eq!(dry.get(), 1, "a short one does");
-        (&theirs).write_all(&[1; RECEIVE_SIZE + 10]).unwrap();
-        handle.submit_task(Coroutine::new(async move |co: Co| {
-            co.yield_(sleep(Duration::from_millis(1))).await;
-            drop(theirs);
-        }));
-        co.yield_(socket.close()).await;
-    }));
-    scheduler.run().unwrap();
-}
-
 #[test]
 fn close_is_at_once_if_the_peer_has_ended() {
     let (socket, theirs) = pair();
     drop(theirs);
     let recorder = Recorder::default();
-    let mut scheduler = Scheduler::with_trace(Select::default(), recorder.clone());
+    let mut scheduler = Scheduler::new(Select::default(), recorder.trace());
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         assert!(co.yield_(socket.recv()).await.unwrap().is_empty());
         co.yield_(socket.close()).await;
@@ -237,25 +202,26 @@ fn close_does_not_believe_that_there_is_something_to_discard() {
         theirs: Option<UnixStream>,
     }
     impl Poller for Liar {
-        const CALL: &'static str = "none";
-        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+        fn call(&self) -> &'static str {
+            "none"
+        }
+        fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
             self.watched.insert((socket.as_raw_fd(), direction));
-            Ok(Watch::Wait)
+            Ok(())
         }
         fn unwatch(&mut self, fd: i32, direction: Direction) {
             self.watched.remove(&(fd, direction));
         }
-        fn dry(&mut self, _: i32, _: Direction, _: Dry) {}
         fn wait(
             &mut self,
             _: Option<Duration>,
-            mut ready: impl FnMut(Readiness),
+            ready: &mut Vec<Readiness>,
         ) -> io::Result<()> {
             self.lies.set(self.lies.get() + 1);
             if self.lies.get() == 10 {
                 self.theirs = None;
             }
-            self.watched.iter().for_each(|it| ready(*it));
+            ready.extend(std::mem::take(&mut self.watched));
             Ok(())
         }
     }
@@ -268,29 +234,6 @@ fn close_does_not_believe_that_there_is_something_to_discard() {
     }));
     scheduler.run().unwrap();
     assert_eq!(lies.get(), 10);
-}
-
-/// Who has had its share of discarding could go on at once, so the poller must not sleep: it
-/// may be one that reports changes only, and there is none.
-#[test]
-fn nobody_sleeps_while_there_is_something_to_discard() {
-    struct Hurrying;
-    impl Spy for Hurrying {
-        fn dry(&mut self, _: Direction) {
-            panic!("it has ended, and is never empty");
-        }
-        fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-            assert_eq!(timeout, Some(Duration::ZERO));
-            timeout
-        }
-    }
-    let (socket, theirs) = pair();
-    say_all(&theirs, &[1; 2 * RECEIVE_SIZE]);
-    let mut scheduler = strict(Spied { poller: Random::fresh(), spy: Hurrying });
-    scheduler.submit_task(Coroutine::new(async move |co: Co| {
-        co.yield_(socket.close()).await;
-    }));
-    scheduler.run().unwrap();
 }
 
 /// A peer that goes on sending for ever is given up also by a poller that says each time that it
@@ -306,7 +249,7 @@ fn close_gives_up_on_a_peer_that_never_ends() {
     }
     let (socket, theirs) = pair();
     theirs.set_nonblocking(true).unwrap();
-    let mut scheduler = strict(Spied { poller: Random::fresh(), spy: Flooding(theirs) });
+    let mut scheduler = strict(Spied { poller: random(), spy: Flooding(theirs) });
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(socket.close()).await;
     }));
@@ -315,5 +258,5 @@ fn close_gives_up_on_a_peer_that_never_ends() {
 
 #[test]
 fn a_stop_forgets_no_close_that_is_under_way() {
-    stop_while_closing::<Scheduler<Random, Panics>>();
+    stop_while_closing(Kind::Random);
 }

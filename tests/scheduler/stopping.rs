@@ -6,22 +6,22 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::buffer::RECEIVE_SIZE;
-use bricks::event::sleep;
-use bricks::scheduler::{INPUT_GRACE, STOP_GRACE};
-use bricks::task::{Co, Coroutine};
+use bricks::scheduler::event::sleep;
+use bricks::scheduler::stop::{INPUT_GRACE, STOP_GRACE};
+use bricks::scheduler::task::{Co, Coroutine};
+use bricks::space::RECEIVE_SIZE;
 
-use crate::driver::Driver;
+use crate::driver::Kind;
 use crate::support::drivers::{hear_all, listener, pair};
 use crate::support::scripted::bytes;
 
-pub fn a_stop_tells_everybody_who_waits<D: Driver>() {
+pub fn a_stop_tells_everybody_who_waits(kind: Kind) {
     let (sock, addr) = listener();
     let (idle, _idle) = pair();
     let (owed, mut theirs) = pair();
     theirs.write_all(b"already here").unwrap();
     let notes = Rc::new(RefCell::new(vec![]));
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let noting = Rc::clone(&notes);
     driver.submit_task(Coroutine::new(async move |co: Co| {
         let error = co.yield_(sock.accept()).await.unwrap_err();
@@ -61,11 +61,11 @@ pub fn a_stop_tells_everybody_who_waits<D: Driver>() {
 }
 
 /// A peer that never stops sending is heard for a while; then its handler is told the end.
-pub fn a_stop_does_not_receive_for_ever<D: Driver>() {
+pub fn a_stop_does_not_receive_for_ever(kind: Kind) {
     let (socket, mut theirs) = pair();
     let ended = Rc::new(Cell::new(false));
     let ending = Rc::clone(&ended);
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let handle = driver.handle();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         handle.stop();
@@ -85,12 +85,12 @@ pub fn a_stop_does_not_receive_for_ever<D: Driver>() {
 
 /// A connection that has just had its share of discarding when the stop begins is still closed
 /// in an orderly way.
-pub fn a_stop_forgets_no_close_that_is_under_way<D: Driver>() {
+pub fn a_stop_forgets_no_close_that_is_under_way(kind: Kind) {
     let (socket, mut theirs) = pair();
     theirs.write_all(&[1; 2 * RECEIVE_SIZE]).unwrap();
     let closed = Rc::new(Cell::new(false));
     let noting = Rc::clone(&closed);
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let handle = driver.handle();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(socket.close()).await;
@@ -105,10 +105,10 @@ pub fn a_stop_forgets_no_close_that_is_under_way<D: Driver>() {
 }
 
 /// A task that neither finishes nor can be told is given up, and nothing of it stays behind.
-pub fn a_stop_does_not_wait_for_ever<D: Driver>() {
+pub fn a_stop_does_not_wait_for_ever(kind: Kind) {
     let dropped = Rc::new(());
     let alive = Rc::downgrade(&dropped);
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(Coroutine::new(async move |co: Co| {
         co.yield_(sleep(Duration::MAX)).await;
         drop(dropped);
@@ -119,7 +119,7 @@ pub fn a_stop_does_not_wait_for_ever<D: Driver>() {
     driver.submit_task(Coroutine::new(async move |co: Co| {
         let _ = co.yield_(stuck.send(more_than_fits)).await;
     }));
-    driver.stop();
+    driver.handle().stop();
     let start = Instant::now();
     driver.run().unwrap();
     let took = start.elapsed();
@@ -132,11 +132,11 @@ pub fn a_stop_does_not_wait_for_ever<D: Driver>() {
 }
 
 /// Wherever it is at that moment.
-pub fn a_stop_leaves_no_task_behind<D: Driver>() {
+pub fn a_stop_leaves_no_task_behind(kind: Kind) {
     const LATE: Duration = Duration::from_millis(200);
     let dropped = Rc::new(());
     let alive = Rc::downgrade(&dropped);
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let (stuck, _full) = pair();
     let owned = Rc::clone(&dropped);
     driver.submit_task(Coroutine::new(async move |co: Co| {
@@ -157,16 +157,16 @@ pub fn a_stop_leaves_no_task_behind<D: Driver>() {
         while co.yield_(deaf.recv()).await.is_ok() {}
         drop(dropped);
     }));
-    driver.stop();
+    driver.handle().stop();
     driver.run().unwrap();
     assert!(alive.upgrade().is_none(), "its tasks are dropped");
 }
 
 /// A task that owns a handle shares the queue that owns the task.
-pub fn a_scheduler_that_never_runs_drops_its_tasks<D: Driver>() {
+pub fn a_scheduler_that_never_runs_drops_its_tasks(kind: Kind) {
     let owned = Rc::new(());
     let alive = Rc::downgrade(&owned);
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let handle = driver.handle();
     driver.submit_task(Coroutine::new(async move |_: Co| {
         let _owned = (owned, handle);

@@ -6,20 +6,20 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::event::{Data, sleep};
-use bricks::ready::Handle;
-use bricks::task::{Co, Coroutine, Resumed, Task};
+use bricks::scheduler::event::{Data, sleep};
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Co, Coroutine, Resumed, Task};
 
-use crate::driver::Driver;
+use crate::driver::Kind;
 use crate::support::drivers::{Panics, echo_task, hear_all, pair, say_all};
 
-pub fn without_tasks_there_is_nothing_to_run<D: Driver>() {
-    D::strict().run().unwrap();
+pub fn without_tasks_there_is_nothing_to_run(kind: Kind) {
+    kind.strict().run().unwrap();
 }
 
-pub fn a_task_runs_only_when_the_scheduler_does<D: Driver>() {
+pub fn a_task_runs_only_when_the_scheduler_does(kind: Kind) {
     let ran = Rc::new(Cell::new(false));
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let inside = Rc::clone(&ran);
     driver.submit_task(Coroutine::new(async move |_: Co| inside.set(true)));
     assert!(!ran.get());
@@ -27,7 +27,7 @@ pub fn a_task_runs_only_when_the_scheduler_does<D: Driver>() {
     assert!(ran.get());
 }
 
-pub fn tasks_submit_tasks<D: Driver>() {
+pub fn tasks_submit_tasks(kind: Kind) {
     fn family(scheduler: Handle, depth: u32, count: Rc<Cell<u32>>) -> Box<dyn Task> {
         Box::new(Coroutine::new(async move |_: Co| {
             count.set(count.get() + 1);
@@ -41,14 +41,14 @@ pub fn tasks_submit_tasks<D: Driver>() {
         }))
     }
     let count = Rc::new(Cell::new(0));
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(family(driver.handle(), 4, count.clone()));
     driver.run().unwrap();
     assert_eq!(count.get(), 1 + 4 + 12 + 24 + 24);
 }
 
-pub fn a_panicking_task_ends_alone<D: Driver>() {
-    let mut driver = D::new(Panics::AreExpected);
+pub fn a_panicking_task_ends_alone(kind: Kind) {
+    let mut driver = kind.driver(Panics::AreExpected);
     let mut others = vec![];
     for i in 0..51 {
         let (socket, theirs) = pair();
@@ -70,14 +70,14 @@ pub fn a_panicking_task_ends_alone<D: Driver>() {
     }
 }
 
-pub fn what_a_task_owns_may_panic_when_it_is_dropped<D: Driver>() {
+pub fn what_a_task_owns_may_panic_when_it_is_dropped(kind: Kind) {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
             panic!("in drop");
         }
     }
-    let mut driver = D::new(Panics::AreExpected);
+    let mut driver = kind.driver(Panics::AreExpected);
     let bomb = Bomb;
     // A coroutine drops what it owns when its body ends …
     driver.submit_task(Coroutine::new(async move |_: Co| {
@@ -103,8 +103,8 @@ pub fn what_a_task_owns_may_panic_when_it_is_dropped<D: Driver>() {
 }
 
 /// The original scheduler would sleep in `select` for ever.
-pub fn a_task_that_waits_for_nothing_is_ended<D: Driver>() {
-    let mut driver = D::new(Panics::AreExpected);
+pub fn a_task_that_waits_for_nothing_is_ended(kind: Kind) {
+    let mut driver = kind.driver(Panics::AreExpected);
     driver.submit_task(Coroutine::new(async |_: Co| pending().await));
     let (socket, theirs) = pair();
     driver.submit_task(echo_task(socket));
@@ -113,12 +113,12 @@ pub fn a_task_that_waits_for_nothing_is_ended<D: Driver>() {
     assert_eq!(hear_all(theirs), b"hello");
 }
 
-pub fn a_task_waits_in_one_place_at_a_time<D: Driver>() {
+pub fn a_task_waits_in_one_place_at_a_time(kind: Kind) {
     let (one, _one) = pair();
     let (two, _two) = pair();
     let reached = Rc::new(Cell::new(false));
     let inside = Rc::clone(&reached);
-    let mut driver = D::new(Panics::AreExpected);
+    let mut driver = kind.driver(Panics::AreExpected);
     driver.submit_task(Coroutine::new(async move |co: Co| {
         let _first = co.yield_(one.recv());
         let _second = co.yield_(two.recv());
@@ -128,17 +128,17 @@ pub fn a_task_waits_in_one_place_at_a_time<D: Driver>() {
     assert!(!reached.get(), "the second yield must panic");
 }
 
-pub fn fail_stops_and_becomes_the_result<D: Driver>() {
+pub fn fail_stops_and_becomes_the_result(kind: Kind) {
     let (socket, _theirs) = pair();
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     driver.submit_task(echo_task(socket));
     driver.handle().fail(io::Error::other("broken"));
     assert_eq!(driver.run().unwrap_err().to_string(), "broken");
 }
 
-pub fn sleepers_wake_in_the_order_of_their_times<D: Driver>() {
+pub fn sleepers_wake_in_the_order_of_their_times(kind: Kind) {
     let notes = Rc::new(RefCell::new(vec![]));
-    let mut driver = D::strict();
+    let mut driver = kind.strict();
     let start = Instant::now();
     for millis in [30, 10, 0, 20] {
         let notes = Rc::clone(&notes);

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use bricks::net::{Socket, listen};
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::task::{Co, Coroutine, Task};
 use bricks::trace::{Step, Trace};
 
 use super::machine::valgrind_works;
@@ -42,6 +42,13 @@ pub fn watch_the_clock() {
 pub enum Panics {
     Fail,
     AreExpected,
+}
+
+impl Panics {
+    /// As a driver takes it.
+    pub fn trace(self) -> Option<Box<dyn Trace>> {
+        Some(Box::new(self))
+    }
 }
 
 impl Trace for Panics {

@@ -10,11 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bricks::event::{Data, Event};
-use bricks::net::Socket;
-use bricks::poller::{Direction, Dry, Poller, Readiness, Watch};
-use bricks::ready::Handle;
-use bricks::trace::{Step, Trace};
+use bricks::net::{Direction, Readiness, Socket};
+use bricks::scheduler::poller::Poller;
+use bricks::trace::{On, Outcome, Step, Trace, Want};
 
 /// Numbers without pattern, the same for the same seed.
 pub struct Dice(pub u64);
@@ -33,48 +31,52 @@ pub fn bytes(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| dice.roll(256) as u8).collect()
 }
 
-/// A poller that reports what it likes of what is watched, ready or not, in any order.
+/// A poller that reports what it likes of what is watched, ready or not, in any order; and
+/// sometimes what is not watched any more.
 pub struct Random {
     dice: Dice,
-    /// It answers `TryNow` where it has not been told that there is nothing.
-    try_first: bool,
+    sends_first: bool,
     watched: BTreeSet<Readiness>,
-    dry: BTreeSet<Readiness>,
+    /// What has been watched at any time.
+    known: BTreeSet<Readiness>,
     clients: Rc<RefCell<Vec<Client>>>,
 }
 
 impl Random {
-    pub fn new(seed: u64, try_first: bool, clients: Rc<RefCell<Vec<Client>>>) -> Random {
-        let (watched, dry) = (BTreeSet::new(), BTreeSet::new());
-        Random { dice: Dice(seed), try_first, watched, dry, clients }
+    pub fn new(
+        seed: u64,
+        sends_first: bool,
+        clients: Rc<RefCell<Vec<Client>>>,
+    ) -> Random {
+        let (watched, known) = (BTreeSet::new(), BTreeSet::new());
+        Random { dice: Dice(seed), sends_first, watched, known, clients }
     }
 }
 
 impl Poller for Random {
-    const CALL: &'static str = "random";
+    fn call(&self) -> &'static str {
+        "random"
+    }
 
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+    fn sends_first(&self) -> bool {
+        self.sends_first
+    }
+
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
         let key = (socket.as_raw_fd(), direction);
-        let known_dry = self.dry.contains(&key) || self.watched.contains(&key);
-        if self.try_first && !known_dry {
-            return Ok(Watch::TryNow);
-        }
         self.watched.insert(key);
-        Ok(Watch::Wait)
+        self.known.insert(key);
+        Ok(())
     }
 
     fn unwatch(&mut self, fd: RawFd, direction: Direction) {
         self.watched.remove(&(fd, direction));
     }
 
-    fn dry(&mut self, fd: RawFd, direction: Direction, _: Dry) {
-        self.dry.insert((fd, direction));
-    }
-
     fn wait(
         &mut self,
         _: Option<Duration>,
-        mut ready: impl FnMut(Readiness),
+        ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         // Now the world moves a little …
         let mut clients = self.clients.borrow_mut();
@@ -83,28 +85,21 @@ impl Poller for Random {
             let amount = 1 + self.dice.roll(50_000);
             clients[one].move_a_little(amount);
         }
-        // … and some of what is watched is said to be ready, and sometimes what is not watched.
-        let mut those = vec![];
-        for key in self.watched.iter().chain(&self.dry) {
-            if self.dice.roll(3) == 0 {
-                let place = self.dice.roll(those.len() + 1);
-                those.insert(place, *key);
+        // … and some of what is watched is said to be ready, and seldom what is not watched.
+        for key in &self.known {
+            let sides = if self.watched.contains(key) { 3 } else { 20 };
+            if self.dice.roll(sides) == 0 {
+                let place = self.dice.roll(ready.len() + 1);
+                ready.insert(place, *key);
             }
         }
-        for key in those {
-            self.dry.remove(&key);
-            self.watched.remove(&key);
-            ready(key);
-        }
+        self.watched.retain(|key| !ready.contains(key));
         Ok(())
     }
 }
 
-/// Sees what a poller is asked, and may change how long it waits.
+/// Sees how a poller waits, and may change for how long.
 pub trait Spy {
-    /// A socket is said to be dry.
-    fn dry(&mut self, _direction: Direction) {}
-
     /// It is about to wait. Returns for how long.
     fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         timeout
@@ -121,9 +116,15 @@ pub struct Spied<P, S> {
 }
 
 impl<P: Poller, S: Spy> Poller for Spied<P, S> {
-    const CALL: &'static str = P::CALL;
+    fn call(&self) -> &'static str {
+        self.poller.call()
+    }
 
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+    fn sends_first(&self) -> bool {
+        self.poller.sends_first()
+    }
+
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
         self.poller.watch(socket, direction)
     }
 
@@ -131,23 +132,18 @@ impl<P: Poller, S: Spy> Poller for Spied<P, S> {
         self.poller.unwatch(fd, direction);
     }
 
-    fn dry(&mut self, fd: RawFd, direction: Direction, why: Dry) {
-        self.spy.dry(direction);
-        self.poller.dry(fd, direction, why);
+    fn asked(&self) -> Option<Vec<Readiness>> {
+        self.poller.asked()
     }
 
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        mut ready: impl FnMut(Readiness),
+        ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
         let timeout = self.spy.before_waiting(timeout);
-        let mut count = 0;
-        self.poller.wait(timeout, |it| {
-            count += 1;
-            ready(it);
-        })?;
-        self.spy.after_waiting(count);
+        self.poller.wait(timeout, ready)?;
+        self.spy.after_waiting(ready.len());
         Ok(())
     }
 }
@@ -198,75 +194,67 @@ fn attempt(result: io::Result<usize>) -> Option<usize> {
 /// Writes down what the scheduler did; without times and descriptors, which differ from run to
 /// run, and without names and lines, which differ from source to source.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Rc<RefCell<Record>>);
-
-#[derive(Debug, Default)]
-struct Record {
-    lines: Vec<String>,
-    stop: Option<(usize, Handle)>,
-}
+pub struct Recorder(Rc<RefCell<Vec<String>>>);
 
 impl Recorder {
-    pub fn lines(&self) -> Vec<String> {
-        self.0.borrow().lines.clone()
+    /// As a driver takes it.
+    pub fn trace(&self) -> Option<Box<dyn Trace>> {
+        Some(Box::new(self.clone()))
     }
 
-    /// Stops the scheduler when so many tasks have finished.
-    pub fn stop_after(&self, finished: usize, handle: Handle) {
-        self.0.borrow_mut().stop = Some((finished, handle));
+    pub fn lines(&self) -> Vec<String> {
+        self.0.borrow().clone()
     }
 }
 
 impl Trace for Recorder {
     fn record(&mut self, step: Step<'_>) {
-        let mut record = self.0.borrow_mut();
         let line = match step {
             Step::Spawn { task, .. } => format!("spawn {task}"),
-            Step::Resume { task, with } => format!("resume {task} with {}", data(with)),
-            Step::Yield { task, event, .. } => format!("yield {task} {}", kind(event)),
-            Step::Park { task, on } => {
-                let on = format!("{on:?}"); // and its descriptor
-                format!("park {task} on {}", on.split('(').next().unwrap())
+            Step::Resume { task, with } => format!("resume {task} with {}", told(&with)),
+            Step::Yield { task, want, bytes, .. } => {
+                format!("yield {task} {}", wanted(want, bytes))
             }
+            Step::Park { task, on, .. } => format!("park {task} on {}", place(on)),
+            Step::Call { task, want, bytes, .. } => {
+                format!("call {task} {}", wanted(want, bytes))
+            }
+            Step::NotYet { task, left } => format!("not_yet {task} {left:?}"),
             Step::Enter { call, .. } => format!("enter {call}"),
             Step::Leave { call, ready } => format!("leave {call} with {}", ready.len()),
-            Step::Happened { task, data: result, .. } => {
-                format!("happened {task} {}", data(result))
+            Step::Happened { task, result, .. } => {
+                format!("happened {task} {}", told(&result))
             }
             Step::Finish { task, panicked } => {
                 assert!(!panicked, "task {task} has panicked");
-                if let Some((left, handle)) = &mut record.stop {
-                    *left = left.saturating_sub(1);
-                    if *left == 0 {
-                        handle.stop();
-                    }
-                }
                 format!("finish {task}")
             }
             other => format!("{other:?}"),
         };
-        record.lines.push(line);
+        self.0.borrow_mut().push(line);
     }
 }
 
-fn kind(event: &Event) -> &'static str {
-    match event {
-        Event::Connect(_) => "accept",
-        Event::Receive(_) => "read",
-        Event::Send(_) => "write",
-        Event::Sleep(_) => "sleep",
-        Event::Close(_) => "close",
+fn wanted(want: Want, bytes: &[u8]) -> String {
+    match want {
+        Want::Write => format!("Write {}", bytes.len()),
+        want => format!("{want:?}"),
     }
 }
 
-fn data(data: &Data) -> String {
-    match data {
-        Data::Start => "nothing".to_string(),
-        Data::Connected(_) => "client".to_string(),
-        Data::Received(bytes) => format!("bytes {}", bytes.len()),
-        Data::Sent(count) => format!("sent {count}"),
-        Data::Failed(error) => format!("failed {:?}", error.kind()),
-        Data::Slept => "slept".to_string(),
-        Data::Closed => "closed".to_string(),
+fn place(on: On) -> &'static str {
+    match on {
+        On::Read(_) => "read",
+        On::Write(_) => "write",
+        On::Timer => "timer",
+        On::Kernel => "kernel",
+    }
+}
+
+fn told(outcome: &Outcome<'_>) -> String {
+    match outcome {
+        Outcome::Accepted { .. } => "Accepted".to_string(),
+        Outcome::Received(bytes) => format!("Received {}", bytes.len()),
+        other => format!("{other:?}"),
     }
 }

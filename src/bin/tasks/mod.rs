@@ -19,6 +19,7 @@ use bricks::scheduler::task::{Co, Coroutine, Task};
 /// This file and its text: a recording speaks of its lines.
 pub const SOURCE: (&str, &str) = (file!(), include_str!("mod.rs"));
 
+// ANCHOR: echo_server
 /// The server task: accepts clients, and submits a task for each.
 pub fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> impl Task {
     Coroutine::new(async move |co: Co| {
@@ -41,7 +42,9 @@ pub fn echo_server(sock: Socket, scheduler: Handle, options: Options) -> impl Ta
         }
     })
 }
+// ANCHOR_END: echo_server
 
+// ANCHOR: client_handler
 /// The task of one client: a coroutine around the one that does the work.
 fn client_handler(client: Socket, addr: SocketAddr, options: Options) -> impl Task {
     Coroutine::new(async move |co: Co| {
@@ -56,7 +59,9 @@ fn client_handler(client: Socket, addr: SocketAddr, options: Options) -> impl Ta
         options.log.disconnected(addr);
     })
 }
+// ANCHOR_END: client_handler
 
+// ANCHOR: echo
 /// Sends back what it receives, until the client has no more to send.
 async fn echo(co: &Co, client: Socket) -> io::Result<()> {
     loop {
@@ -69,7 +74,9 @@ async fn echo(co: &Co, client: Socket) -> io::Result<()> {
     co.yield_(client.close()).await;
     Ok(())
 }
+// ANCHOR_END: echo
 
+// ANCHOR: answer_lines
 /// Answers each line with `Get: ` and that line.
 async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
     let mut lines = Lines::new(client.clone());
@@ -84,7 +91,9 @@ async fn answer_lines(co: &Co, client: Socket) -> io::Result<()> {
     co.yield_(client.close()).await;
     served
 }
+// ANCHOR_END: answer_lines
 
+// ANCHOR: stop_on_signal
 /// A signal is an event like any other: its task waits for something to receive.
 pub fn stop_on_signal(signals: Socket, scheduler: Handle) -> impl Task {
     Coroutine::new(async move |co: Co| match co.yield_(signals.recv()).await {
@@ -92,3 +101,4 @@ pub fn stop_on_signal(signals: Socket, scheduler: Handle) -> impl Task {
         Err(error) => scheduler.fail(error),
     })
 }
+// ANCHOR_END: stop_on_signal

@@ -68,7 +68,7 @@ defects! {
 
 in_order! {
     of_two_anchors:
-        insert(ONE, "net.rs:listen}}", "\n\n{{#include ../src/net.rs:spare}}");
+        insert(ONE, "net.rs:listen}}", "\n\n{{#include ../src/net.rs:rest}}");
     with_a_caption_below_prose:
         replace(ONE, "*src/whole.rs*", "That is all of it:\n*src/whole.rs*");
 }
