@@ -127,15 +127,17 @@ impl Socket {
         Ok((Socket::of(client), addr))
     }
 
-    /// Receives what is there. It needs no space for that.
-    pub fn try_recv(&self, _space: &mut Space) -> io::Result<Vec<u8>> {
+    /// Receives what is there.
+    pub fn try_recv(&self, space: &mut Space) -> io::Result<Vec<u8>> {
         let mut it = self.between()?;
         let count = it.to_socket.len().min(RECEIVE_SIZE);
         if count == 0 && !it.peer_ended {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.0.ended.set(count == 0);
-        Ok(it.to_socket.drain(..count).collect())
+        let mut block = space.take()?;
+        block.extend(it.to_socket.drain(..count));
+        Ok(space.message(block))
     }
 
     /// Sends as much of `bytes` as there is room for, and says how much that was.
