@@ -167,8 +167,7 @@ impl Executor {
             Step::Enter { call, asked, timeout }
         });
         reactor.wait(timeout, &self.shared.queue)?;
-        let ready = Some(&reactor.readiness[..]);
-        self.shared.trace(|| Step::Leave { call, ready });
+        self.shared.trace(|| Step::Leave { call, ready: Some(&reactor.readiness) });
         Ok(())
     }
 

@@ -70,6 +70,12 @@ impl Provided {
     }
     // ANCHOR_END: new
 
+    /// How many blocks there are.
+    #[cfg(test)]
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     // ANCHOR: provide
     /// One more block, unless there are as many as there may be.
     pub fn grow(&mut self) {

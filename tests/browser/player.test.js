@@ -125,7 +125,7 @@ test("the listing has each task's cursor, and the line of the running one is lit
   await focus();
   await press("ArrowRight"); // its call, and then its turn
   assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], true], [signal, [2], false]]);
-  assert.match(await page.locator(".tp-threads").innerText(), /calls recv for task\s*3/);
+  assert.match(await page.locator(".tp-threads").innerText(), /calls recv for\s+task\s+3/);
   await press("ArrowRight");
   assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], false], [signal, [2], false]]);
   await press("ArrowRight");
@@ -348,7 +348,7 @@ test("a recording of one's own is played, and compared with the book's", async (
   assert.match(await drop("same.jsonl", jsonLines(slower)), /takes the same steps as the book’s/);
   await drop("one.jsonl", jsonLines(recording()));
   const note = await page.locator(".tp-note").innerText();
-  assert.match(note, /differs from the book’s recording at step 24\. Yours: select says 5 is readable/);
+  assert.match(note, /differs from the book’s recording at step 25\. Yours: select says 5 is readable/);
   assert.match(note, /The book’s: select says 3 is readable: task 1 can accept\./);
   await page.locator(".tp-note a").click();
   await page.locator(".tp-where a", { hasText: "Step 24 " }).waitFor();

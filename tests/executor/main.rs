@@ -22,18 +22,18 @@ use bricks::net::Socket;
 use bricks::scheduler::poller::Poller;
 use bricks::select::Select;
 
-use support::drivers::watch_the_clock;
+use support::drivers::{Panics, watch_the_clock};
 
 /// Nothing here takes so long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An executor on `select`, which every system has.
+/// An executor on `select`, which every system has. A task that panics does not fail the test.
 fn executor() -> Executor {
     watch_the_clock();
     Executor::new(Select::default(), None).unwrap()
 }
 
-/// Runs what `test` makes of a handle.
+/// Runs what `test` makes of a handle. A task that panics fails the test.
 fn run<F: Future + 'static>(test: impl FnOnce(Handle) -> F) -> F::Output {
     run_on(Select::default(), test)
 }
@@ -43,7 +43,7 @@ fn run_on<F: Future + 'static>(
     test: impl FnOnce(Handle) -> F,
 ) -> F::Output {
     watch_the_clock();
-    let mut executor = Executor::new(poller, None).unwrap();
+    let mut executor = Executor::new(poller, Panics::Fail.trace()).unwrap();
     let handle = executor.handle();
     let test = test(handle.clone());
     let result = executor.block_on(handle.timeout(PATIENCE, test));

@@ -41,7 +41,9 @@ fn a_panicking_task_ends_alone() {
         }
     }
 
-    run(|handle| async move {
+    let mut executor = executor();
+    let handle = executor.handle();
+    let others_go_on = async move {
         let sleeper = handle.clone();
         let other =
             handle.spawn(async move { sleeper.sleep(Duration::from_millis(20)).await });
@@ -53,7 +55,8 @@ fn a_panicking_task_ends_alone() {
         assert_eq!(failing.await, Err(Unfinished));
         assert_eq!(other.await, Ok(()));
         drop(worse);
-    });
+    };
+    executor.block_on(others_go_on).expect("it has finished");
 }
 
 #[test]
@@ -142,13 +145,15 @@ fn busy_tasks_let_the_reactor_look() {
     });
 }
 
-/// One task has 1,000 bytes to read and never has to wait. Another one counts its turns.
+/// A task that writes has nearly always room for more, and so never waits. After its share it lets
+/// others go on: one that counts its turns, and one that hears of a byte that is there.
 #[test]
 fn a_task_that_never_waits_has_a_share_like_others() {
     run(|handle| async move {
-        let (stream, mut theirs) = pair(&handle);
-        theirs.write_all(&[7; 1000]).unwrap();
-        let turns = Rc::new(Cell::new(0));
+        let (stream, _theirs) = pair(&handle);
+        let (patient, mut to_patient) = pair(&handle);
+        to_patient.write_all(b"x").unwrap();
+        let (writes, turns) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let counted = Rc::clone(&turns);
         handle.spawn(async move {
             loop {
@@ -156,22 +161,30 @@ fn a_task_that_never_waits_has_a_share_like_others() {
                 yield_now().await;
             }
         });
+        let so_far = Rc::clone(&writes);
+        let hearing = handle.spawn(async move {
+            assert_eq!(patient.read(&mut [0]).await.unwrap(), 1);
+            so_far.get()
+        });
         let busy = handle.spawn(async move {
-            assert_eq!(stream.read(&mut [0]).await.unwrap(), 1); // it may wait for the first
             let before = turns.get();
-            for _ in 1..1000 {
-                assert_eq!(stream.read(&mut [0]).await.unwrap(), 1);
+            for count in 1..=100 {
+                assert_eq!(stream.write(b"x").await.unwrap(), 1);
+                writes.set(count);
             }
             turns.get() - before
         });
         let turns = busy.await.unwrap();
-        assert!(turns >= 1000 / 20, "only {turns} turns");
+        assert!(turns >= 100 / 20, "the other one had only {turns} turns");
+        let writes = hearing.await.unwrap();
+        assert!(writes < 50, "it has heard after {writes} writes of the other");
     });
 }
 
-/// The same, and somebody else waits for a byte that is there: the executor has to look.
+/// One task always has something to read, and another waits for a byte that is there: the executor
+/// has to look.
 #[test]
-fn a_task_that_never_waits_keeps_nobody_from_hearing() {
+fn a_task_that_always_has_input_keeps_no_task_from_hearing() {
     run(|handle| async move {
         let (stream, mut theirs) = pair(&handle);
         let (patient, mut to_patient) = pair(&handle);
@@ -194,6 +207,31 @@ fn a_task_that_never_waits_keeps_nobody_from_hearing() {
         let reads = hearing.await.unwrap();
         assert!(reads <= 100, "it has heard after {reads} reads of the other");
         busy.await.unwrap();
+    });
+}
+
+/// Reads take what is there without a wait while the executor stops: then they have a share, too.
+#[test]
+fn a_task_that_reads_during_a_stop_lets_others_go_on() {
+    run(|handle| async move {
+        let (stream, mut theirs) = pair(&handle);
+        theirs.write_all(&[7; 100]).unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&turns);
+        handle.spawn(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                yield_now().await;
+            }
+        });
+        handle.stop();
+        let busy = handle.spawn(async move {
+            let before = turns.get();
+            while stream.read(&mut [0]).await.unwrap() > 0 {}
+            turns.get() - before
+        });
+        let turns = busy.await.unwrap();
+        assert!(turns >= 100 / 20, "the other one had only {turns} turns");
     });
 }
 

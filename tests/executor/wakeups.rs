@@ -15,6 +15,7 @@ use bricks::select::Select;
 use crate::support::scripted::{Spied, Spy};
 use crate::{PATIENCE, executor, run, run_on, yield_now};
 
+// ANCHOR: wake_while_running
 /// Another thread wakes the task, and is done with that before the poll is over.
 #[test]
 fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
@@ -31,6 +32,7 @@ fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
     }));
     executor.run().expect("it is polled again, and finishes");
 }
+// ANCHOR_END: wake_while_running
 
 /// Before the poller sleeps, another thread wakes a task.
 struct WokenAtTheBrink {
@@ -177,12 +179,9 @@ fn block_on_is_woken_from_a_thread() {
 
 #[test]
 fn tasks_that_nobody_can_wake_are_reported() {
-    let mut executor = executor();
-    executor.handle().spawn(pending::<()>());
-    assert_eq!(executor.run().unwrap_err().kind(), ErrorKind::Deadlock);
-    let mut executor = executor();
-    assert_eq!(
-        executor.block_on(pending::<()>()).unwrap_err().kind(),
-        ErrorKind::Deadlock
-    );
+    let mut waits = executor();
+    waits.handle().spawn(pending::<()>());
+    assert_eq!(waits.run().unwrap_err().kind(), ErrorKind::Deadlock);
+    let deadlock = executor().block_on(pending::<()>()).unwrap_err();
+    assert_eq!(deadlock.kind(), ErrorKind::Deadlock);
 }
