@@ -34,6 +34,7 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 /// What the completion of a cancellation carries: no operation has this place.
 const NO_PLACE: u64 = u64::MAX;
 
+// ANCHOR: kernel
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
@@ -50,6 +51,7 @@ struct Memory {
     under_way: Vec<Option<Operation>>,
     provided: Provided,
 }
+// ANCHOR_END: kernel
 
 impl Kernel {
     /// Sets up an `io_uring`, with buffers to receive into.
@@ -72,6 +74,7 @@ impl Kernel {
         self.memory.under_way.get(place(event)).is_some_and(Option::is_some)
     }
 
+    // ANCHOR: start
     /// Hands an event to the kernel, which lets it happen. The event must have a socket, which
     /// must not be [busy](Kernel::is_busy).
     pub(super) fn start(&mut self, event: Event, task: Submitted) {
@@ -110,6 +113,7 @@ impl Kernel {
             self.delayed.push(entry);
         }
     }
+    // ANCHOR_END: start
 
     /// Asks the kernel to give up the operation that waits to read from `fd`, if there is one and
     /// its event is `like` this. Its completion comes all the same: with the error `ECANCELED`, or
@@ -144,6 +148,7 @@ impl Kernel {
         under_way.filter_map(|operation| operation.task.take()).collect()
     }
 
+    // ANCHOR: enter
     /// Hands over what has been started, and sleeps until something has completed, or for
     /// `timeout`. That is one system call, however many operations there are.
     ///
@@ -166,6 +171,7 @@ impl Kernel {
         };
         entered.map(drop).or_else(passing)
     }
+    // ANCHOR_END: enter
 
     /// Hands over what is in the full submission queue, and moves what was put aside into it, as
     /// far as there is room.
@@ -176,6 +182,7 @@ impl Kernel {
         Ok(())
     }
 
+    // ANCHOR: next
     /// The next operation that has completed, with all that it owned.
     pub(super) fn next(&mut self) -> Option<Completed> {
         loop {
@@ -217,7 +224,9 @@ impl Kernel {
         // SAFETY: This is the result of its completion.
         unsafe { operation.completed(result, bytes, &mut self.memory.provided.space) }
     }
+    // ANCHOR_END: next
 
+    // ANCHOR: end
     /// Cancels everything that is under way, and waits until it has completed, but not for long.
     /// Whether nothing is left.
     pub(super) fn end(&mut self) -> bool {
@@ -251,8 +260,10 @@ impl Drop for Kernel {
         // SAFETY: Nothing is under way, and the group has just been unregistered.
         unsafe { provided.free() };
     }
+    // ANCHOR_END: end
 }
 
+// ANCHOR: passing
 /// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
 /// memory for the moment, or of room for completions that we have not looked at.
 fn passing(error: io::Error) -> io::Result<()> {
@@ -265,6 +276,7 @@ fn passing(error: io::Error) -> io::Result<()> {
         _ => Err(error),
     }
 }
+// ANCHOR_END: passing
 
 #[cfg(test)]
 mod tests {

@@ -63,6 +63,7 @@ impl Ring {
         self.ready.submit_task(task);
     }
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](crate::scheduler::stop::STOP_GRACE) is over.
     ///
@@ -85,6 +86,7 @@ impl Ring {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
@@ -107,6 +109,7 @@ impl Ring {
         Ok(())
     }
 
+    // ANCHOR: happened
     /// The kernel has let an event happen: its task and its result go onto the ready queue.
     fn happened(&mut self, completed: Completed) {
         let Completed { event, task, happened } = completed;
@@ -123,7 +126,9 @@ impl Ring {
             Happened::NotYet => self.kernel.start(event, task),
         }
     }
+    // ANCHOR_END: happened
 
+    // ANCHOR: wait_for
     /// Hands an event to the kernel, unless one like it is under way.
     fn wait_for(&mut self, event: Event, task: Submitted) {
         if self.stop.forbids(&event) {
@@ -140,6 +145,7 @@ impl Ring {
         self.ready.trace_park(&task, On::Kernel);
         self.kernel.start(event, task);
     }
+    // ANCHOR_END: wait_for
 
     /// How long the kernel may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
@@ -161,6 +167,7 @@ impl Ring {
         }
     }
 
+    // ANCHOR: stop
     /// From a stop on, no task waits for something new. A task that waits already is told when the
     /// kernel has given the operation up.
     fn begin_stop_if_asked(&mut self) {
@@ -172,6 +179,7 @@ impl Ring {
         let stop = self.stop;
         self.kernel.cancel_all(|event| stop.forbids(event));
     }
+    // ANCHOR_END: stop
 
     /// The last steps before the wait.
     fn trace_enter(&self, timeout: Option<Duration>) {
@@ -211,6 +219,7 @@ impl Drop for Ring {
     }
 }
 
+// ANCHOR: schedule
 impl Schedule for Ring {
     type Task = Submitted;
 
@@ -231,6 +240,7 @@ impl Schedule for Ring {
         self.timers.sleep(instant, task);
     }
 }
+// ANCHOR_END: schedule
 
 /// Whether it should have happened by now.
 fn is_late(event: &Event) -> bool {
