@@ -101,7 +101,7 @@ impl<F> Operation<'_, F> {
     fn report_call(&self) {
         self.io.trace(|task| {
             let (want, on) = (self.want, Some(self.io.socket.descriptor()));
-            Step::Call { task, want, on, bytes: self.bytes }
+            Step::Call { task, want, on, bytes: self.bytes, at: Some(self.at) }
         });
     }
 

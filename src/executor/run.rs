@@ -163,7 +163,7 @@ impl Executor {
             Step::Enter { call, asked, timeout }
         });
         reactor.wait(timeout, &self.shared.queue)?;
-        self.shared.trace(|| Step::Leave { call, ready: &reactor.readiness });
+        self.shared.trace(|| Step::Leave { call, ready: Some(&reactor.readiness) });
         Ok(())
     }
 

@@ -265,3 +265,98 @@ fn passing(error: io::Error) -> io::Result<()> {
         _ => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::set_up::SUBMISSIONS;
+    use super::*;
+    use crate::net::Socket;
+    use crate::scheduler::event::{Data, Happened};
+    use std::env;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    /// Where there is no `io_uring`, its tests say so, past the test harness.
+    fn kernel_or_skip() -> Option<Kernel> {
+        let refused = match Kernel::new() {
+            Ok(kernel) => return Some(kernel),
+            Err(error) => error,
+        };
+        assert!(env::var_os("REQUIRE_IO_URING").is_none(), "{refused}");
+        let _ = writeln!(io::stderr(), "a test of the ring is skipped: {refused}");
+        None
+    }
+
+    fn receive(kernel: &mut Kernel, stream: &UnixStream, waits: bool) {
+        let socket = Socket::new(stream.try_clone().unwrap()).unwrap();
+        let event = socket.recv().into();
+        kernel.submit(Operation { event, task: None, address: None, waits });
+    }
+
+    /// What the next operation that completes has received; none if it was cancelled.
+    fn wait(kernel: &mut Kernel) -> Option<Vec<u8>> {
+        for _ in 0..100 {
+            match kernel.next().map(|completed| completed.happened) {
+                Some(Happened::Done(Data::Received(bytes))) => return Some(bytes),
+                Some(Happened::NotYet) => return None,
+                Some(other) => panic!("{other:?}"),
+                None => kernel.enter(Some(Duration::from_millis(100))).unwrap(),
+            }
+        }
+        panic!("nothing completes");
+    }
+
+    /// As on a kernel that has answered: it would block.
+    #[test]
+    fn an_operation_that_waits_until_its_socket_is_ready() {
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        receive(&mut kernel, &ours, true);
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        theirs.write_all(b"hello").unwrap();
+        assert_eq!(wait(&mut kernel).unwrap(), b"hello");
+
+        receive(&mut kernel, &ours, true);
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        kernel.cancel_all(|_| true);
+        assert_eq!(wait(&mut kernel), None);
+        assert!(kernel.memory.under_way.iter().all(Option::is_none));
+    }
+
+    /// There is one more buffer for each receive that has found none, and it is tried again.
+    #[test]
+    fn as_many_buffers_as_are_needed() {
+        const CLIENTS: usize = 20;
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        let pairs: Vec<_> = (0..CLIENTS).map(|_| UnixStream::pair().unwrap()).collect();
+        assert!(kernel.memory.provided.blocks() < CLIENTS);
+        for _ in 0..3 {
+            for (ours, theirs) in &pairs {
+                (&*theirs).write_all(b"hello").unwrap();
+                receive(&mut kernel, ours, false);
+            }
+            // All of them are tried before one of them has been looked at.
+            for _ in &pairs {
+                assert_eq!(wait(&mut kernel).unwrap(), b"hello");
+            }
+            assert_eq!(kernel.memory.provided.blocks(), CLIENTS);
+        }
+    }
+
+    #[test]
+    fn more_operations_than_fit_into_the_queue() {
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        crate::limit::raise_descriptor_limit().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let many = SUBMISSIONS as usize + 10;
+        for _ in 0..many {
+            receive(&mut kernel, &ours, false);
+        }
+        assert_eq!(kernel.delayed.len(), 10);
+        drop(theirs); // each of them receives the end of input
+        for _ in 0..many {
+            assert_eq!(wait(&mut kernel).unwrap(), b"");
+        }
+        assert!(kernel.memory.under_way.iter().all(Option::is_none));
+    }
+}

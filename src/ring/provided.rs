@@ -66,6 +66,12 @@ impl Provided {
         Ok(provided)
     }
 
+    /// How many blocks there are.
+    #[cfg(test)]
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// One more block, unless there are as many as there may be.
     pub fn grow(&mut self) {
         let number = self.blocks.len() as u16;

@@ -10,10 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bricks::executor::both::join;
-use bricks::executor::{Elapsed, Executor, Handle, Unfinished};
-use bricks::poller::Select;
+use bricks::executor::{Elapsed, Handle, Unfinished};
 
-use crate::{pair, poll_once, run, yield_now};
+use crate::{executor, pair, poll_once, run, yield_now};
 
 #[test]
 fn results_are_waited_for() {
@@ -42,7 +41,9 @@ fn a_panicking_task_ends_alone() {
         }
     }
 
-    run(|handle| async move {
+    let mut executor = executor();
+    let handle = executor.handle();
+    let others_go_on = async move {
         let sleeper = handle.clone();
         let other =
             handle.spawn(async move { sleeper.sleep(Duration::from_millis(20)).await });
@@ -54,13 +55,14 @@ fn a_panicking_task_ends_alone() {
         assert_eq!(failing.await, Err(Unfinished));
         assert_eq!(other.await, Ok(()));
         drop(worse);
-    });
+    };
+    executor.block_on(others_go_on).expect("it has finished");
 }
 
 #[test]
 fn what_is_spawned_too_late_is_dropped() {
     let value = Rc::new(());
-    let executor = Executor::on(Select::default()).unwrap();
+    let executor = executor();
     let handle = executor.handle();
     drop(executor);
     let held = Rc::clone(&value);
@@ -72,7 +74,7 @@ fn what_is_spawned_too_late_is_dropped() {
 /// A task owns a handle, and so, by a detour, itself.
 #[test]
 fn tasks_are_dropped_with_their_executor() {
-    struct SpawnsWhenDropped(Handle<Select>, Rc<()>);
+    struct SpawnsWhenDropped(Handle, Rc<()>);
 
     impl Drop for SpawnsWhenDropped {
         fn drop(&mut self) {
@@ -81,7 +83,7 @@ fn tasks_are_dropped_with_their_executor() {
     }
 
     let value = Rc::new(());
-    let mut executor = Executor::on(Select::default()).unwrap();
+    let mut executor = executor();
     let handle = executor.handle();
     let owned = SpawnsWhenDropped(handle.clone(), Rc::clone(&value));
     let sleeper = handle.clone();
@@ -100,7 +102,7 @@ fn tasks_are_dropped_with_their_executor() {
 #[test]
 fn a_failure_is_returned() {
     let failing = || {
-        let executor = Executor::on(Select::default()).unwrap();
+        let executor = executor();
         let handle = executor.handle();
         handle.clone().spawn(async move { handle.fail(io::Error::other("no")) });
         executor
@@ -143,14 +145,15 @@ fn busy_tasks_let_the_reactor_look() {
     });
 }
 
-// ANCHOR: share
-/// One task has 1,000 bytes to read and never has to wait. Another one counts its turns.
+/// A task that writes has nearly always room for more, and so never waits. After its share it lets
+/// others go on: one that counts its turns, and one that hears of a byte that is there.
 #[test]
 fn a_task_that_never_waits_has_a_share_like_others() {
     run(|handle| async move {
-        let (stream, mut theirs) = pair(&handle);
-        theirs.write_all(&[7; 1000]).unwrap();
-        let turns = Rc::new(Cell::new(0));
+        let (stream, _theirs) = pair(&handle);
+        let (patient, mut to_patient) = pair(&handle);
+        to_patient.write_all(b"x").unwrap();
+        let (writes, turns) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let counted = Rc::clone(&turns);
         handle.spawn(async move {
             loop {
@@ -158,23 +161,30 @@ fn a_task_that_never_waits_has_a_share_like_others() {
                 yield_now().await;
             }
         });
+        let so_far = Rc::clone(&writes);
+        let hearing = handle.spawn(async move {
+            assert_eq!(patient.read(&mut [0]).await.unwrap(), 1);
+            so_far.get()
+        });
         let busy = handle.spawn(async move {
-            assert_eq!(stream.read(&mut [0]).await.unwrap(), 1); // it may wait for the first
             let before = turns.get();
-            for _ in 1..1000 {
-                assert_eq!(stream.read(&mut [0]).await.unwrap(), 1);
+            for count in 1..=100 {
+                assert_eq!(stream.write(b"x").await.unwrap(), 1);
+                writes.set(count);
             }
             turns.get() - before
         });
         let turns = busy.await.unwrap();
-        assert!(turns >= 1000 / 20, "only {turns} turns");
+        assert!(turns >= 100 / 20, "the other one had only {turns} turns");
+        let writes = hearing.await.unwrap();
+        assert!(writes < 50, "it has heard after {writes} writes of the other");
     });
 }
-// ANCHOR_END: share
 
-/// The same, and somebody else waits for a byte that is there: the executor has to look.
+/// One task always has something to read, and another waits for a byte that is there: the executor
+/// has to look.
 #[test]
-fn a_task_that_never_waits_keeps_nobody_from_hearing() {
+fn a_task_that_always_has_input_keeps_no_task_from_hearing() {
     run(|handle| async move {
         let (stream, mut theirs) = pair(&handle);
         let (patient, mut to_patient) = pair(&handle);
@@ -197,6 +207,31 @@ fn a_task_that_never_waits_keeps_nobody_from_hearing() {
         let reads = hearing.await.unwrap();
         assert!(reads <= 100, "it has heard after {reads} reads of the other");
         busy.await.unwrap();
+    });
+}
+
+/// Reads take what is there without a wait while the executor stops: then they have a share, too.
+#[test]
+fn a_task_that_reads_during_a_stop_lets_others_go_on() {
+    run(|handle| async move {
+        let (stream, mut theirs) = pair(&handle);
+        theirs.write_all(&[7; 100]).unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&turns);
+        handle.spawn(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                yield_now().await;
+            }
+        });
+        handle.stop();
+        let busy = handle.spawn(async move {
+            let before = turns.get();
+            while stream.read(&mut [0]).await.unwrap() > 0 {}
+            turns.get() - before
+        });
+        let turns = busy.await.unwrap();
+        assert!(turns >= 100 / 20, "the other one had only {turns} turns");
     });
 }
 
