@@ -147,8 +147,11 @@ async fn echo_future(client: Stream, executor: Handle, manner: usize) {
                     continue;
                 }
             },
-            // It waits for two things, to the end of both.
-            1 => join(read, executor.sleep(soon)).await.0.unwrap(),
+            // It waits for three things, two of the same kind, to the end of all.
+            1 => {
+                let sleeps = join(executor.sleep(soon), executor.sleep(2 * soon));
+                join(read, sleeps).await.0.unwrap()
+            }
             _ => read.await.unwrap(),
         };
         if count == 0 {

@@ -1,7 +1,7 @@
 //! The ready queue: tasks that can go on, each with the result to go on with.
 //!
 //! Every driver of tasks has one: what differs between drivers is how a task gets *out* of a
-//! wait, and that ends here, with [`ReadyQueue::add_ready`]. A task in the middle of its run may
+//! wait, and that ends here, with `add_ready`. A task in the middle of its run may
 //! submit another one, so the queue is shared with the tasks, as their [`Handle`].
 
 use std::cell::{Cell, RefCell};

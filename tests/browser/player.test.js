@@ -351,7 +351,7 @@ test("a recording of one's own is played, and compared with the book's", async (
   assert.match(note, /differs from the book’s recording at step 25\. Yours: select says 5 is readable/);
   assert.match(note, /The book’s: select says 3 is readable: task 1 can accept\./);
   await page.locator(".tp-note a").click();
-  await page.locator(".tp-where a", { hasText: "Step 24 " }).waitFor();
+  await page.locator(".tp-where a", { hasText: "Step 25 " }).waitFor();
   await click("Side by side");
   assert.equal(await page.locator(".tp-view").count(), 2);
   await drop("one.jsonl", jsonLines(recording()));

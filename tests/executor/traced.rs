@@ -2,7 +2,7 @@
 //! (That they lead to the executor's own state, whatever its tasks do, is tested in `tests/fold.rs`.)
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io::{Read, Write};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
+use bricks::executor::both::{join, race};
 use bricks::executor::{BufReader, Executor, Handle, Listener};
 use bricks::select::Select;
 use bricks::trace::{On, Outcome, Step, Trace};
@@ -131,6 +133,35 @@ fn a_write_that_has_to_wait() {
     assert!(steps[waits + 1].starts_with(&format!("yield 1 Write {} line ", left[1])));
     assert_eq!(steps[waits + 2], "park 1 write");
     assert_eq!(steps[waits + 3], "wake 1");
+}
+
+/// A task names the first thing that it waits for, and then each place. What it has given up in
+/// the same turn does not count; of two that sleep, the last one counts.
+#[test]
+fn a_task_that_waits_for_several_things() {
+    const FIRST: u32 = line!();
+    let steps = steps(|handle| {
+        let (stream, theirs) = pair(&handle);
+        handle.clone().spawn(async move {
+            let (soon, mut buffer) = (Duration::from_millis(1), [0]);
+            race(stream.read(&mut buffer), ready(())).await;
+            let sleep = handle.sleep(soon);
+            join(sleep, handle.sleep(soon)).await;
+            let sleep = handle.sleep(soon);
+            race(sleep, stream.read(&mut buffer)).await;
+            drop(theirs);
+        });
+    });
+    let (first, second) = (FIRST + 7, FIRST + 8);
+    let steps = steps.join("; ");
+    let given_up =
+        format!("resume 1; yield 1 Sleep 0 line {first}; park 1 timer; wake 1");
+    assert!(steps.starts_with(&format!("spawn 1; {given_up}")), "{steps}");
+    let both = format!("yield 1 Sleep 0 line {second}; park 1 read; park 1 timer also");
+    assert!(
+        steps.ends_with(&format!("{both}; wake 1; resume 1; finish 1 false")),
+        "{steps}"
+    );
 }
 
 /// A task that no future of this library wakes, and one that wakes itself, and then spawns another:
