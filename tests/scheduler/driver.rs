@@ -1,7 +1,6 @@
 //! What drives tasks: the scheduler, on each of its pollers, and the ring.
 
 use std::io;
-use std::rc::Rc;
 
 use bricks::epoll::Epoll;
 use bricks::ring::{Kernel, Ring};
@@ -12,7 +11,6 @@ use bricks::select::Select;
 
 use crate::support::drivers::{Panics, watch_the_clock};
 use crate::support::machine::{io_uring_works, skipped};
-use crate::support::scripted::Random;
 
 /// Which driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +19,6 @@ pub enum Kind {
     Select,
     /// The scheduler with `epoll`.
     Epoll,
-    /// The scheduler with a poller that reports at random, and tries each send first.
-    Random,
     /// The ring.
     Ring,
 }
@@ -47,7 +43,6 @@ impl Kind {
         Driver::Scheduler(match self {
             Kind::Select => Scheduler::new(Select::default(), trace),
             Kind::Epoll => Scheduler::new(Epoll::new().unwrap(), trace),
-            Kind::Random => Scheduler::new(random(), trace),
             Kind::Ring => {
                 let ring = Kernel::new().map(|kernel| Ring::new(kernel, trace));
                 return Driver::Ring(ring.unwrap());
@@ -59,11 +54,6 @@ impl Kind {
     pub fn strict(self) -> Driver {
         self.driver(Panics::Fail)
     }
-}
-
-/// A poller that reports at random, and tries each send first.
-pub fn random() -> Random {
-    Random::new(3, true, Rc::default())
 }
 
 /// The two have the same methods, and no trait in common.

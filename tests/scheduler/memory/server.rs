@@ -10,7 +10,7 @@ use bricks_in_memory::poller::Decision;
 use bricks_in_memory::scheduler::lines::MAX_LINE;
 use bricks_in_memory::tasks::{echo_server, stop_on_signal};
 
-use crate::{World, has_ended_well, readable, writable};
+use super::{World, has_ended_well, readable, writable};
 
 /// The smallest numbers that are free, in the order in which they are taken.
 const LISTENER: i32 = 3;

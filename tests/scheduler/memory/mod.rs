@@ -2,7 +2,7 @@
 //! decides what the clients do, what the poller says and how much time passes. So a test can make
 //! each situation, no test waits, and the same decisions always come to the same end.
 //!
-//! `tests/scheduler/` asks the same of real sockets and real pollers.
+//! The files beside this folder ask of real sockets, with real pollers, what these tests cannot.
 
 mod recordings;
 mod server;

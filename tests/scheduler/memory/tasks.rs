@@ -16,7 +16,7 @@ use bricks_in_memory::scheduler::stop::STOP_GRACE;
 use bricks_in_memory::scheduler::task::{Co, Coroutine};
 use std::os::fd::AsRawFd;
 
-use crate::{World, echo, has_ended_well, readable, writable};
+use super::{World, echo, has_ended_well, readable, writable};
 
 const MILLI: Duration = Duration::from_millis(1);
 

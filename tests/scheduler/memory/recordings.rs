@@ -11,7 +11,7 @@ use playback::read::Recording;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::{World, has_ended_well, readable, writable};
+use super::{World, has_ended_well, readable, writable};
 
 const CLIENTS: usize = 4;
 
