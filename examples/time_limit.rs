@@ -67,6 +67,7 @@ enum End {
     Silence,
 }
 
+// ANCHOR: echo
 /// The echo of stage 06, but for the time limit around the read.
 async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
     let mut buffer = ReadBuffer::new();
@@ -82,3 +83,4 @@ async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
         buffer.adapt_to(count);
     }
 }
+// ANCHOR_END: echo

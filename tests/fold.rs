@@ -4,8 +4,12 @@
 mod support;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,17 +17,18 @@ use std::{mem, thread};
 
 use bricks::executor::both::join;
 use bricks::executor::{Executor, Handle, ReadBuffer, Stream};
-use bricks::net::Socket;
+use bricks::net::{Direction, Socket};
 use bricks::recording::{Recording, Sink};
 use bricks::scheduler::Scheduler;
 use bricks::scheduler::event::sleep;
 use bricks::scheduler::task::{Co, Coroutine, Task};
-use bricks::trace::{Step, Trace};
+use bricks::trace::{On, Outcome, State, Step, Trace, Want};
 use playback::fold::Fold;
 use playback::perfetto;
 use playback::read;
 use playback::text;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use support::scripted::{Client, Random};
 
@@ -258,4 +263,175 @@ fn what_is_no_recording_is_said_to_be_none() {
     let cut = format!("{HEADER}\n{{\"t\":1,\"e\":\"st");
     assert!(read::Recording::read(&cut).unwrap().cut_off);
     assert!(why(&format!("{cut}\n{HEADER}")).starts_with("line 2: no step"));
+}
+
+/// Every kind of step, with all that it can have, is the line that the book's page says.
+#[test]
+fn each_step_is_the_line_that_the_page_lists() {
+    let lines = Lines::default();
+    let source = ("a.rs", "");
+    let mut recording = Recording::new("s", source, lines.clone());
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (socket, client) = (Socket::new(ours).unwrap(), Socket::new(theirs).unwrap());
+    let on = || Some(socket.descriptor());
+    let here = Location::caller();
+    let at = Some(here);
+    let peer = "127.0.0.1:50001".parse().unwrap();
+    let accepted = || Outcome::Accepted { client: client.descriptor(), peer };
+    let (nothing, bytes) = (&[][..], &b"hi\n"[..]);
+    let task = 1;
+    let state = State {
+        running: 9,
+        ready: vec![3, 2],
+        read: vec![(5, 4), (6, 5)],
+        write: vec![(5, 6)],
+        timer: vec![8, 7],
+        kernel: vec![9],
+    };
+    for step in [
+        Step::Spawn { task, name: "one" },
+        Step::Resume { task, with: Outcome::Nothing },
+        Step::Yield { task, want: Want::Accept, on: on(), bytes: nothing, at },
+        Step::Park { task, on: On::Read(3), also: false },
+        Step::Call { task, want: Want::Accept, on: on(), bytes: nothing, at: None },
+        Step::Happened { task, result: accepted(), at: None },
+        Step::Resume { task, with: accepted() },
+        Step::Yield { task, want: Want::Write, on: on(), bytes, at: None },
+        Step::Call { task, want: Want::Write, on: on(), bytes, at },
+        Step::NotYet { task, left: Some(2) },
+        Step::Park { task, on: On::Write(3), also: true },
+        Step::Happened { task, result: Outcome::Sent(3), at },
+        Step::Resume { task, with: Outcome::Sent(3) },
+        Step::Yield { task, want: Want::Read, on: on(), bytes: nothing, at: None },
+        Step::Park { task, on: On::Kernel, also: false },
+        Step::Happened { task, result: Outcome::Received(b"<{&\"\xff"), at: None },
+        Step::Resume { task, with: Outcome::Received(b"12345") },
+        Step::Yield { task, want: Want::Sleep, on: None, bytes: nothing, at: None },
+        Step::Park { task, on: On::Timer, also: false },
+        Step::Wake { task },
+        Step::Yield { task, want: Want::Close, on: on(), bytes: nothing, at: None },
+        Step::Call { task, want: Want::Close, on: on(), bytes: nothing, at: None },
+        Step::NotYet { task, left: None },
+        Step::Happened { task, result: Outcome::Failed(ErrorKind::TimedOut), at: None },
+        Step::Resume { task, with: Outcome::Failed(ErrorKind::TimedOut) },
+        Step::Finish { task, panicked: true },
+        Step::Stop,
+        Step::State(&state),
+        Step::Enter {
+            call: "select",
+            asked: Some(vec![(3, Direction::Read), (4, Direction::Write)]),
+            timeout: Some(Duration::from_nanos(7)),
+        },
+        Step::Leave { call: "select", ready: Some(&[(4, Direction::Write)]) },
+        Step::Enter { call: "io_uring_enter", asked: None, timeout: None },
+        Step::Leave { call: "io_uring_enter", ready: None },
+    ] {
+        recording.record(step);
+    }
+    let (fd, new) = (socket.as_raw_fd(), client.as_raw_fd());
+    drop((socket, client));
+    drop(recording);
+    let (file, line) = (file!(), here.line());
+    let at = format!(r#""file":"{file}","line":{line}"#);
+    let sha = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"; // git's name for an empty file
+    let (first, last) = (fd.min(new), fd.max(new));
+    let expected = format!(
+        r#"
+"e":"trace","v":2,"stage":"s","clock":"ns","src":"a.rs","sha":"{sha}"
+"e":"spawn","task":1,"name":"one"
+"e":"resume","task":1,"with":null
+"e":"yield","task":1,"want":"accept","fd":{fd},{at}
+"e":"park","task":1,"on":"read","fd":3
+"e":"call","task":1,"call":"accept","fd":{fd}
+"e":"accept","fd":{new},"peer":"127.0.0.1:50001","conn":1
+"e":"happened","task":1,"op":"accept","fd":{fd}
+"e":"resume","task":1,"with":{{"fd":{new}}}
+"e":"yield","task":1,"want":"write","fd":{fd},"len":3,"data":"hi\n"
+"e":"call","task":1,"call":"send","fd":{fd},"len":3,"data":"hi\n",{at}
+"e":"not_yet","task":1,"left":2
+"e":"park","task":1,"on":"write","fd":3,"also":true
+"e":"happened","task":1,"op":"write","fd":{fd},"len":3,{at}
+"e":"resume","task":1,"with":3
+"e":"yield","task":1,"want":"read","fd":{fd}
+"e":"park","task":1,"on":"kernel"
+"e":"happened","task":1,"op":"read","fd":{fd},"len":5,"data":"\u003c\u007b\u0026\"\u00ff"
+"e":"resume","task":1,"with":5
+"e":"yield","task":1,"want":"sleep"
+"e":"park","task":1,"on":"timer"
+"e":"wake","task":1
+"e":"yield","task":1,"want":"close","fd":{fd}
+"e":"call","task":1,"call":"recv","fd":{fd}
+"e":"not_yet","task":1
+"e":"happened","task":1,"op":"close","fd":{fd},"error":"TimedOut"
+"e":"resume","task":1,"with":"TimedOut"
+"e":"finish","task":1,"panicked":true
+"e":"stop"
+"e":"state","running":9,"ready":[3,2],"read":[[5,4],[6,5]],"write":[[5,6]],"timer":[7,8],"kernel":[9]
+"e":"enter","call":"select","r":[3],"w":[4],"timeout":7
+"e":"leave","call":"select","r":[],"w":[4]
+"e":"enter","call":"io_uring_enter"
+"e":"leave","call":"io_uring_enter"
+"e":"close","fd":{first}
+"e":"close","fd":{last}
+"#
+    );
+    let written = lines.0.borrow();
+    let without_times = |line: &str| {
+        let (time, rest) = line.split_once(',').unwrap();
+        assert!(time.starts_with("{\"t\":"), "{line}");
+        rest.strip_suffix('}').unwrap().to_string()
+    };
+    let written: Vec<String> = written.lines().map(without_times).collect();
+    assert_eq!(written, expected.trim().lines().collect::<Vec<_>>());
+
+    // The page has these fields, and no others but those of stages 01 to 03.
+    let page = include_str!("../chapters/appendix/trace_format.md");
+    let mut listed = fields_on(page);
+    let mut found = BTreeSet::new();
+    for line in &written {
+        let line: Value = serde_json::from_str(&format!("{{{line}}}")).unwrap();
+        for field in line.as_object().unwrap().keys().filter(|key| *key != "e") {
+            found.insert((line["e"].as_str().unwrap().to_string(), field.clone()));
+        }
+    }
+    for (e, fields) in
+        [("enter", "fd len data th line"), ("leave", "fd len data th error")]
+    {
+        let from_strace =
+            fields.split(' ').map(|field| (e.to_string(), field.to_string()));
+        from_strace
+            .for_each(|it| assert!(listed.remove(&it), "{it:?} is not on the page"));
+    }
+    assert_eq!(listed, found, "what the page lists, and what is written");
+}
+
+/// The fields that the page lists, each with its kind of line.
+fn fields_on(page: &str) -> BTreeSet<(String, String)> {
+    let code = |cell: &str| {
+        let words = cell.split('`').skip(1).step_by(2);
+        words.map(str::to_string).collect::<Vec<_>>()
+    };
+    let mut fields = BTreeSet::new();
+    let mut section = "";
+    for line in page.lines() {
+        section = line.strip_prefix("## ").unwrap_or(section);
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let one = match section {
+            "The first line" => Some("trace"),
+            "State" => Some("state"),
+            _ => None,
+        };
+        match (one, &cells[..]) {
+            (Some(e), ["", field, _, ""]) => {
+                fields.extend(code(field).into_iter().map(|it| (e.to_string(), it)));
+            }
+            (None, ["", e, those, _, ""]) => {
+                let e = code(e).first().cloned().unwrap_or_default();
+                let those = code(those).into_iter().map(|field| (e.clone(), field));
+                fields.extend(those);
+            }
+            _ => {}
+        }
+    }
+    fields
 }

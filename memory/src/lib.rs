@@ -1,5 +1,5 @@
 //! The heart without an operating system: the scheduler of stage 04 and its tasks, the same files,
-//! on sockets in memory. For tests, and for whoever wants to decide what happens next.
+//! on sockets in memory. For tests that decide what happens next.
 //!
 //! `net` is the twin of the library's module of that name, with the few calls that the heart uses;
 //! its clock stands still until it is told. [`poller::Script`] answers the scheduler. Nothing else

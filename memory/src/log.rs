@@ -35,7 +35,7 @@ pub fn problem(line: impl Display) {
     LINES.with_borrow_mut(|lines| lines.push(line.to_string()));
 }
 
-/// What somebody who panicked has said.
+/// The message of a panic.
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))

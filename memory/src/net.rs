@@ -32,6 +32,7 @@ pub enum Direction {
 /// What a descriptor is ready for.
 pub type Readiness = (RawFd, Direction);
 
+// Each test has a thread, and so a clock and descriptors of its own.
 thread_local! {
     static CLOCK: Cell<Instant> = Cell::new(Instant::now());
     static NUMBERS: RefCell<BTreeSet<RawFd>> = RefCell::new(BTreeSet::from([0, 1, 2]));
@@ -101,7 +102,7 @@ impl Socket {
         Socket(Rc::new(Inner { number, peer, ended: Cell::new(false) }))
     }
 
-    /// What lies before the peer, unless there is an error to be told first.
+    /// What lies between it and its peer, unless there is an error to be told first.
     fn between(&self) -> io::Result<RefMut<'_, Between>> {
         let mut between = self.0.peer.0.borrow_mut();
         between.error.take().map_or(Ok(between), |code| Err(os_error(code)))
@@ -126,15 +127,17 @@ impl Socket {
         Ok((Socket::of(client), addr))
     }
 
-    /// Receives what is there. It needs no space for that.
-    pub fn try_recv(&self, _space: &mut Space) -> io::Result<Vec<u8>> {
+    /// Receives what is there.
+    pub fn try_recv(&self, space: &mut Space) -> io::Result<Vec<u8>> {
         let mut it = self.between()?;
         let count = it.to_socket.len().min(RECEIVE_SIZE);
         if count == 0 && !it.peer_ended {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.0.ended.set(count == 0);
-        Ok(it.to_socket.drain(..count).collect())
+        let mut block = space.take()?;
+        block.extend(it.to_socket.drain(..count));
+        Ok(space.message(block))
     }
 
     /// Sends as much of `bytes` as there is room for, and says how much that was.
@@ -172,7 +175,7 @@ impl Drop for Inner {
         let mut it = self.peer.0.borrow_mut();
         (it.socket_ended, it.socket_closed) = (true, true);
         if !it.to_socket.is_empty() {
-            it.lose(); // who closes a socket with unread input resets the connection
+            it.lose(); // closing a socket with unread input resets the connection
         }
         it.clients.drain(..).for_each(|client| client.0.borrow_mut().lose());
     }

@@ -13,6 +13,7 @@ use super::tracer::Tracer;
 use crate::scheduler::stop::Stop;
 use crate::trace::{On, Step, TaskId};
 
+// ANCHOR: shared
 /// What tasks know of their executor. It is passed to each function that needs it: there is no
 /// "current" executor somewhere in the background.
 #[derive(Clone)]
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub closed: Cell<bool>,
     pub tracer: Option<RefCell<Tracer>>,
 }
+// ANCHOR_END: shared
 
 impl Shared {
     /// Takes one operation from the share of the running task. False if it has none left.
@@ -98,6 +100,7 @@ impl Shared {
 }
 
 impl Handle {
+    // ANCHOR: spawn
     /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
     /// for the first time, too.
     pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
@@ -110,6 +113,7 @@ impl Handle {
         }
         handle
     }
+    // ANCHOR_END: spawn
 
     /// Asks for a graceful stop: no new clients, end of input for those who are there, and a few
     /// seconds for all tasks to finish.

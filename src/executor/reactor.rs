@@ -15,6 +15,7 @@ use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
 use crate::trace::{On, TaskId};
 
+// ANCHOR: reactor
 /// The poller, and the wakers of those who wait.
 pub(super) struct Reactor {
     pub poller: Box<dyn Poller>,
@@ -36,6 +37,7 @@ struct Waiting {
     /// The task that polls it, for a trace.
     task: TaskId,
 }
+// ANCHOR_END: reactor
 
 impl Reactor {
     /// A reactor that also wakes up when `bell` becomes readable.
@@ -46,6 +48,7 @@ impl Reactor {
         Ok(Reactor { poller, waiting, tickets: 0, bell, readiness })
     }
 
+    // ANCHOR: poll_ready
     /// Whether the wait of the future with this ticket is over; without a ticket, it begins.
     /// `waker` will be called when the socket is ready.
     pub fn poll_ready(
@@ -88,6 +91,7 @@ impl Reactor {
             self.poller.unwatch(key.0, key.1);
         }
     }
+    // ANCHOR_END: poll_ready
 
     fn place(&mut self, (fd, direction): Readiness) -> &mut Option<Waiting> {
         let place = 2 * fd as usize + direction as usize;
@@ -97,6 +101,7 @@ impl Reactor {
         &mut self.waiting[place]
     }
 
+    // ANCHOR: wait
     /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and calls the wakers
     /// of what is ready.
     pub fn wait(&mut self, timeout: Option<Duration>, queue: &Queue) -> io::Result<()> {
@@ -114,6 +119,7 @@ impl Reactor {
         }
         Ok(())
     }
+    // ANCHOR_END: wait
 
     /// No future waits to read any more. Those that do are woken, to look for the last time.
     pub fn stop(&mut self) {

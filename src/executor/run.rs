@@ -86,6 +86,7 @@ impl Executor {
         task.take_result().ok_or(io::ErrorKind::Interrupted.into())
     }
 
+    // ANCHOR: run
     /// The tasks that are ready have their turns, then the reactor waits and wakes those whose
     /// sockets are ready, and the timers wake those whose time has come.
     fn run_until(&mut self, is_done: impl Fn(&Shared) -> bool) -> io::Result<()> {
@@ -99,7 +100,9 @@ impl Executor {
             self.shared.timers.borrow_mut().wake_due();
         }
     }
+    // ANCHOR_END: run
 
+    // ANCHOR: run_ready
     /// Gives each task that is ready its turn. A task that becomes ready in the meantime has its
     /// turn after the next look at the sockets.
     fn run_ready(&mut self, batch: &mut Vec<TaskId>) {
@@ -136,6 +139,7 @@ impl Executor {
         self.shared.running.set(0);
         self.shared.report_queue();
     }
+    // ANCHOR_END: run_ready
 
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
     fn finish(&self, task: Rc<Task>, mut panicked: bool) {
@@ -174,6 +178,7 @@ impl Executor {
         Some(until.saturating_duration_since(net::now()))
     }
 
+    // ANCHOR: deadlock
     /// A task waits for ever if no waker of it is left but its own. If that is so for all tasks,
     /// the executor would wait for ever, too.
     fn check_that_a_task_can_be_woken(&self) -> io::Result<()> {
@@ -187,6 +192,7 @@ impl Executor {
         let why = format!("{} tasks wait for what nobody can wake them for", tasks.len());
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
+    // ANCHOR_END: deadlock
 
     /// Ends the tasks that are left. A task that is dropped may spawn another one.
     fn abandon(&mut self) {

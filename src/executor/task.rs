@@ -15,6 +15,7 @@ use crate::trace::TaskId;
 /// Tasks that have not finished, by number.
 pub(super) type Tasks = BTreeMap<TaskId, Rc<Task>>;
 
+// ANCHOR: task
 /// A task that has not finished.
 pub(super) struct Task {
     pub id: TaskId,
@@ -46,19 +47,23 @@ impl Task {
         (Task { id, name, future, waker, inner }, JoinHandle { outcome })
     }
 
+    // ANCHOR: poll
     /// Lets the task run until it has to wait, or to its end.
     pub fn poll(&self) -> Poll<()> {
         self.inner.about_to_poll();
         let mut future = self.future.borrow_mut();
         future.as_mut().poll(&mut Context::from_waker(&self.waker))
     }
+    // ANCHOR_END: poll
 
     /// Whether anything has a waker of this task. If not, nothing will ever wake it.
     pub fn can_be_woken(&self) -> bool {
         Arc::strong_count(&self.inner) > 2 // `waker` and `inner`
     }
 }
+// ANCHOR_END: task
 
+// ANCHOR: join
 /// Waits for a task's result. If this is dropped, the task goes on without it.
 pub struct JoinHandle<T> {
     outcome: Rc<Outcome<T>>,
@@ -108,3 +113,4 @@ impl<T> Future for JoinHandle<T> {
         Poll::Pending
     }
 }
+// ANCHOR_END: join

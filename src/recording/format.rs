@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// A line of source, if it is known.
 type Place<'a> = Option<&'a Location<'a>>;
 
+// ANCHOR: sink
 /// What the lines are written to.
 pub trait Sink {
     /// Takes whole lines. False if it cannot take any more.
@@ -33,6 +34,7 @@ pub trait Sink {
     /// There will be no more lines. Waits until they have been written, at most until then.
     fn finish(&mut self, _until: Instant) {}
 }
+// ANCHOR_END: sink
 
 /// Writes each step to a [`Sink`].
 pub struct Recording {
@@ -92,6 +94,7 @@ impl Recording {
         self.ended |= !self.sink.write(std::mem::take(&mut self.lines));
     }
 
+    // ANCHOR: note
     /// Remembers what later lines need. A client that has come or gone has a line of its own,
     /// before that of the step.
     fn note(&mut self, step: &Step<'_>) {
@@ -119,6 +122,7 @@ impl Recording {
             _ => {}
         }
     }
+    // ANCHOR_END: note
 
     /// The kind of line that the step has, and its fields.
     fn fields(&self, step: &Step<'_>) -> (&'static str, String) {
@@ -196,6 +200,7 @@ impl Recording {
         self.line("accept", &format!(r#","fd":{fd},"peer":"{peer}","conn":{conn}"#));
     }
 
+    // ANCHOR: closed
     /// A task uses this socket.
     fn open(&mut self, descriptor: &Descriptor) {
         if self.sockets.get(&descriptor.number) != Some(descriptor) {
@@ -213,8 +218,10 @@ impl Recording {
             self.line("close", &format!(r#","fd":{fd}"#));
         }
     }
+    // ANCHOR_END: closed
 }
 
+// ANCHOR: record
 impl Trace for Recording {
     fn record(&mut self, step: Step<'_>) {
         if self.ended {
@@ -234,6 +241,7 @@ impl Trace for Recording {
         !self.ended && self.since_state >= self.tasks.len()
     }
 }
+// ANCHOR_END: record
 
 impl Drop for Recording {
     fn drop(&mut self) {
@@ -321,6 +329,7 @@ fn directions(readiness: Option<&[Readiness]>) -> String {
     format!(r#","r":{},"w":{}"#, those(Direction::Read), those(Direction::Write))
 }
 
+// ANCHOR: text
 /// Bytes as a text that means nothing but itself, in JSON and in a page around it: `</script>`
 /// would end the element around it, what follows two braces would be carried out by mdBook, `&lt;`
 /// would become `<`. A byte that is not ASCII becomes the character with its number.
@@ -340,3 +349,4 @@ impl Display for Text<'_> {
         Ok(())
     }
 }
+// ANCHOR_END: text

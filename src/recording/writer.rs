@@ -58,6 +58,7 @@ impl Writer {
     }
 }
 
+// ANCHOR: sink
 impl Sink for Writer {
     fn write(&mut self, lines: String) -> bool {
         self.waiting += lines.len();
@@ -83,7 +84,9 @@ impl Sink for Writer {
         }
     }
 }
+// ANCHOR_END: sink
 
+// ANCHOR: write
 /// Writes what is handed over, until there will be no more.
 ///
 /// # Errors
@@ -105,12 +108,14 @@ fn write(
     }
     Ok(())
 }
+// ANCHOR_END: write
 
 /// The server goes on without a recording.
 fn ends_here(path: &Path, why: impl Display) {
     log::problem(format_args!("the recording {} ends here: {why}", path.display()));
 }
 
+// ANCHOR: open
 /// Opens a file to write to. A pipe that has no reader is an error, and no reason to wait for one;
 /// to write to a pipe whose reader is slow is to wait, which this thread may.
 fn open(path: &Path) -> io::Result<File> {
@@ -123,3 +128,4 @@ fn open(path: &Path) -> io::Result<File> {
     SockRef::from(&file).set_nonblocking(false)?;
     Ok(file)
 }
+// ANCHOR_END: open

@@ -34,6 +34,7 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 /// What the completion of a cancellation carries: no operation has this place.
 const NO_PLACE: u64 = u64::MAX;
 
+// ANCHOR: kernel
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
@@ -50,6 +51,7 @@ struct Memory {
     under_way: Vec<Option<Operation>>,
     provided: Provided,
 }
+// ANCHOR_END: kernel
 
 impl Kernel {
     /// Sets up an `io_uring`, with buffers to receive into.
@@ -72,6 +74,7 @@ impl Kernel {
         self.memory.under_way.get(place(event)).is_some_and(Option::is_some)
     }
 
+    // ANCHOR: start
     /// Hands an event to the kernel, which lets it happen. The event must have a socket, which
     /// must not be [busy](Kernel::is_busy).
     pub(super) fn start(&mut self, event: Event, task: Submitted) {
@@ -110,6 +113,7 @@ impl Kernel {
             self.delayed.push(entry);
         }
     }
+    // ANCHOR_END: start
 
     /// Asks the kernel to give up the operation that waits to read from `fd`, if there is one and
     /// its event is `like` this. Its completion comes all the same: with the error `ECANCELED`, or
@@ -144,6 +148,7 @@ impl Kernel {
         under_way.filter_map(|operation| operation.task.take()).collect()
     }
 
+    // ANCHOR: enter
     /// Hands over what has been started, and sleeps until something has completed, or for
     /// `timeout`. That is one system call, however many operations there are.
     ///
@@ -166,6 +171,7 @@ impl Kernel {
         };
         entered.map(drop).or_else(passing)
     }
+    // ANCHOR_END: enter
 
     /// Hands over what is in the full submission queue, and moves what was put aside into it, as
     /// far as there is room.
@@ -176,6 +182,7 @@ impl Kernel {
         Ok(())
     }
 
+    // ANCHOR: next
     /// The next operation that has completed, with all that it owned.
     pub(super) fn next(&mut self) -> Option<Completed> {
         loop {
@@ -217,7 +224,9 @@ impl Kernel {
         // SAFETY: This is the result of its completion.
         unsafe { operation.completed(result, bytes, &mut self.memory.provided.space) }
     }
+    // ANCHOR_END: next
 
+    // ANCHOR: end
     /// Cancels everything that is under way, and waits until it has completed, but not for long.
     /// Whether nothing is left.
     pub(super) fn end(&mut self) -> bool {
@@ -251,8 +260,10 @@ impl Drop for Kernel {
         // SAFETY: Nothing is under way, and the group has just been unregistered.
         unsafe { provided.free() };
     }
+    // ANCHOR_END: end
 }
 
+// ANCHOR: passing
 /// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
 /// memory for the moment, or of room for completions that we have not looked at.
 fn passing(error: io::Error) -> io::Result<()> {
@@ -263,5 +274,101 @@ fn passing(error: io::Error) -> io::Result<()> {
             Ok(())
         }
         _ => Err(error),
+    }
+}
+// ANCHOR_END: passing
+
+#[cfg(test)]
+mod tests {
+    use super::super::set_up::SUBMISSIONS;
+    use super::*;
+    use crate::net::Socket;
+    use crate::scheduler::event::{Data, Happened};
+    use std::env;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    /// Where there is no `io_uring`, its tests say so, past the test harness.
+    fn kernel_or_skip() -> Option<Kernel> {
+        let refused = match Kernel::new() {
+            Ok(kernel) => return Some(kernel),
+            Err(error) => error,
+        };
+        assert!(env::var_os("REQUIRE_IO_URING").is_none(), "{refused}");
+        let _ = writeln!(io::stderr(), "a test of the ring is skipped: {refused}");
+        None
+    }
+
+    fn receive(kernel: &mut Kernel, stream: &UnixStream, waits: bool) {
+        let socket = Socket::new(stream.try_clone().unwrap()).unwrap();
+        let event = socket.recv().into();
+        kernel.submit(Operation { event, task: None, address: None, waits });
+    }
+
+    /// What the next operation that completes has received; none if it was cancelled.
+    fn wait(kernel: &mut Kernel) -> Option<Vec<u8>> {
+        for _ in 0..100 {
+            match kernel.next().map(|completed| completed.happened) {
+                Some(Happened::Done(Data::Received(bytes))) => return Some(bytes),
+                Some(Happened::NotYet) => return None,
+                Some(other) => panic!("{other:?}"),
+                None => kernel.enter(Some(Duration::from_millis(100))).unwrap(),
+            }
+        }
+        panic!("nothing completes");
+    }
+
+    /// As on a kernel that has answered: it would block.
+    #[test]
+    fn an_operation_that_waits_until_its_socket_is_ready() {
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        receive(&mut kernel, &ours, true);
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        theirs.write_all(b"hello").unwrap();
+        assert_eq!(wait(&mut kernel).unwrap(), b"hello");
+
+        receive(&mut kernel, &ours, true);
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        kernel.cancel_all(|_| true);
+        assert_eq!(wait(&mut kernel), None);
+        assert!(kernel.memory.under_way.iter().all(Option::is_none));
+    }
+
+    /// There is one more buffer for each receive that has found none, and it is tried again.
+    #[test]
+    fn as_many_buffers_as_are_needed() {
+        const CLIENTS: usize = 20;
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        let pairs: Vec<_> = (0..CLIENTS).map(|_| UnixStream::pair().unwrap()).collect();
+        assert!(kernel.memory.provided.blocks() < CLIENTS);
+        for _ in 0..3 {
+            for (ours, theirs) in &pairs {
+                (&*theirs).write_all(b"hello").unwrap();
+                receive(&mut kernel, ours, false);
+            }
+            // All of them are tried before one of them has been looked at.
+            for _ in &pairs {
+                assert_eq!(wait(&mut kernel).unwrap(), b"hello");
+            }
+            assert_eq!(kernel.memory.provided.blocks(), CLIENTS);
+        }
+    }
+
+    #[test]
+    fn more_operations_than_fit_into_the_queue() {
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        crate::limit::raise_descriptor_limit().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let many = SUBMISSIONS as usize + 10;
+        for _ in 0..many {
+            receive(&mut kernel, &ours, false);
+        }
+        assert_eq!(kernel.delayed.len(), 10);
+        drop(theirs); // each of them receives the end of input
+        for _ in 0..many {
+            assert_eq!(wait(&mut kernel).unwrap(), b"");
+        }
+        assert!(kernel.memory.under_way.iter().all(Option::is_none));
     }
 }

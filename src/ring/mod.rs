@@ -3,6 +3,9 @@
 //! So this is not another poller for the scheduler. It is another driver of the same tasks: the
 //! same events, the same ready queue, the same rule for stopping.
 
+/// Other systems have this in place of the present file. Its test runs here, too.
+#[cfg(test)]
+mod elsewhere;
 #[expect(unsafe_code, reason = "memory that is shared with the kernel")]
 mod kernel;
 #[expect(unsafe_code, reason = "what the kernel reads and writes")]
@@ -60,6 +63,7 @@ impl Ring {
         self.ready.submit_task(task);
     }
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](crate::scheduler::stop::STOP_GRACE) is over.
     ///
@@ -70,7 +74,7 @@ impl Ring {
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
-            if self.is_done() {
+            if self.ready.running() == 0 || self.stop.is_over() {
                 break;
             }
             self.enter()?; // all that the tasks want, in one system call
@@ -82,6 +86,7 @@ impl Ring {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {
@@ -104,6 +109,7 @@ impl Ring {
         Ok(())
     }
 
+    // ANCHOR: happened
     /// The kernel has let an event happen: its task and its result go onto the ready queue.
     fn happened(&mut self, completed: Completed) {
         let Completed { event, task, happened } = completed;
@@ -120,7 +126,9 @@ impl Ring {
             Happened::NotYet => self.kernel.start(event, task),
         }
     }
+    // ANCHOR_END: happened
 
+    // ANCHOR: wait_for
     /// Hands an event to the kernel, unless one like it is under way.
     fn wait_for(&mut self, event: Event, task: Submitted) {
         if self.stop.forbids(&event) {
@@ -137,6 +145,7 @@ impl Ring {
         self.ready.trace_park(&task, On::Kernel);
         self.kernel.start(event, task);
     }
+    // ANCHOR_END: wait_for
 
     /// How long the kernel may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
@@ -158,11 +167,7 @@ impl Ring {
         }
     }
 
-    /// Whether there is nothing more to do.
-    fn is_done(&self) -> bool {
-        self.ready.running() == 0 || self.stop.is_over()
-    }
-
+    // ANCHOR: stop
     /// From a stop on, no task waits for something new. A task that waits already is told when the
     /// kernel has given the operation up.
     fn begin_stop_if_asked(&mut self) {
@@ -174,6 +179,7 @@ impl Ring {
         let stop = self.stop;
         self.kernel.cancel_all(|event| stop.forbids(event));
     }
+    // ANCHOR_END: stop
 
     /// The last steps before the wait.
     fn trace_enter(&self, timeout: Option<Duration>) {
@@ -213,6 +219,7 @@ impl Drop for Ring {
     }
 }
 
+// ANCHOR: schedule
 impl Schedule for Ring {
     type Task = Submitted;
 
@@ -233,6 +240,7 @@ impl Schedule for Ring {
         self.timers.sleep(instant, task);
     }
 }
+// ANCHOR_END: schedule
 
 /// Whether it should have happened by now.
 fn is_late(event: &Event) -> bool {

@@ -23,6 +23,7 @@ const MOST: usize = 1 << 30;
 /// `IORING_RECVSEND_POLL_FIRST`: wait until there is something, and only then try.
 const POLL_FIRST: u16 = 1;
 
+// ANCHOR: operation
 /// An operation that is under way. It owns all that the kernel needs.
 pub struct Operation {
     pub event: Event,
@@ -34,6 +35,7 @@ pub struct Operation {
     /// kernels let a socket that does not block answer so. Newer ones wait by themselves.)
     pub waits: bool,
 }
+// ANCHOR_END: operation
 
 /// An operation that has completed.
 pub struct Completed {
@@ -45,6 +47,7 @@ pub struct Completed {
 }
 
 impl Operation {
+    // ANCHOR: entry
     /// The submission. What it points to is owned by the operation, and lies on the heap.
     pub fn entry(&mut self) -> Entry {
         let (fd, direction) = what(&self.event);
@@ -81,7 +84,9 @@ impl Operation {
                 .flags(Flags::BUFFER_SELECT),
         }
     }
+    // ANCHOR_END: entry
 
+    // ANCHOR: completed
     /// What its completion means: the kernel has done what [`Event::happen`] does elsewhere.
     /// `bytes` are what a receive has brought.
     ///
@@ -111,6 +116,7 @@ impl Operation {
         };
         Completed { event, task, happened }
     }
+    // ANCHOR_END: completed
 }
 
 /// A client has been accepted.

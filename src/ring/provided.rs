@@ -23,6 +23,7 @@ pub const GROUP: u16 = 0;
 const FIRST: u16 = 4;
 const MOST: u16 = 512;
 
+// ANCHOR: provided
 /// A group of blocks, lent to the kernel until it has filled them. It grows when they are too few.
 #[derive(Debug)]
 pub struct Provided {
@@ -35,8 +36,10 @@ pub struct Provided {
     /// The blocks that are not in the ring, and that no message uses.
     pub space: Space,
 }
+// ANCHOR_END: provided
 
 impl Provided {
+    // ANCHOR: new
     /// Registers a group, with its first blocks.
     ///
     /// # Errors
@@ -65,7 +68,15 @@ impl Provided {
         (0..FIRST).for_each(|_| provided.grow());
         Ok(provided)
     }
+    // ANCHOR_END: new
 
+    /// How many blocks there are.
+    #[cfg(test)]
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    // ANCHOR: provide
     /// One more block, unless there are as many as there may be.
     pub fn grow(&mut self) {
         let number = self.blocks.len() as u16;
@@ -93,7 +104,9 @@ impl Provided {
         self.tail = self.tail.wrapping_add(1);
         self.publish();
     }
+    // ANCHOR_END: provide
 
+    // ANCHOR: publish
     /// Shows the kernel how far the ring is filled.
     fn publish(&mut self) {
         // SAFETY: `entries` points to the first entry of the ring, as this function asks.
@@ -104,7 +117,9 @@ impl Provided {
         // "Release": whoever sees the new tail sees the entry, too.
         tail.store(self.tail, Ordering::Release);
     }
+    // ANCHOR_END: publish
 
+    // ANCHOR: claim
     /// The kernel has filled the first `result` bytes of a block, unless that is an error: these.
     /// The block (or, if a long message leaves with it, another one) goes back into the ring.
     ///
@@ -122,7 +137,9 @@ impl Provided {
         self.provide(number);
         message
     }
+    // ANCHOR_END: claim
 
+    // ANCHOR: free
     /// Gives the ring's memory back.
     ///
     /// # Safety
@@ -134,6 +151,7 @@ impl Provided {
         // uses it any more. (The blocks are freed when `self` is dropped.)
         unsafe { std::alloc::dealloc(self.entries.as_ptr().cast(), layout()) };
     }
+    // ANCHOR_END: free
 }
 
 /// The system wants such a ring to start at a page. Pages have 4 KiB on most machines, and up to

@@ -1,7 +1,7 @@
 //! The ready queue: tasks that can go on, each with the result to go on with.
 //!
 //! Every driver of tasks has one: what differs between drivers is how a task gets *out* of a
-//! wait, and that ends here, with [`ReadyQueue::add_ready`]. A task in the middle of its run may
+//! wait, and that ends here, with `add_ready`. A task in the middle of its run may
 //! submit another one, so the queue is shared with the tasks, as their [`Handle`].
 
 use std::cell::{Cell, RefCell};
@@ -103,7 +103,9 @@ impl ReadyQueue {
             Err(panic) => {
                 let (id, name) = (task.id, task.task.name());
                 let why = log::panic_message(&*panic);
-                log::problem(format_args!("task {id} ({name}) panicked: {why}"));
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
                 self.panicked.set(true);
             }
         }

@@ -14,6 +14,7 @@ use bricks::executor::both::{Either, race};
 
 use crate::{pair, poll_once, run, run_on, yield_now};
 
+// ANCHOR: cancelled_read
 /// A read that is dropped has taken nothing, or it would have been ready.
 #[test]
 fn a_dropped_read_loses_no_byte() {
@@ -48,7 +49,9 @@ fn a_dropped_read_loses_no_byte() {
         assert!(dropped > 0, "no read was dropped");
     });
 }
+// ANCHOR_END: cancelled_read
 
+// ANCHOR: cancelled_write
 /// A `write_all` that is dropped has sent something, and whoever dropped it does not know what.
 #[test]
 fn a_dropped_write_all_has_sent_a_part() {
@@ -65,6 +68,7 @@ fn a_dropped_write_all_has_sent_a_part() {
         assert!(!arrived.is_empty() && arrived.len() < MUCH, "{} bytes", arrived.len());
     });
 }
+// ANCHOR_END: cancelled_write
 
 /// Whoever waits no more is not woken, and does not stand in the way of the next one.
 #[test]

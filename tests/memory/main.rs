@@ -7,6 +7,8 @@
 mod recordings;
 mod server;
 mod tasks;
+#[cfg(target_os = "linux")]
+mod twin;
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

@@ -73,9 +73,10 @@ fn a_recording_in_memory_names_the_same_source() {
 /// Anything that clients, the poller and the clock may do, but for a reset.
 fn anything() -> impl Strategy<Value = Decision> {
     let client = || 2..2 + CLIENTS;
+    let bytes = prop_oneof![9 => vec(any::<u8>(), 0..50), 1 => vec(any::<u8>(), 5000)];
     let readiness = (3..10, prop_oneof![Just(Read), Just(Write)]);
     prop_oneof![
-        4 => (client(), vec(any::<u8>(), 0..50)).prop_map(|(to, it)| Decision::Send(to, it)),
+        4 => (client(), bytes).prop_map(|(to, it)| Decision::Send(to, it)),
         2 => client().prop_map(Decision::Receive),
         1 => (client(), 0..40_usize).prop_map(|(to, room)| Decision::Room(to, room)),
         1 => client().prop_map(Decision::ShutDown),
@@ -88,7 +89,7 @@ fn anything() -> impl Strategy<Value = Decision> {
 }
 
 proptest! {
-    // A failure is told and not kept: whoever breaks this for the book keeps a clean tree.
+    // A failure is told and not kept: a reader who breaks this for the book keeps a clean tree.
     #![proptest_config(ProptestConfig {
         cases: 100,
         failure_persistence: None,

@@ -61,7 +61,7 @@ fn an_echo_carried_by_hand() {
     );
     client.send(b"hello");
     world.decide(&[readable(FIRST)]);
-    assert_eq!(client.receive(), b"", "nobody has said that there is room");
+    assert_eq!(client.receive(), b"", "the poller has not said that there is room");
     assert_eq!(
         world.script.watched(),
         [(LISTENER, Read), (SIGNALS, Read), (FIRST, Write)],

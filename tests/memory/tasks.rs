@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bricks_in_memory::log;
 use bricks_in_memory::net::Direction::{self, Read};
-use bricks_in_memory::net::{self, Readiness, Socket};
+use bricks_in_memory::net::{self, Peer, Readiness, Socket};
 use bricks_in_memory::poller::Decision;
 use bricks_in_memory::scheduler::Scheduler;
 use bricks_in_memory::scheduler::event::{CLOSE_PATIENCE, sleep};
@@ -196,7 +196,7 @@ fn close_waits_a_second_for_a_peer_that_says_no_more() {
     world.decide(&[readable(3), readable(3), Decision::Pass(CLOSE_PATIENCE - MILLI)]);
     assert_eq!(world.script.watched(), [(3, Read)], "it is still waited for");
     assert!(world.decide(&[Decision::TimeOut]));
-    assert_eq!(net::now() - start, CLOSE_PATIENCE);
+    assert_eq!(net::now() - start, Duration::from_secs(1));
     assert_eq!(peer.receive(), b"owed");
     assert!(has_ended_well(&peer));
     assert_eq!(world.script.watched(), []);
@@ -245,8 +245,8 @@ fn close_is_at_once_if_the_peer_has_ended() {
     assert!(has_ended_well(&world.script.peer(0)));
 }
 
-/// A deadline that was not needed must not hit who waits next for that number, though it be the
-/// same task.
+/// A deadline that was not needed must not hit the event that waits next for that number, though it
+/// be one of the same task.
 #[test]
 fn a_deadline_is_forgotten_when_the_connection_is_closed() {
     let mut world = World::new();
@@ -265,6 +265,25 @@ fn a_deadline_is_forgotten_when_the_connection_is_closed() {
     assert!(world.decide(&[Decision::TimeOut]), "the other has a deadline of its own");
 }
 
+/// The same, when two connections of one number are closed within one second.
+#[test]
+fn each_close_has_its_own_second() {
+    let mut world = World::new();
+    let (one, script) = (world.script.socket(), world.script.clone());
+    world.submit(async move |co| {
+        co.yield_(one.close()).await;
+        let two = script.socket();
+        assert_eq!(two.as_raw_fd(), 3);
+        co.yield_(two.close()).await;
+    });
+    let start = net::now();
+    world.decide(&[Decision::Pass(400 * MILLI), Decision::ShutDown(0), readable(3)]);
+    assert!(!world.decide(&[Decision::TimeOut]));
+    assert_eq!(net::now() - start, CLOSE_PATIENCE);
+    assert!(world.decide(&[Decision::TimeOut]));
+    assert_eq!(net::now() - start, 1400 * MILLI);
+}
+
 /// The close is refused because another task waits there. That one must not be hit either.
 #[test]
 fn a_deadline_is_forgotten_when_the_close_is_refused() {
@@ -280,9 +299,24 @@ fn a_deadline_is_forgotten_when_the_close_is_refused() {
     assert!(world.decide(&[readable(3)]));
 }
 
-/// Four seconds of the scheduler's time, and nothing of the tasks stays behind, wherever they are.
 #[test]
-fn a_stop_does_not_wait_for_ever() {
+fn a_stop_is_over_after_four_seconds() {
+    let mut world = World::new();
+    let stuck = world.script.socket();
+    world.script.peer(0).room(0);
+    world.submit(async move |co| {
+        let _ = co.yield_(stuck.send(b"no room")).await;
+    });
+    let start = net::now();
+    world.decide(&[Decision::Pass(Duration::from_secs(60))]);
+    world.scheduler.handle().stop();
+    assert!(world.decide(&[Decision::Pass(MILLI), Decision::TimeOut]));
+    assert_eq!(net::now() - start, Duration::from_secs(64));
+}
+
+/// Nothing of the tasks stays behind, wherever they are.
+#[test]
+fn a_stop_leaves_no_task_behind() {
     let mut world = World::new();
     let (stuck, deaf, late) =
         (world.script.socket(), world.script.socket(), world.script.socket());
@@ -357,21 +391,23 @@ fn a_failure_stops_and_becomes_the_result() {
     assert!(has_ended_well(&world.script.peer(0)));
 }
 
-/// A poller that cannot go on ends the run. When the scheduler goes, so do its tasks.
+/// A poller that cannot go on ends the run, with all tasks where they are. When the scheduler goes,
+/// so do they.
 #[test]
 fn a_scheduler_takes_its_tasks_with_it() {
     let mut world = World::new();
-    let (waits, handle) = (world.script.socket(), world.scheduler.handle());
-    world.submit(async move |co| {
-        let _handle = handle; // shares the queue that owns the task
-        echo(co, waits).await;
-    });
-    let peer = world.script.peer(0);
+    let waits = world.script.socket();
+    world.submit(async move |co| echo(co, waits).await);
     assert!(!world.decide(&[]));
-    let _never_ran = world.script.socket();
-    assert!(!peer.is_over());
+    let (never_ran, handle) = (world.script.socket(), world.scheduler.handle());
+    world.submit(async move |co| {
+        let _handle = handle; // shares the queue, which owns this task
+        echo(co, never_ran).await;
+    });
+    let peers = [0, 1].map(|number| world.script.peer(number));
+    assert!(!peers.iter().any(Peer::is_over));
     drop(world);
-    assert!(peer.is_over());
+    assert!(peers.iter().all(Peer::is_over));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::support::scripted::Recorder;
 
 #[path = "../../examples/by_hand.rs"]
 #[expect(dead_code, reason = "an example has a main function")]
-mod by_hand;
+mod example;
 
 #[path = "../../src/bin/tasks/mod.rs"]
 #[expect(dead_code, reason = "only a recording needs its source")]
@@ -35,8 +35,8 @@ type Server = [Box<dyn Task>; 2];
 #[test]
 fn tasks_written_by_hand_cannot_be_told_apart() {
     let by_hand = record(|sock, signals, scheduler| {
-        let server = by_hand::EchoServer::new(sock, scheduler.clone(), Log::new(true));
-        [Box::new(server), Box::new(by_hand::StopOnSignal::new(signals, scheduler))]
+        let server = example::EchoServer::new(sock, scheduler.clone(), Log::new(true));
+        [Box::new(server), Box::new(example::StopOnSignal::new(signals, scheduler))]
     });
     let by_the_compiler = record(|sock, signals, scheduler| {
         let options = Options {

@@ -101,6 +101,24 @@ pub fn a_deadline_is_forgotten_when_the_connection_is_closed(kind: Kind) {
     other.join().unwrap();
 }
 
+/// Nor must it end the close of another connection, which has the same number by now.
+pub fn a_deadline_ends_no_other_close(kind: Kind) {
+    let (one, theirs) = pair();
+    let number = one.as_raw_fd();
+    drop(theirs);
+    let mut driver = kind.strict();
+    driver.submit_task(Coroutine::new(async move |co: Co| {
+        co.yield_(one.close()).await;
+        co.yield_(sleep(CLOSE_PATIENCE / 2)).await;
+        // (If another test has taken the number meanwhile, any will do.)
+        let (two, _silent) = at_number(number, pair).unwrap_or_else(pair);
+        let start = Instant::now();
+        co.yield_(two.close()).await;
+        assert!(start.elapsed() >= CLOSE_PATIENCE);
+    }));
+    driver.run().unwrap();
+}
+
 /// The close is refused because somebody else waits there; that one must not be hit by the
 /// deadline of the close.
 pub fn a_deadline_is_forgotten_when_the_close_is_refused(kind: Kind) {

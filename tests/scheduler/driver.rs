@@ -67,6 +67,7 @@ pub fn random() -> Random {
 }
 
 /// The two have the same methods, and no trait in common.
+#[allow(clippy::large_enum_variant, reason = "a test has one")]
 pub enum Driver {
     Scheduler(Scheduler),
     Ring(Ring),

@@ -44,6 +44,7 @@ macro_rules! promises_of {
                 close_gives_up_on_a_peer_that_says_no_more
                 close_gives_up_on_a_peer_that_never_ends
                 a_deadline_is_forgotten_when_the_connection_is_closed
+                a_deadline_ends_no_other_close
                 a_deadline_is_forgotten_when_the_close_is_refused;
             stopping:
                 a_stop_tells_everybody_who_waits
