@@ -25,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// A line of source, if it is known.
 type Place<'a> = Option<&'a Location<'a>>;
 
-// ANCHOR: sink
 /// What the lines are written to.
 pub trait Sink {
     /// Takes whole lines. False if it cannot take any more.
@@ -34,7 +33,6 @@ pub trait Sink {
     /// There will be no more lines. Waits until they have been written, at most until then.
     fn finish(&mut self, _until: Instant) {}
 }
-// ANCHOR_END: sink
 
 /// Writes each step to a [`Sink`].
 pub struct Recording {

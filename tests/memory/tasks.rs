@@ -353,6 +353,9 @@ fn a_stop_leaves_no_task_behind() {
     assert!(world.decide(&[Decision::Pass(MILLI)]));
     assert!(alive.upgrade().is_none(), "its tasks are dropped");
     assert!(world.script.peer(0).is_over(), "and their sockets closed");
+    let recorded = world.recorded();
+    let ended = recorded.iter().filter(|line| line.contains(r#""e":"finish""#));
+    assert_eq!(ended.count(), 4, "and the recording says so");
 }
 
 /// It is about something new that a task must not wait. A close is not.
