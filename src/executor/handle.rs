@@ -115,7 +115,7 @@ impl Handle {
     }
     // ANCHOR_END: spawn
 
-    /// Asks for a graceful stop: no new clients, end of input for those who are there, and a few
+    /// Asks for a graceful stop: no new clients, end of input for the present ones, and a few
     /// seconds for all tasks to finish.
     pub fn stop(&self) {
         let mut stop = self.shared.stop.get();

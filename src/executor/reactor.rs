@@ -16,7 +16,7 @@ use crate::scheduler::poller::Poller;
 use crate::trace::{On, TaskId};
 
 // ANCHOR: reactor
-/// The poller, and the wakers of those who wait.
+/// The poller, and the wakers of the futures that wait.
 pub(super) struct Reactor {
     pub poller: Box<dyn Poller>,
     /// Two places for each descriptor: one to read, one to write.

@@ -128,11 +128,10 @@ impl Executor {
             Ok(Poll::Pending) => shared.report_pending(id),
             Ok(Poll::Ready(())) => self.finish(task, false),
             Err(panic) => {
-                let why = log::panic_message(&*panic);
-                let name = task.name;
-                log::problem(format_args!(
-                    "task {id} ({name}) panicked and was ended: {why}"
-                ));
+                let (name, why) = (task.name, log::panic_message(&*panic));
+                let what =
+                    format_args!("task {id} ({name}) panicked and was ended: {why}");
+                log::problem(what);
                 self.finish(task, true);
             }
         }

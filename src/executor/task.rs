@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,14 +37,15 @@ impl Task {
         let outcome =
             Rc::new(Outcome { result: Cell::new(None), waiting: Cell::new(None) });
         let end = End(Rc::clone(&outcome));
-        let future = RefCell::new(Box::pin(async move {
-            let end = end;
-            end.0.result.set(Some(future.await));
-        }) as _);
+        let mut work = Box::pin(future);
+        let future = Box::pin(poll_fn(move |context: &mut Context<'_>| {
+            work.as_mut().poll(context).map(|output| end.0.result.set(Some(output)))
+        }));
         let inner = TaskWaker::new(id, Arc::clone(queue));
         let waker = Waker::from(Arc::clone(&inner));
         waker.wake_by_ref();
         let name = short_name(type_name::<F>());
+        let future = RefCell::new(future);
         (Task { id, name, future, waker, inner }, JoinHandle { outcome })
     }
 

@@ -52,7 +52,7 @@ fn a_dropped_read_loses_no_byte() {
 // ANCHOR_END: cancelled_read
 
 // ANCHOR: cancelled_write
-/// A `write_all` that is dropped has sent something, and whoever dropped it does not know what.
+/// A `write_all` that is dropped has sent a part, and nothing says which.
 #[test]
 fn a_dropped_write_all_has_sent_a_part() {
     run(|handle| async move {
@@ -61,7 +61,7 @@ fn a_dropped_write_all_has_sent_a_part() {
         let much = vec![7; MUCH];
         let sent =
             handle.timeout(Duration::from_millis(20), stream.write_all(&much)).await;
-        assert!(matches!(sent, Err(Elapsed)), "nobody reads it");
+        assert!(matches!(sent, Err(Elapsed)), "the other end does not read");
         drop(stream);
         let mut arrived = vec![];
         theirs.read_to_end(&mut arrived).unwrap();
@@ -70,7 +70,7 @@ fn a_dropped_write_all_has_sent_a_part() {
 }
 // ANCHOR_END: cancelled_write
 
-/// Whoever waits no more is not woken, and does not stand in the way of the next one.
+/// A future that is dropped is not woken, and does not stand in the way of the next one.
 #[test]
 fn a_dropped_read_is_forgotten() {
     run(|handle| async move {

@@ -1,4 +1,4 @@
-//! Sockets: who may wait, and that no byte and no end is missed.
+//! Sockets: which future may wait, and that no byte and no end is missed.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

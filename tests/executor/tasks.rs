@@ -98,7 +98,7 @@ fn tasks_are_dropped_with_their_executor() {
     assert_eq!(Rc::strong_count(&value), 1);
 }
 
-/// Whoever runs the executor is told, with `run` and with `block_on`, whatever its future says.
+/// With `run` and with `block_on`, whatever the future's result is.
 #[test]
 fn a_failure_is_returned() {
     let failing = || {
@@ -113,7 +113,7 @@ fn a_failure_is_returned() {
     no(failing().block_on(yield_now()).unwrap_err());
 }
 
-/// The limit is that of the call, however long nobody looks at what it returns.
+/// The limit is that of the call, however late what it returns is polled.
 #[test]
 fn a_limit_runs_from_the_call_on() {
     run(|handle| async move {

@@ -81,7 +81,7 @@ fn no_wake_is_lost_in_many() {
         move || {
             for (round, waker) in (1..).zip(wakers) {
                 while asked.load(Ordering::SeqCst) < round {
-                    thread::yield_now(); // on one processor, nobody else could ask
+                    thread::yield_now(); // on one processor, the other thread could not ask
                 }
                 (0..round % 100).for_each(|_| std::hint::spin_loop());
                 answered.store(round, Ordering::SeqCst);
