@@ -5,7 +5,7 @@
 //! fast one. How many messages of a connection are on their way at the same time is its *depth*.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use crate::pattern::{Pattern, WINDOW};
+use crate::pattern::{WINDOW, pattern};
 
 /// A server that does nothing for so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,7 +80,6 @@ impl Seen {
 pub struct Clients {
     addr: SocketAddr,
     load: Load,
-    pattern: &'static Pattern,
     epoll: Epoll,
     active: Vec<Connection>,
     idle: Vec<TcpStream>,
@@ -113,24 +112,21 @@ impl Clients {
     /// If the server does not let them in, or does not answer.
     pub fn connect(addr: SocketAddr, load: Load) -> Result<Clients> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let (active, idle, space) = (vec![], vec![], vec![0; WINDOW]);
-        let (pattern, count, until, busy) = (Pattern::get(), 0, None, 0);
         let mut clients = Clients {
             addr,
             load,
-            pattern,
             epoll,
-            active,
-            idle,
-            space,
-            count,
-            until,
-            busy,
+            active: vec![],
+            idle: vec![],
+            space: vec![0; WINDOW],
+            count: 0,
+            until: None,
+            busy: 0,
         };
         for _ in 0..load.idle {
             let connection = clients.open()?;
             let mut stream = connection.stream;
-            let hello = clients.pattern.at(connection.seed, 0, 64);
+            let hello = pattern(connection.seed, 0, 64);
             stream.write_all(hello).context("an idle client says hello")?;
             let answer = &mut clients.space[..64];
             stream.read_exact(answer).context("an idle client waits for an answer")?;
@@ -146,11 +142,7 @@ impl Clients {
     }
 
     fn open(&mut self) -> Result<Connection> {
-        let stream =
-            TcpStream::connect_timeout(&self.addr, PATIENCE).context("connecting")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = connect(self.addr)?;
         let seed = self.count;
         self.count += 1;
         let begun = VecDeque::with_capacity(self.load.depth);
@@ -255,7 +247,7 @@ impl Clients {
             result => result.context("receiving")?,
         };
         let (seed, position) = (connection.seed, connection.received);
-        let expected = self.pattern.at(seed, position, count);
+        let expected = pattern(seed, position, count);
         if self.space[..count] != *expected || position + count as u64 > connection.sent {
             let at = self.space.iter().zip(expected).take_while(|(a, b)| a == b).count();
             bail!(
@@ -280,7 +272,7 @@ impl Clients {
                 break false;
             }
             let length = (until - connection.sent) as usize;
-            let bytes = self.pattern.at(connection.seed, connection.sent, length);
+            let bytes = pattern(connection.seed, connection.sent, length);
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             let sent = match send(connection.stream.as_raw_fd(), bytes, flags) {
                 Err(Errno::EAGAIN) => break true,
@@ -328,6 +320,19 @@ impl Clients {
     }
 }
 
+/// A connection that sends at once, and whose blocking operations do not wait for ever.
+///
+/// # Errors
+///
+/// If the server does not let it in.
+pub fn connect(addr: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
 /// Asks whether this is an echo server at all: in pieces of all sizes, more than fits on the
 /// way, and what is still on its way when the client shuts down.
 ///
@@ -335,14 +340,10 @@ impl Clients {
 ///
 /// What it did wrong.
 pub fn verify(addr: SocketAddr) -> Result<()> {
-    let pattern = Pattern::get();
-    let mut stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = connect(addr)?;
     let mut position = 0;
     for length in [1, 2, 63, 64, 1000, 4095, 4096, 4097, 10_000, 65_536, 100_000, 1] {
-        let sent = pattern.at(1, position, length);
+        let sent = pattern(1, position, length);
         stream.write_all(sent).context("sending")?;
         let mut echoed = vec![0; length];
         stream.read_exact(&mut echoed).context("waiting for an echo")?;
@@ -351,30 +352,17 @@ pub fn verify(addr: SocketAddr) -> Result<()> {
     }
     let mut sender = stream.try_clone()?;
     let sent: Vec<u8> =
-        (0..16).flat_map(|i| pattern.at(2, i * 65_536, 65_536)).copied().collect();
-    let echoed = std::thread::scope(|scope| {
+        (0..16).flat_map(|i| pattern(2, i * 65_536, 65_536)).copied().collect();
+    let mut echoed = vec![];
+    std::thread::scope(|scope| {
         scope.spawn(|| {
             let _ = sender.write_all(&sent);
             let _ = sender.shutdown(Shutdown::Write);
         });
-        let mut echoed = vec![];
-        match stream.read_to_end(&mut echoed) {
-            Err(error) if is_timeout(&error) => {
-                bail!("it does not close after the client")
-            }
-            result => result.context("waiting for the end").map(|_| echoed),
-        }
+        stream.read_to_end(&mut echoed).context("waiting for it to close")
     })?;
-    ensure!(
-        echoed.len() == sent.len(),
-        "of {} bytes {} came back",
-        sent.len(),
-        echoed.len()
-    );
+    let (sent_len, echoed_len) = (sent.len(), echoed.len());
+    ensure!(echoed_len == sent_len, "of {sent_len} bytes {echoed_len} came back");
     ensure!(echoed == sent, "a megabyte came back changed");
     Ok(())
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

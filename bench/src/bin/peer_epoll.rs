@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use bench::peer::{self, Options};
+use bench::peer::{self, Options, Plain};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 fn main() -> ExitCode {
-    peer::run(None, |options| Server::new(options)?.run())
+    peer::run(|Plain { options }| Server::new(options)?.run())
 }
 
 struct Client {
