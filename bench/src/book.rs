@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::count::{self, Counts, Table, calls};
 use crate::memory::{self, Case};
-use crate::plots::{Figure, Form, Value, number};
+use crate::plots::{Figure, Form, PLAIN, Value, number};
 use crate::results::Results;
 use crate::scenario::{self, Scenario};
 use crate::server::STAGES;
@@ -53,10 +53,6 @@ pub struct Measured {
 
 impl Measured {
     /// Reads what is kept in the repository.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there, or cannot be understood.
     pub fn read(root: &Path) -> Result<Measured> {
         let data = root.join(FOLDER).join("data");
         let results = |name| Results::read(&data.join(name));
@@ -283,7 +279,7 @@ impl Measured {
     fn lines(&self, field: &str, unit: f64, scenarios: &[&str]) -> Result<Figure> {
         let connections = |name: &&str| Ok(scenario(name)?.connections() as f64);
         let x = scenarios.iter().map(connections).collect::<Result<Vec<_>>>()?;
-        let row = |server: &str| {
+        let row = |server: &&str| {
             let value = |name: &&str| {
                 let median = self.results.median(name, server, field)?;
                 Some(Value { value: median / unit, spread: None })
@@ -291,21 +287,14 @@ impl Measured {
             (server.to_string(), scenarios.iter().map(value).collect())
         };
         Ok(Figure {
-            name: "",
-            title: "",
-            description: "",
             x_title: "connections, 64 of them active",
-            log: false,
             columns: x.iter().copied().map(number).collect(),
-            rows: STAGES[1..]
-                .iter()
-                .chain(&["tokio"])
-                .map(|server| row(server))
-                .collect(),
+            rows: STAGES[1..].iter().chain(&["tokio"]).map(row).collect(),
             number: micros,
             form: Form::Lines {
                 y_title: "µs of processor time an echo", x, limit: None
             },
+            ..PLAIN
         })
     }
 
@@ -325,11 +314,11 @@ impl Measured {
             description: "For each server three points: the median of the latency, and \
                 the times within which 99 % and 99.9 % of all echoes are back.",
             x_title: "µs, with 64 clients of 64 bytes",
-            form: Form::Points { mark: None },
             log: true,
             columns: strings(["half are back", "99 % are back", "99.9 % are back"]),
             rows: servers.filter(|it| !it.ends_with("-64k")).map(row).collect(),
             number: micros,
+            ..PLAIN
         }
     }
 
@@ -360,10 +349,9 @@ impl Measured {
                 waits nearly vanish, and stage 07 is hardly to be seen at all.",
             x_title: "system calls of an echo, with 1 client and with 64",
             form: Form::Bars,
-            log: false,
             columns: strings(["receive", "send", "wait", "io_uring_enter"]),
             rows,
-            number: |value| format!("{value:.2}"),
+            ..PLAIN
         }
     }
 
@@ -412,20 +400,14 @@ impl Measured {
             Some((server.to_string(), values))
         };
         Figure {
-            name: "",
-            title: "",
-            description: "",
-            x_title: "",
             form: Form::Points { mark: Some(1.0) },
-            log: false,
-            columns: vec![],
             rows: self
                 .results
                 .servers(scenarios[0])
                 .into_iter()
                 .filter_map(row)
                 .collect(),
-            number: |value| format!("{value:.2}"),
+            ..PLAIN
         }
     }
 
@@ -450,11 +432,11 @@ impl Measured {
                 third further to the right; in stage 06 the second and the third are \
                 both at 64 KiB and more.",
             x_title: "KiB of resident memory for each of 1,000 silent connections",
-            form: Form::Points { mark: None },
             log: true,
             columns: cases.iter().map(|case| case.about.to_string()).collect(),
             rows: servers.map(row).collect::<Result<_>>()?,
             number,
+            ..PLAIN
         })
     }
 }

@@ -7,22 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::{Context, Result, bail};
 
-use crate::load::{PATIENCE, connect};
-use crate::server::{Server, listening_addr};
-
-/// Bytes of a message.
-const MESSAGE: usize = 64;
+use crate::load::{Clients, Load};
+use crate::scenario::PING;
+use crate::server::{Running, Server};
 
 /// Between the rounds.
 const PAUSE: Duration = Duration::from_micros(300);
@@ -37,27 +32,22 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// The tool, which is to write into this file what it has counted.
-    fn command(self, file: &Path) -> Command {
-        let mut command;
-        match self {
-            Tool::Callgrind => {
-                command = Command::new("valgrind");
-                command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-                command.arg(format!("--log-file={}", file.display()));
-            }
-            Tool::Strace => {
-                command = Command::new("strace");
-                command.args(["-f", "-c", "-o"]).arg(file);
-            }
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        command
+    /// The words of a command that writes into this file what it has counted.
+    fn command(self, file: &Path) -> Vec<String> {
+        let file = file.display();
+        let words = match self {
+            Tool::Callgrind => format!(
+                "valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file={file}"
+            ),
+            Tool::Strace => format!("strace -f -c -o {file}"),
+        };
+        words.split(' ').map(str::to_string).collect()
     }
 
     /// Whether it is installed.
     pub fn works(self) -> bool {
-        let status = self.command(Path::new("/dev/null")).arg("true").status();
+        let words = self.command(Path::new("/dev/null"));
+        let status = Command::new(&words[0]).args(&words[1..]).arg("true").status();
         status.is_ok_and(|status| status.success())
     }
 
@@ -75,11 +65,17 @@ pub type Counts = BTreeMap<String, f64>;
 
 /// Counts what an echo costs when so many clients send at the same time, and then wait for all
 /// answers.
-///
-/// # Errors
-///
-/// If the server, or the tool, does not work.
-pub fn count(server: &Server, clients: usize, tool: Tool) -> Result<Counts> {
+pub fn count(server: &Server, clients: usize, tools: &[Tool]) -> Result<Counts> {
+    let mut counts = Counts::new();
+    for tool in tools.iter().filter(|tool| tool.fits(server)) {
+        let counted = count_with(*tool, server, clients);
+        counts
+            .extend(counted.with_context(|| format!("{} under {tool:?}", server.name))?);
+    }
+    Ok(counts)
+}
+
+fn count_with(tool: Tool, server: &Server, clients: usize) -> Result<Counts> {
     let (few, many) = if clients > 8 { (40, 140) } else { (200, 1200) };
     let less = run(server, clients, few, tool)?;
     let more = run(server, clients, many, tool)?;
@@ -95,13 +91,11 @@ pub fn count(server: &Server, clients: usize, tool: Tool) -> Result<Counts> {
 /// What a whole run costs.
 fn run(server: &Server, clients: usize, rounds: usize, tool: Tool) -> Result<Counts> {
     let file = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
-    let mut command = tool.command(&file);
-    command.args(&server.command).args(["--listen", "127.0.0.1:0", "--quiet"]);
-    let mut child = Killed(command.spawn().context("starting it")?);
-    let out = child.0.stdout.take().expect("piped");
-    let addr = listening_addr(out).context("it does not listen")?;
-    talk(addr, clients, rounds)?;
-    child.end()?;
+    let mut server = server.clone();
+    server.command.splice(0..0, tool.command(&file));
+    let running = Running::start(&server, None)?;
+    talk(running.addr, clients, rounds)?;
+    running.end()?;
     let text = fs::read_to_string(&file)?;
     fs::remove_file(&file)?;
     match tool {
@@ -111,58 +105,14 @@ fn run(server: &Server, clients: usize, rounds: usize, tool: Tool) -> Result<Cou
 }
 
 fn talk(addr: SocketAddr, clients: usize, rounds: usize) -> Result<()> {
-    let message = [7; MESSAGE];
-    let clients = (0..clients).map(|_| connect(addr)).collect::<Result<Vec<_>>>()?;
+    let mut clients = Clients::connect(addr, Load { clients, ..PING })?;
     for _ in 0..rounds {
         // The server gets the time to find that there is nothing more to receive; else it
         // depends on the machine how often it does.
         thread::sleep(PAUSE);
-        for mut client in &clients {
-            client.write_all(&message)?;
-        }
-        for mut client in &clients {
-            let mut echoed = [0; MESSAGE];
-            client.read_exact(&mut echoed)?;
-            ensure!(echoed == message, "what came back is not what was sent");
-        }
+        clients.run(Duration::ZERO)?; // nobody begins a second message
     }
     Ok(())
-}
-
-/// A process that is killed when it is dropped, and whatever it has started, too.
-struct Killed(Child);
-
-impl Killed {
-    /// The server itself: the tool's child, if it has one.
-    fn server(&self) -> Pid {
-        let tool = self.0.id();
-        let children = format!("/proc/{tool}/task/{tool}/children");
-        let children = fs::read_to_string(children).unwrap_or_default();
-        let child = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
-        Pid::from_raw(child.unwrap_or(tool as i32))
-    }
-
-    /// Ends the server, and waits for the tool to write down what it has counted.
-    fn end(&mut self) -> Result<()> {
-        // Not SIGINT, which a shell makes a job in the background ignore.
-        kill(self.server(), Signal::SIGTERM).context("ending it")?;
-        let start = Instant::now();
-        while self.0.try_wait()?.is_none() {
-            ensure!(start.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(2));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        if let Ok(None) = self.0.try_wait() {
-            let _ = kill(self.server(), Signal::SIGKILL);
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
 }
 
 fn instructions(log: &str) -> Result<Counts> {
@@ -183,10 +133,6 @@ fn system_calls(table: &str) -> Counts {
 pub type Table = BTreeMap<(String, usize), Counts>;
 
 /// Reads a file that [`write`] has written.
-///
-/// # Errors
-///
-/// If it is not there, or is not such a file.
 pub fn read(file: &Path) -> Result<Table> {
     let mut table = Table::new();
     let mut reader = csv::Reader::from_path(file).context(file.display().to_string())?;
@@ -198,10 +144,6 @@ pub fn read(file: &Path) -> Result<Table> {
 }
 
 /// Writes everything to a CSV file: a line for each count.
-///
-/// # Errors
-///
-/// If that is impossible.
 pub fn write(table: &Table, file: &Path) -> Result<()> {
     let mut writer = csv::Writer::from_path(file).context(file.display().to_string())?;
     writer.serialize(["server", "clients", "what", "count"])?;
@@ -225,22 +167,13 @@ pub fn calls(counts: &Counts) -> f64 {
 }
 
 /// Counts for all servers, with 1 client and with 64.
-///
-/// # Errors
-///
-/// If one of them cannot be counted.
 pub fn count_all(servers: &[Server], progress: impl Fn(&str)) -> Result<Table> {
     let mut table = Table::new();
-    let tools = [Tool::Callgrind, Tool::Strace].into_iter().filter(|tool| tool.works());
-    let tools: Vec<Tool> = tools.collect();
+    let mut tools = vec![Tool::Callgrind, Tool::Strace];
+    tools.retain(|tool| tool.works());
     for server in servers {
         for clients in [1, 64].into_iter().filter(|&clients| clients <= server.most) {
-            let mut counts = Counts::new();
-            for tool in tools.iter().filter(|tool| tool.fits(server)) {
-                let counted = count(server, clients, *tool)
-                    .with_context(|| format!("{} under {tool:?}", server.name))?;
-                counts.extend(counted);
-            }
+            let counts = count(server, clients, &tools)?;
             progress(&line(&server.name, clients, &counts));
             table.insert((server.name.clone(), clients), counts);
         }

@@ -55,15 +55,7 @@ pub fn guard(servers: &[Server], say: impl Fn(&str)) -> Result<bool> {
     for bound in &bounds {
         let server = servers.iter().find(|server| server.name == bound.server);
         let server = server.with_context(|| format!("there is no {}", bound.server))?;
-        let once = || -> Result<_> {
-            let mut counts = Counts::new();
-            for tool in &usable {
-                if *tool == Tool::Strace || bound.instructions.is_some() {
-                    counts.extend(count(server, bound.clients, *tool)?);
-                }
-            }
-            Ok(compare(bound, &counts))
-        };
+        let once = || count(server, bound.clients, &usable).map(|it| compare(bound, &it));
         let (mut line, mut excess) = once()?;
         // On a busy machine the clients are not in step, and then fewer are served at once. That
         // is not so each time.

@@ -81,14 +81,14 @@ pub struct Clients {
     addr: SocketAddr,
     load: Load,
     epoll: Epoll,
-    active: Vec<Connection>,
-    idle: Vec<TcpStream>,
+    /// The idle ones first.
+    connections: Vec<Connection>,
     space: Vec<u8>,
     /// How many connections there have been: each sends something else.
     count: usize,
     /// When to begin nothing new; none if that is over.
     until: Option<Instant>,
-    /// How many of the active connections wait for something.
+    /// How many of the connections wait for something.
     busy: usize,
 }
 
@@ -106,37 +106,26 @@ struct Connection {
 
 impl Clients {
     /// Connects everybody. Those that stay idle have said hello, so the server knows them.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not let them in, or does not answer.
     pub fn connect(addr: SocketAddr, load: Load) -> Result<Clients> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut clients = Clients {
             addr,
             load,
             epoll,
-            active: vec![],
-            idle: vec![],
+            connections: vec![],
             space: vec![0; WINDOW],
             count: 0,
             until: None,
             busy: 0,
         };
-        for _ in 0..load.idle {
+        for index in 0..load.idle + load.clients {
             let connection = clients.open()?;
-            let mut stream = connection.stream;
-            let hello = pattern(connection.seed, 0, 64);
-            stream.write_all(hello).context("an idle client says hello")?;
-            let answer = &mut clients.space[..64];
-            stream.read_exact(answer).context("an idle client waits for an answer")?;
-            ensure!(answer == hello, "an idle client got back other bytes than it sent");
-            clients.idle.push(stream);
-        }
-        for _ in 0..load.clients {
-            let connection = clients.open()?;
-            clients.watch(&connection, clients.active.len())?;
-            clients.active.push(connection);
+            clients.watch(&connection, index)?;
+            clients.connections.push(connection);
+            if index < load.idle {
+                let hello = clients.run_some(index..index + 1, Duration::ZERO);
+                hello.context("an idle client says hello")?;
+            }
         }
         Ok(clients)
     }
@@ -163,14 +152,10 @@ impl Clients {
     ///
     /// If a byte is not the one that was sent, or nothing comes back any more.
     pub fn run(&mut self, time: Duration) -> Result<Seen> {
-        self.run_some(0..self.active.len(), time)
+        self.run_some(self.load.idle..self.connections.len(), time)
     }
 
     /// The same for some of the clients, by their numbers; the others stay silent.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`run`](Clients::run).
     pub fn run_some(&mut self, who: Range<usize>, time: Duration) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut events = [EpollEvent::empty(); 512];
@@ -207,23 +192,23 @@ impl Clients {
     /// One client begins to talk.
     fn begin(&mut self, index: usize, now: Instant) -> Result<()> {
         self.busy += 1;
-        if self.load.short && self.active[index].received > 0 {
+        if self.load.short && self.connections[index].received > 0 {
             let next = self.open()?;
             self.watch(&next, index)?;
-            self.active[index] = next; // the last one is closed
+            self.connections[index] = next; // the last one is closed
         }
         self.go_on(index, now)
     }
 
     /// One client receives what is there, and sends on.
     fn turn(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         if connection.blocked {
             self.go_on(index, Instant::now())?;
         }
         let received = self.receive(index)?;
         ensure!(received != Some(0), "the server closed a connection that is in use");
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let now = Instant::now();
         let complete = connection.received / self.load.message as u64;
         let begun = connection.sent.div_ceil(self.load.message as u64);
@@ -240,7 +225,7 @@ impl Clients {
 
     /// Receives and checks; `None` if there is nothing.
     fn receive(&mut self, index: usize) -> Result<Option<usize>> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let fd = connection.stream.as_raw_fd();
         let count = match recv(fd, &mut self.space, MsgFlags::MSG_DONTWAIT) {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
@@ -261,7 +246,7 @@ impl Clients {
 
     /// Sends until as much is on its way as the load says.
     fn go_on(&mut self, index: usize, now: Instant) -> Result<()> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let message = self.load.message as u64;
         let until = match self.until {
             Some(_) => (connection.received / message + self.load.depth as u64) * message,
@@ -300,7 +285,7 @@ impl Clients {
     /// send no more, waits for the server to do the same, and makes room for the next.
     fn turn_short(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
         let Some(received) = self.receive(index)? else { return Ok(()) };
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let is_complete = connection.received == self.load.message as u64;
         if received > 0 {
             if is_complete {
@@ -321,11 +306,7 @@ impl Clients {
 }
 
 /// A connection that sends at once, and whose blocking operations do not wait for ever.
-///
-/// # Errors
-///
-/// If the server does not let it in.
-pub fn connect(addr: SocketAddr) -> Result<TcpStream> {
+fn connect(addr: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -335,10 +316,6 @@ pub fn connect(addr: SocketAddr) -> Result<TcpStream> {
 
 /// Asks whether this is an echo server at all: in pieces of all sizes, more than fits on the
 /// way, and what is still on its way when the client shuts down.
-///
-/// # Errors
-///
-/// What it did wrong.
 pub fn verify(addr: SocketAddr) -> Result<()> {
     let mut stream = connect(addr)?;
     let mut position = 0;

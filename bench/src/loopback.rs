@@ -64,10 +64,6 @@ fn unshare(way: &[&str], script: &str) -> Command {
 }
 
 /// How many packets have gone through `lo` so far.
-///
-/// # Errors
-///
-/// If the system does not say.
 pub fn packets() -> Result<u64> {
     let interfaces = procfs::net::dev_status()?;
     Ok(interfaces.get("lo").context("there is no lo")?.recv_packets)

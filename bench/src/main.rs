@@ -27,11 +27,11 @@ struct Options {
     /// Less of everything: done in under a minute
     #[arg(long)]
     quick: bool,
-    /// Only these servers (a part of a name will do; -A leaves A out)
-    #[arg(long, value_name = "A,B", value_delimiter = ',', allow_hyphen_values = true)]
+    /// Only these servers (a part of a name will do)
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     servers: Vec<String>,
     /// Only these scenarios
-    #[arg(long, value_name = "A,B", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     scenarios: Vec<String>,
     /// One more server, started by COMMAND --listen ADDR:PORT --quiet
     #[arg(long, value_name = "NAME=COMMAND")]
@@ -159,18 +159,18 @@ impl Options {
             cores: Cores::choose()?,
         };
         let start = Instant::now();
-        let (measured, left_out) = run(&plan)?;
-        print(&report(&measured, &self.base));
+        let (mut results, left_out) = run(&plan)?;
+        print(&report(&results, &self.base));
         for it in &left_out {
             let what = if it.is_wrong { "WRONG, and left out" } else { "left out" };
             print(&format!("\n{}: {what}: {}\n", it.server, it.why));
         }
         let output = self.results();
-        let mut results = match self.append && output.exists() {
-            true => Results::read(output)?,
-            false => Results::new(&measured.fields),
-        };
-        results.merge(measured);
+        if self.append && output.exists() {
+            let mut all = Results::read(output)?;
+            all.merge(results)?;
+            results = all;
+        }
         results.write(output)?;
         let (took, file) = (start.elapsed(), output.display());
         print(&format!("\n{took:.0?}; the results are in {file}\n"));
@@ -213,22 +213,18 @@ fn select<T>(
     name_of: impl Fn(&T) -> &str,
 ) -> Result<Vec<T>> {
     let known: Vec<String> = all.iter().map(|it| name_of(it).to_string()).collect();
-    let (mut wanted, mut unwanted) = (vec![], vec![]);
+    let mut chosen = vec![];
     for name in names {
-        let (list, name) = match name.strip_prefix('-') {
-            Some(name) => (&mut unwanted, name),
-            None => (&mut wanted, name.as_str()),
+        let is_meant = |it: &&String| match known.contains(name) {
+            true => *it == name,
+            false => it.contains(name.as_str()),
         };
-        let is_whole = known.iter().any(|it| it == name);
-        let is_meant =
-            |it: &&String| if is_whole { *it == name } else { it.contains(name) };
-        let found: Vec<&String> = known.iter().filter(is_meant).collect();
+        let before = chosen.len();
+        chosen.extend(known.iter().filter(is_meant));
         let choice = known.join(" ");
-        ensure!(!found.is_empty(), "nothing is called {name:?}; there are {choice}");
-        list.extend(found);
+        ensure!(before < chosen.len(), "nothing is called {name:?}; there are {choice}");
     }
-    let is_in = |list: &[&String], it: &T| list.iter().any(|name| *name == name_of(it));
-    all.retain(|it| (wanted.is_empty() || is_in(&wanted, it)) && !is_in(&unwanted, it));
+    all.retain(|it| names.is_empty() || chosen.iter().any(|name| *name == name_of(it)));
     Ok(all)
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::load::{Clients, Load};
-use crate::results::{Results, Row, quartiles};
+use crate::results::{Results, quartiles};
+use crate::scenario::PING;
 use crate::server::{Running, Server};
 
 /// Clients, and what each has said before it fell silent.
@@ -52,24 +53,10 @@ pub const ALL: [Case; 4] = [
     },
 ];
 
-/// What is measured, in KiB: resident memory without a client and with all of them, and addresses
-/// that the process has reserved, likewise.
-pub const FIELDS: [&str; 4] =
-    ["empty_kib", "full_kib", "empty_addresses_kib", "full_addresses_kib"];
-
-/// Lets the clients say what they have to say, and returns the values of [`FIELDS`].
-///
-/// # Errors
-///
-/// If the server does not run, or does not echo.
-pub fn measure(server: &Server, case: &Case) -> Result<[f64; FIELDS.len()]> {
-    let load = Load {
-        clients: case.clients,
-        message: case.bytes.max(1),
-        depth: 1,
-        idle: 0,
-        short: false,
-    };
+/// Lets the clients say what they have to say. What is measured, in KiB: resident memory without
+/// a client and with all of them, and addresses that the process has reserved, likewise.
+pub fn measure(server: &Server, case: &Case) -> Result<[(&'static str, f64); 4]> {
+    let load = Load { clients: case.clients, message: case.bytes.max(1), ..PING };
     let running = Running::start(server, None)?;
     let empty = running.usage()?;
     let mut clients = Clients::connect(running.addr, load)?;
@@ -84,24 +71,25 @@ pub fn measure(server: &Server, case: &Case) -> Result<[f64; FIELDS.len()]> {
         }
     }
     // When one more, who comes last, has had an answer, the server has seen all the others.
-    let last = Load { clients: 0, idle: 1, ..load };
+    let last = Load { clients: 0, idle: 1, ..PING };
     let _last = Clients::connect(running.addr, last)?;
     let full = running.usage()?;
     let kib = |bytes| bytes as f64 / 1024.0;
-    Ok([empty.resident, full.resident, empty.addresses, full.addresses].map(kib))
+    Ok([
+        ("empty_kib", kib(empty.resident)),
+        ("full_kib", kib(full.resident)),
+        ("empty_addresses_kib", kib(empty.addresses)),
+        ("full_addresses_kib", kib(full.addresses)),
+    ])
 }
 
 /// Measures everything so many times.
-///
-/// # Errors
-///
-/// Those of [`measure`].
 pub fn measure_all(
     servers: &[Server],
     rounds: usize,
     progress: impl Fn(&str),
 ) -> Result<Results> {
-    let mut memory = Results::new(&FIELDS);
+    let mut memory = Results::of_this_machine();
     for server in servers {
         let mut line = format!("{:14}", server.name);
         for case in ALL.iter().filter(|case| case.clients <= server.most) {
@@ -109,9 +97,7 @@ pub fn measure_all(
                 let values = measure(server, case);
                 let values =
                     values.with_context(|| format!("{}: {}", server.name, case.name))?;
-                let (scenario, server) = (case.name.to_string(), server.name.clone());
-                let values = values.to_vec();
-                memory.rows.push(Row { scenario, server, round, values });
+                memory.add(case.name, &server.name, round, &values);
             }
             let each = each(&memory, case, &server.name);
             let [_, each, _] = each.context("no round")?;
@@ -135,13 +121,11 @@ mod tests {
 
     #[test]
     fn what_each_client_costs() {
-        let mut memory = Results::new(&FIELDS);
-        memory.rows.extend([4000.0, 9000.0, 5000.0].map(|full| Row {
-            scenario: "nothing".to_string(),
-            server: "a".to_string(),
-            round: 1,
-            values: vec![2000.0, full, 3000.0, 9000.0],
-        }));
+        let mut memory = Results::of_this_machine();
+        for full in [4000.0, 9000.0, 5000.0] {
+            let values = [("empty_kib", 2000.0), ("full_kib", full)];
+            memory.add("nothing", "a", 1, &values);
+        }
         assert_eq!(each(&memory, &SILENT, "a"), Some([2.5, 3.0, 5.0]));
         assert_eq!(each(&memory, &SILENT, "b"), None);
     }

@@ -44,6 +44,19 @@ pub struct Figure {
     pub number: fn(f64) -> String,
 }
 
+/// What a figure is if it does not say otherwise.
+pub const PLAIN: Figure = Figure {
+    name: "",
+    title: "",
+    description: "",
+    x_title: "",
+    form: Form::Points { mark: None },
+    log: false,
+    columns: vec![],
+    rows: vec![],
+    number: |value| format!("{value:.2}"),
+};
+
 /// How a chart is drawn.
 #[derive(Clone, Debug)]
 pub enum Form {

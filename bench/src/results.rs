@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use procfs::{CpuInfo, Current, Meminfo};
 use serde::Deserialize;
 
@@ -38,17 +38,27 @@ pub struct Results {
 }
 
 impl Results {
-    /// None yet, of this machine.
-    pub fn new(fields: &[impl ToString]) -> Results {
-        let fields = fields.iter().map(ToString::to_string).collect();
-        Results { machine: machine(), fields, rows: vec![] }
+    /// None yet.
+    pub fn of_this_machine() -> Results {
+        Results { machine: machine(), fields: vec![], rows: vec![] }
+    }
+
+    /// Adds what was measured of a server, by the names of the fields, which are the same in
+    /// all rows.
+    pub fn add(
+        &mut self,
+        scenario: &str,
+        server: &str,
+        round: usize,
+        values: &[(&str, f64)],
+    ) {
+        self.fields = values.iter().map(|(field, _)| field.to_string()).collect();
+        let values = values.iter().map(|(_, value)| *value).collect();
+        let (scenario, server) = (scenario.to_string(), server.to_string());
+        self.rows.push(Row { scenario, server, round, values });
     }
 
     /// Reads a file that [`write`](Results::write) has written.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there, or is not such a file.
     pub fn read(file: &Path) -> Result<Results> {
         let text = fs::read_to_string(file).context(file.display().to_string())?;
         Results::parse(&text).context(file.display().to_string())
@@ -68,10 +78,6 @@ impl Results {
     }
 
     /// Writes everything to a file.
-    ///
-    /// # Errors
-    ///
-    /// If that is impossible.
     pub fn write(&self, file: &Path) -> Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -95,11 +101,13 @@ impl Results {
 
     /// Adds what was measured now; it takes the place of what was measured before of the same
     /// servers in the same scenarios.
-    pub fn merge(&mut self, new: Results) {
+    pub fn merge(&mut self, mut new: Results) -> Result<()> {
+        ensure!(self.fields == new.fields, "these are other columns");
         let is_new = |old: &Row| new.of(&old.scenario, &old.server).next().is_some();
         self.rows.retain(|old| !is_new(old));
-        self.rows.extend(new.rows);
+        self.rows.append(&mut new.rows);
         self.machine = new.machine;
+        Ok(())
     }
 
     /// The value of a field, or of `echoes_per_second`.
@@ -231,13 +239,10 @@ mod tests {
     use super::*;
 
     fn results(rows: &[(&str, usize, f64)]) -> Results {
-        let mut results = Results::new(&["cpu_ns", "threads"]);
-        results.rows.extend(rows.iter().map(|&(server, round, cpu)| Row {
-            scenario: "ping".to_string(),
-            server: server.to_string(),
-            round,
-            values: vec![cpu, 1.0],
-        }));
+        let mut results = Results::of_this_machine();
+        for &(server, round, cpu) in rows {
+            results.add("ping", server, round, &[("cpu_ns", cpu), ("threads", 1.0)]);
+        }
         results
     }
 
@@ -265,8 +270,11 @@ mod tests {
     #[test]
     fn what_is_new_takes_the_place_of_what_is_old() {
         let mut merged = results(&[("a", 1, 1.0), ("a", 2, 1.0), ("b", 1, 2.0)]);
-        merged.merge(results(&[("a", 1, 7.0)]));
+        merged.merge(results(&[("a", 1, 7.0)])).unwrap();
         assert_eq!(merged, results(&[("b", 1, 2.0), ("a", 1, 7.0)]));
+        let mut other = Results::of_this_machine();
+        other.add("ping", "a", 1, &[("threads", 1.0)]);
+        assert!(merged.merge(other).is_err());
     }
 
     #[test]

@@ -20,28 +20,6 @@ use crate::server::{Cores, Running, Server, Usage};
 /// machine is the same for neighbours.
 pub const TURN: Duration = Duration::from_millis(20);
 
-/// What is measured, and in which unit. "An echo" is one message, or one short connection.
-const FIELDS: [&str; 12] = [
-    // Echoes that came back, and in how much time.
-    "echoes",
-    "seconds",
-    // The server's processor time an echo, and how much of it was the kernel's.
-    "cpu_ns",
-    "system_share",
-    // Context switches an echo.
-    "switches",
-    // Packets an echo, of both sides together.
-    "packets",
-    // Latency.
-    "p50_us",
-    "p99_us",
-    "p999_us",
-    // Resident memory, without a client and with all of them; threads with all of them.
-    "empty_kib",
-    "full_kib",
-    "threads",
-];
-
 /// What to measure, and how often.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -75,7 +53,7 @@ pub struct LeftOut {
 /// If nothing can be measured at all. A server that fails is left out from then on, and the
 /// others go on.
 pub fn run(plan: &Plan) -> Result<(Results, Vec<LeftOut>)> {
-    let (results, bar) = (Results::new(&FIELDS), progress_bar());
+    let (results, bar) = (Results::of_this_machine(), progress_bar());
     let mut bench = Bench { plan, left_out: vec![], results, bar };
     for server in &plan.servers {
         bench.check(server);
@@ -187,12 +165,10 @@ impl<'a> Bench<'a> {
         }
         for turns in all {
             match turns.values() {
-                Ok(values) => self.results.rows.push(Row {
-                    scenario: scenario.name.to_string(),
-                    server: turns.server.name.clone(),
-                    round,
-                    values,
-                }),
+                Ok(values) => {
+                    let server = &turns.server.name;
+                    self.results.add(scenario.name, server, round, &values);
+                }
                 Err(error) => self.fail(scenario, turns.server, error),
             }
         }
@@ -227,30 +203,31 @@ impl Turns<'_> {
         Ok(())
     }
 
-    /// The values of [`FIELDS`].
-    fn values(&self) -> Result<Vec<f64>> {
+    /// What was measured. "An echo" is one message, or one short connection.
+    fn values(&self) -> Result<[(&'static str, f64); 12]> {
         let after = self.running.usage()?;
-        let [user, system] = [
-            (after.user - self.before.user) as f64,
-            (after.system - self.before.system) as f64,
-        ];
-        let switches = after.switches.saturating_sub(self.before.switches) as f64;
+        let (user, system) =
+            (after.user - self.before.user, after.system - self.before.system);
+        let switches = after.switches.saturating_sub(self.before.switches);
         let echoes = self.seen.echoes.max(1) as f64;
         let latency = |part| self.seen.latency.value_at_quantile(part) as f64 / 1000.0;
-        let values: [f64; FIELDS.len()] = [
-            self.seen.echoes as f64,
-            self.seen.time.as_secs_f64(),
-            self.cpu.as_nanos() as f64 / echoes,
-            system / (user + system).max(1.0),
-            switches / echoes,
-            self.packets as f64 / echoes,
-            latency(0.5),
-            latency(0.99),
-            latency(0.999),
-            self.empty.resident as f64 / 1024.0,
-            after.resident as f64 / 1024.0,
-            after.threads as f64,
-        ];
-        Ok(values.to_vec())
+        Ok([
+            ("echoes", self.seen.echoes as f64),
+            ("seconds", self.seen.time.as_secs_f64()),
+            // The server's processor time, and how much of it was the kernel's.
+            ("cpu_ns", self.cpu.as_nanos() as f64 / echoes),
+            ("system_share", system as f64 / (user + system).max(1) as f64),
+            // Context switches an echo.
+            ("switches", switches as f64 / echoes),
+            // Packets an echo, of both sides together.
+            ("packets", self.packets as f64 / echoes),
+            ("p50_us", latency(0.5)),
+            ("p99_us", latency(0.99)),
+            ("p999_us", latency(0.999)),
+            // Resident memory, without a client and with all of them.
+            ("empty_kib", self.empty.resident as f64 / 1024.0),
+            ("full_kib", after.resident as f64 / 1024.0),
+            ("threads", after.threads as f64),
+        ])
     }
 }

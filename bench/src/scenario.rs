@@ -15,7 +15,8 @@ pub struct Scenario {
     pub quick: bool,
 }
 
-const PING: Load = Load { clients: 1, message: 64, depth: 1, idle: 0, short: false };
+/// One client, and small messages.
+pub const PING: Load = Load { clients: 1, message: 64, depth: 1, idle: 0, short: false };
 
 const fn load(name: &'static str, about: &'static str, load: Load) -> Scenario {
     Scenario { name, about, load, quick: false }

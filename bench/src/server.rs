@@ -3,16 +3,17 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 use procfs::process::Process;
@@ -144,10 +145,6 @@ pub struct Running {
 
 impl Running {
     /// Starts a server on its processor, and waits until it says that it listens.
-    ///
-    /// # Errors
-    ///
-    /// What it said instead.
     pub fn start(server: &Server, cores: Option<Cores>) -> Result<Running> {
         let (program, arguments) = server.command.split_first().context("no command")?;
         let mut command = Command::new(program);
@@ -177,29 +174,50 @@ impl Running {
             let _ = complained.send(text);
             let _ = std::io::copy(&mut problems, &mut std::io::sink());
         });
-        if let Some(addr) = listening_addr(out) {
-            return Ok(addr);
+        let (said, lines) = mpsc::channel();
+        // It is read to its end, or the server would wait for somebody to do it.
+        thread::spawn(move || {
+            let lines = BufReader::new(out).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(said.send(line)));
+        });
+        while let Ok(line) = lines.recv_timeout(PATIENCE) {
+            if let Some(addr) = line.strip_prefix("listening on ") {
+                return Ok(addr.parse()?);
+            }
         }
         let _ = self.child.kill();
         let complaint =
             complaints.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        Err(anyhow!("it does not listen: {}", complaint.trim()))
+        bail!("it does not listen: {}", complaint.trim())
+    }
+
+    /// Ends it in an orderly way, so that a tool that it runs under writes down what it has seen.
+    pub fn end(mut self) -> Result<()> {
+        // Not SIGINT, which a shell makes a job in the background ignore.
+        kill(self.server(), Signal::SIGTERM).context("ending it")?;
+        let start = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(start.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// The server itself: the child of the tool that it runs under, if it does.
+    fn server(&self) -> Pid {
+        let process = self.child.id() as i32;
+        let children =
+            Process::new(process).and_then(|it| it.task_main_thread()?.children());
+        let child = children.ok().and_then(|it| it.first().copied());
+        Pid::from_raw(child.map_or(process, |child| child as i32))
     }
 
     /// The processor time it has used so far, all of its threads together.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there any more.
     pub fn processor_time(&self) -> Result<Duration> {
         Ok(self.clock.now().context("the server is gone")?.into())
     }
 
     /// What `/proc` says about it.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there any more.
     pub fn usage(&self) -> Result<Usage> {
         let process = Process::new(self.child.id() as i32)?;
         let (status, stat) = (process.status()?, process.stat()?);
@@ -222,26 +240,13 @@ impl Running {
     }
 }
 
-/// The address of a server that says `listening on` it; none if it does not.
-pub fn listening_addr(out: ChildStdout) -> Option<SocketAddr> {
-    let (said, lines) = mpsc::channel();
-    // It is read to its end, or the server would wait for somebody to do it.
-    thread::spawn(move || {
-        let lines = BufReader::new(out).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(said.send(line)));
-    });
-    while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        if let Some(addr) = line.strip_prefix("listening on ") {
-            return addr.parse().ok();
-        }
-    }
-    None
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(self.server(), Signal::SIGKILL);
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -268,10 +273,6 @@ const PLENTY: u64 = 1 << 18;
 /// Raises the number of descriptors that this process, and what it starts, may have: to what is
 /// enough, which root may do, or as far as it goes. Those who use `select` refuse the clients
 /// beyond 1,024 themselves.
-///
-/// # Errors
-///
-/// Those of `setrlimit(2)`.
 pub fn raise_descriptor_limit() -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let enough = hard.max(PLENTY);

@@ -143,7 +143,7 @@ fn a_buffer_that_a_waiting_read_has_borrowed_is_counted() {
     let each = |name: &str, bytes, in_turn| {
         let case = Case { name: "a few", about: "", clients, bytes, in_turn };
         let server = servers.iter().find(|server| server.name == name).unwrap();
-        let [empty, full, ..] = memory::measure(server, &case).unwrap();
+        let [(_, empty), (_, full), ..] = memory::measure(server, &case).unwrap();
         (full - empty) / clients as f64
     };
     for in_turn in [true, false] {
