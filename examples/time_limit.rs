@@ -1,4 +1,4 @@
-//! An echo server that sends away who is silent for five seconds: each client's task waits for two
+//! An echo server that sends away a client that is silent for five seconds: each client's task waits for two
 //! things at once, for its input and for the clock.
 //!
 //! `cargo run --example time_limit`, then `nc 127.0.0.1 8000`, and wait.
@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bricks::cli::Program;
+use bricks::epoll::epoll_or_select;
 use bricks::executor::{Elapsed, Executor, Handle, Listener, ReadBuffer, Stream};
 use bricks::log::{self, Log};
 use bricks::net::{AcceptBackoff, Socket};
@@ -28,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;
-        let mut executor = Executor::new()?;
+        let mut executor = Executor::new(epoll_or_select()?, None)?;
         let handle = executor.handle();
         options.log.listening(sock.local_addr()?);
 
@@ -66,7 +67,6 @@ enum End {
     Silence,
 }
 
-// ANCHOR: echo
 /// The echo of stage 06, but for the time limit around the read.
 async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
     let mut buffer = ReadBuffer::new();
@@ -82,4 +82,3 @@ async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
         buffer.adapt_to(count);
     }
 }
-// ANCHOR_END: echo

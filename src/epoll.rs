@@ -57,7 +57,6 @@ struct Registered {
 // ANCHOR_END: epoll
 
 impl Epoll {
-    // ANCHOR: new
     /// An epoll instance that watches nothing yet.
     ///
     /// # Errors
@@ -72,9 +71,7 @@ impl Epoll {
         let reports = vec![libc::epoll_event { events: 0, u64: 0 }; REPORTS];
         Ok(Epoll { instance, registered: vec![], reports })
     }
-    // ANCHOR_END: new
 
-    // ANCHOR: fetch_reports
     /// Sleeps until there are reports, or for `timeout`, and says how many they are.
     ///
     /// A signal handler that runs in the meantime ends the wait. There are no reports then, and
@@ -95,7 +92,15 @@ impl Epoll {
             count => Ok(count? as usize),
         }
     }
-    // ANCHOR_END: fetch_reports
+}
+
+/// The best poller that this system has.
+///
+/// # Errors
+///
+/// Those of [`Epoll::new`].
+pub fn epoll_or_select() -> io::Result<Epoll> {
+    Epoll::new()
 }
 
 impl Poller for Epoll {

@@ -5,17 +5,25 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`select`] | `select(2)` behind a safe interface; and stage 04's poller on it. |
+//! | [`select`] | `select(2)` behind a safe interface: sets of descriptors, and the call. |
 //! | [`log`] | What a server says: clients on standard output, problems on standard error. |
 //! | [`space`] | Memory for received bytes: an idle connection holds none. |
 //! | [`net`] | Sockets: how to listen and accept, the options, and the calls that never block. |
 //! | [`cli`] | The command line that all stages share. |
 //! | [`blocking`] | Stages 01 and 02: blocking sockets, and a thread for each client. |
 //! | [`trace`] | What happened, step by step. |
-//! | [`scheduler`] | Stage 04, the article: events, tasks, the ready queue, and the loop. |
+//! | [`scheduler::event`] | Stage 04, the article: what a task waits for, as a value. |
+//! | [`scheduler::task`] | A task: what can be suspended at a wait and resumed with its result. |
+//! | [`scheduler::ready`] | The ready queue: tasks that can go on, each with a result. |
+//! | [`scheduler::poller`] | The seam to the operating system: which task can go on? |
+//! | [`scheduler::timers`] | Tasks that wait for a moment in time. |
+//! | [`scheduler::stop`] | The rule for a graceful stop. |
+//! | [`scheduler`] | The loop that drives the tasks. |
+//! | [`scheduler::lines`] | Lines out of a stream of bytes: a coroutine inside a coroutine. |
+//! | [`select::poller`] | Stage 04's poller, on `select(2)`. |
+//! | [`limit`] | How many descriptors the process may have. |
 //! | [`signal`] | A signal as an event. |
 //! | [`recording`] | A trace in a file, for `--trace`. |
-//! | [`limit`] | How many descriptors the process may have. |
 //! | [`epoll`] | Stage 05: another poller, `epoll(7)`, which remembers what is watched. |
 //! | [`executor`] | Stage 06: the same server on `std`'s `Future`, `Context` and `Waker`. |
 //! | [`ring`] | Stage 07: another driver, `io_uring`, where the kernel lets events happen. |

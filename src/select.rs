@@ -8,10 +8,11 @@
 //! This file knows descriptors, not sockets. The poller of stage 04, which does, is in
 //! `select/poller.rs`.
 
-mod poller;
+pub mod poller;
 
 use std::fmt;
 use std::io;
+use std::iter;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::time::Duration;
@@ -75,11 +76,25 @@ impl FdSet {
 
     /// The descriptors in the set, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = RawFd> {
-        // Nearly all words are 0 as a whole.
-        let words = (0..WORDS).filter(|&word| self.words[word] != 0);
-        let fds = words.flat_map(|word| word * WORD_BITS..(word + 1) * WORD_BITS);
-        fds.map(|fd| fd as RawFd).filter(|&fd| self.contains(fd))
+        let words = self.words[..self.bound() / WORD_BITS].iter();
+        let words = words.zip((0..).step_by(WORD_BITS));
+        words.flat_map(|(word, first)| bits(*word).map(move |bit| first + bit))
     }
+
+    /// No bit is set from this one on: what `select(2)` calls `nfds`, to whole words.
+    fn bound(&self) -> usize {
+        let last = self.words.iter().rposition(|word| *word != 0);
+        last.map_or(0, |word| (word + 1) * WORD_BITS)
+    }
+}
+
+/// The bits that are set in `word`.
+fn bits(mut word: Word) -> impl Iterator<Item = RawFd> {
+    iter::from_fn(move || {
+        let lowest = (word != 0).then(|| word.trailing_zeros() as RawFd)?;
+        word &= word - 1; // clears it
+        Some(lowest)
+    })
 }
 // ANCHOR_END: fdset
 
@@ -123,17 +138,19 @@ pub fn select(
     write: &mut FdSet,
     timeout: Option<Duration>,
 ) -> io::Result<usize> {
+    // The highest descriptor plus 1, to whole words: the system looks at no bit above.
+    let nfds = read.bound().max(write.bound());
     let mut timeout = timeout.map(timeval);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     // The sets have the size of an `fd_set` and are aligned for it (asserted above), and every bit
-    // pattern is valid in both. The system touches FD_SETSIZE bits of each, which is all of them.
-    // A null set means none, a null time-out for ever.
+    // pattern is valid in both. `nfds` is at most WORDS * WORD_BITS = FD_SETSIZE, so the system
+    // touches nothing behind them. A null set means none, a null time-out for ever.
     // SAFETY: `read` and `write` are exclusive borrows, so their words are valid for reads and
     // writes during the call and do not overlap. `timeout` is null, or points to a `timeval` that
     // outlives the call. The system keeps none of these pointers.
     let count = unsafe {
         libc::select(
-            FD_SETSIZE as libc::c_int,
+            nfds as libc::c_int,
             ptr::from_mut(&mut read.words).cast(),
             ptr::from_mut(&mut write.words).cast(),
             ptr::null_mut(),

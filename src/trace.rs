@@ -78,6 +78,8 @@ pub enum Step<'a> {
         on: Option<Descriptor>,
         /// What is to be sent.
         bytes: &'a [u8],
+        /// The task makes the call itself, at this line, in the middle of its turn (06).
+        at: Option<&'static Location<'static>>,
     },
     /// The call has found that there is more to wait for.
     NotYet {
@@ -115,8 +117,8 @@ pub enum Step<'a> {
     Leave {
         /// The system call's name.
         call: &'static str,
-        /// What is ready.
-        ready: &'a [Readiness],
+        /// What is ready; `None` if the call does not say: what it has done follows.
+        ready: Option<&'a [Readiness]>,
     },
     /// A task has come to its end.
     Finish {

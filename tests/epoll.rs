@@ -1,6 +1,9 @@
 //! The poller of stage 05: what it reports, and what it lets the kernel know.
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "its `main` is run elsewhere")]
+#[path = "../examples/edge.rs"]
+mod edge;
 mod support;
 
 use std::cell::{Cell, RefCell};
@@ -22,6 +25,7 @@ use bricks::scheduler::poller::Poller;
 use bricks::scheduler::task::{Co, Coroutine, Task};
 use bricks::select::Select;
 use bricks::trace::{Step, Trace};
+use nix::sys::epoll::EpollFlags;
 use proptest::prelude::*;
 use socket2::SockRef;
 
@@ -309,4 +313,21 @@ fn instances() -> Vec<String> {
         entry.unwrap().file_name().into_string().unwrap()
     };
     entries.filter(is_one).map(name).collect()
+}
+
+/// A server with edges that stops as soon as it has something waits for what is there already.
+#[test]
+fn after_an_edge_nothing_is_left() {
+    let _alone = alone();
+    let mut it = edge::Watched::new(b"hello", EpollFlags::EPOLLET).unwrap();
+    assert_eq!(it.read_all().unwrap(), (b"hello".to_vec(), false));
+}
+
+/// One that takes a short read for a proof that nothing is left does not see the end.
+#[test]
+fn after_an_edge_not_even_the_end_is_left() {
+    let _alone = alone();
+    let mut it = edge::Watched::new(b"bye", EpollFlags::EPOLLET).unwrap();
+    it.client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(it.read_all().unwrap(), (b"bye".to_vec(), true));
 }

@@ -6,21 +6,18 @@ mod support;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use std::{env, fs, mem, process, thread};
+use std::{mem, thread};
 
-use bricks::event::sleep;
 use bricks::executor::both::join;
-use bricks::executor::{Executor, Handle, ReadBuffer, Stream, Traced};
+use bricks::executor::{Executor, Handle, ReadBuffer, Stream};
 use bricks::net::Socket;
-use bricks::poller::Poller;
-use bricks::recording::{Recording, Source};
+use bricks::recording::{Recording, Sink};
 use bricks::scheduler::Scheduler;
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::event::sleep;
+use bricks::scheduler::task::{Co, Coroutine, Task};
 use bricks::trace::{Step, Trace};
 use playback::fold::Fold;
 use playback::perfetto;
@@ -43,26 +40,20 @@ impl Trace for Every {
     }
 }
 
-/// A file that is removed when this is dropped.
-struct Scratch(PathBuf);
+/// Keeps the lines in memory.
+#[derive(Clone, Default)]
+struct Lines(Rc<RefCell<String>>);
 
-impl Scratch {
-    fn new() -> Scratch {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Scratch(env::temp_dir().join(format!("bricks-fold-{}-{number}", process::id())))
+impl Sink for Lines {
+    fn write(&mut self, lines: String) -> bool {
+        self.0.borrow_mut().push_str(&lines);
+        true
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn recording_in(file: &Scratch) -> Recording {
-    let source = Source { stage: "fold", path: file!(), text: include_str!("fold.rs") };
-    Recording::create(&file.0, source).unwrap()
+fn recording_in(lines: &Lines) -> Option<Box<dyn Trace>> {
+    let source = (file!(), include_str!("fold.rs"));
+    Some(Box::new(Every(Recording::new("fold", source, lines.clone()))))
 }
 
 fn echo_task(client: Socket) -> impl Task {
@@ -91,21 +82,21 @@ proptest! {
         stop_early in any::<bool>(),
         sizes in prop::collection::vec(0..100_000_usize, 1..6),
     ) {
-        let file = Scratch::new();
+        let lines = Lines::default();
         let clients = Rc::new(RefCell::new(vec![]));
         let poller = Random::new(seed, try_first, Rc::clone(&clients));
-        let mut scheduler = Scheduler::with_trace(poller, Every(recording_in(&file)));
+        let mut scheduler = Scheduler::new(poller, recording_in(&lines));
         for (i, size) in (0..).zip(&sizes) {
             let (ours, theirs) = UnixStream::pair().unwrap();
             clients.borrow_mut().push(Client::new(theirs, *size, seed ^ i));
             scheduler.submit_task(echo_task(Socket::new(ours).unwrap()));
         }
         if stop_early {
-            scheduler.stop();
+            scheduler.handle().stop();
         }
         scheduler.run().unwrap();
         drop(scheduler);
-        let waits = assert_adds_up(&file)?;
+        let waits = assert_adds_up(&lines)?;
         prop_assert!(waits > 0 || stop_early);
     }
 
@@ -116,11 +107,10 @@ proptest! {
         stop_early in any::<bool>(),
         tasks in prop::collection::vec((0..100_000_usize, 0..6_usize), 1..6),
     ) {
-        let file = Scratch::new();
+        let lines = Lines::default();
         let clients = Rc::new(RefCell::new(vec![]));
         let poller = Random::new(seed, try_first, Rc::clone(&clients));
-        let poller = Traced::new(poller, Every(recording_in(&file)));
-        let mut executor = Executor::on(poller).unwrap();
+        let mut executor = Executor::new(poller, recording_in(&lines)).unwrap();
         let handle = executor.handle();
         for (i, (size, manner)) in (0..).zip(&tasks) {
             let (ours, theirs) = UnixStream::pair().unwrap();
@@ -133,16 +123,12 @@ proptest! {
         }
         executor.run().unwrap();
         drop((executor, handle)); // the recording ends with the last of them
-        prop_assert!(assert_adds_up(&file)? > 0);
+        prop_assert!(assert_adds_up(&lines)? > 0);
     }
 }
 
 /// An echo, with something more: it does that in its own manner.
-async fn echo_future(
-    client: Stream<impl Poller + 'static>,
-    executor: Handle<impl Poller + 'static>,
-    manner: usize,
-) {
+async fn echo_future(client: Stream, executor: Handle, manner: usize) {
     let mut buffer = ReadBuffer::new();
     loop {
         let read = client.read(&mut buffer);
@@ -190,11 +176,10 @@ async fn echo_future(
 
 /// The steps lead to each state, and whoever shows the recording finds nothing to complain of.
 /// How many waits there were.
-fn assert_adds_up(file: &Scratch) -> Result<usize, TestCaseError> {
-    let written = fs::read_to_string(&file.0).unwrap();
-    let recording = read::Recording::read(&written).unwrap();
+fn assert_adds_up(lines: &Lines) -> Result<usize, TestCaseError> {
+    let recording = read::Recording::read(&lines.0.borrow()).unwrap();
     prop_assert!(!recording.cut_off);
-    let mut fold = Fold::new(&recording.header);
+    let mut fold = Fold::default();
     let mut waits = 0;
     for step in &recording.steps {
         let applied = fold.apply(&step.event);
@@ -208,8 +193,7 @@ fn assert_adds_up(file: &Scratch) -> Result<usize, TestCaseError> {
     Ok(waits)
 }
 
-const HEADER: &str =
-    r#"{"t":0,"e":"trace","v":1,"stage":"s","src":"s.rs","sha":"0","init":{}}"#;
+const HEADER: &str = r#"{"t":0,"e":"trace","v":2,"stage":"s","src":"s.rs","sha":"0"}"#;
 
 /// What is wrong with a recording whose steps are these.
 fn wrong(steps: &[&str]) -> String {
@@ -231,10 +215,13 @@ fn a_recording_that_does_not_add_up_is_found_out() {
     const RESUME: &str = r#""e":"resume","task":1,"with":null"#;
     const YIELD: &str = r#""e":"yield","task":1,"want":"read","fd":5,"line":7"#;
     const PARK: &str = r#""e":"park","task":1,"on":"read","fd":5"#;
+    const CALL: &str = r#""e":"call","task":1,"call":"recv","fd":5"#;
+    const NOT_YET: &str = r#""e":"not_yet","task":1"#;
     const HAPPENED: &str = r#""e":"happened","task":1,"op":"read","fd":5,"len":0"#;
     const STATE: &str = r#""e":"state","running":1,"ready":[],"read":[[5,1]],"write":[]"#;
-    let right = wrong(&[SPAWN, RESUME, YIELD, PARK, STATE, HAPPENED]);
-    assert!(right.contains("agree with 1 checkpoints"), "{right}");
+    let again = [CALL, NOT_YET, PARK, STATE, CALL, HAPPENED];
+    let right = wrong(&[&[SPAWN, RESUME, YIELD, PARK, STATE][..], &again].concat());
+    assert!(right.contains("agree with 2 checkpoints"), "{right}");
     for (steps, expected) in [
         (&[RESUME][..], "line 2: task 1 is resumed, but nobody is at the front"),
         (&[SPAWN, YIELD], "line 3: task 1 yields, but it was not running"),
@@ -242,6 +229,9 @@ fn a_recording_that_does_not_add_up_is_found_out() {
         (&[PARK], "line 2: there is no task 1"),
         (&[SPAWN, RESUME, YIELD, STATE], "line 5: the steps lead to"),
         (&[SPAWN, STATE], "line 3: the steps lead to"),
+        (&[SPAWN, RESUME, YIELD, PARK, NOT_YET], "line 6: no call was made for task 1"),
+        (&[SPAWN, RESUME, YIELD, PARK, CALL, STATE], "line 7: the steps lead to"),
+        (&[SPAWN, RESUME, YIELD, PARK, CALL, RESUME], "line 7: task 1 is resumed, but"),
         (&[r#""e":"spawn","task":"x""#], "line 2: no step: "),
     ] {
         let why = wrong(steps);
@@ -256,7 +246,11 @@ fn what_is_no_recording_is_said_to_be_none() {
     assert!(
         why("listening on 127.0.0.1:8000\n").starts_with("line 1: this is no recording")
     );
-    assert!(why(&HEADER.replace("\"v\":1", "\"v\":2")).contains("version 2"));
+    assert_eq!(
+        why(&HEADER.replace("\"v\":2", "\"v\":1")),
+        "line 1: this is a recording in version 1 of the format, not 2: record it again \
+         with --trace, by a server of this version of the repository"
+    );
     // A live recording may end in the middle of a line; no other line may.
     let cut = format!("{HEADER}\n{{\"t\":1,\"e\":\"st");
     assert!(read::Recording::read(&cut).unwrap().cut_off);

@@ -83,14 +83,14 @@ macro_rules! take {
 }
 
 const BLOCKING_CALLS: &[(&str, &str)] = &[
-    ("accept", "match sock.accept()"),
-    ("recv", "match client.read("),
+    ("accept", "sock.accept_patiently()"),
+    ("recv", "client.read("),
     ("send", "client.write_all("),
 ];
 
 const SELECT_CALLS: &[(&str, &str)] = &[
     ("select", "select(&mut readable"),
-    ("accept", "self.sock.try_accept()"),
+    ("accept", "self.sock.try_accept_patiently()"),
     ("recv", "self.client.try_recv("),
     ("send", "self.client.try_send("),
 ];

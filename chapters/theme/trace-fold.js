@@ -3,10 +3,11 @@
 (() => {
 "use strict";
 
+const VERSION = 2;
 const MOST_LINES = 20_000;
 
 // Where a task can wait.
-const LISTS = ["ready", "read", "write", "timer", "kernel", "again"];
+const LISTS = ["ready", "read", "write", "timer", "kernel"];
 
 // The calls that do something.
 const DIRECT = ["accept", "recv", "send"];
@@ -14,7 +15,7 @@ const DIRECT = ["accept", "recv", "send"];
 // What lines of each kind must have: a task is a number, the others are text.
 const NEEDS = {
   spawn: "task name", resume: "task", yield: "task want", park: "task on", happened: "task op",
-  wake: "task", finish: "task", enter: "call", leave: "call",
+  call: "task call", not_yet: "task", wake: "task", finish: "task", enter: "call", leave: "call",
 };
 
 // -- Reading
@@ -51,7 +52,10 @@ function parse(line, step) {
   const complain = (message) => { throw new Error(message); };
   if (typeof event?.e !== "string") complain('this is no step: it has no "e".');
   if (step === 1 && event.e !== "trace") complain('a recording begins with "e":"trace".');
-  if (step === 1 && event.v !== 1) complain(`this plays version 1 of the format, not ${event.v}.`);
+  if (step === 1 && event.v !== VERSION) {
+    complain(`this is a recording in version ${event.v} of the format, not ${VERSION}: ` +
+      "record it again with --trace, by a server of this version of the repository");
+  }
   for (const field of NEEDS[event.e]?.split(" ") ?? []) {
     const type = field === "task" ? "number" : "string";
     if (typeof event[field] !== type) complain(`"${event.e}" needs a "${field}", a ${type}.`);
@@ -64,7 +68,8 @@ function parse(line, step) {
 const NOTHING = {
   tasks: new Map(), // those that have not finished: their names, and where they are suspended
   running: null, // the task that runs
-  held: null, // the task that has yielded an event, which the scheduler has in its hand
+  held: null, // the task whose event the scheduler has in its hand
+  calling: null, // the system call that the scheduler makes for it
   ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
   calls: new Map(), // by thread: the system call that it is in, or was in last
   wakers: false, // its tasks are futures
@@ -76,25 +81,13 @@ const NOTHING = {
 };
 
 // The state after each event. What does not change is shared between them.
-function fold({ header, events }) {
-  let state = begin(header.init ?? {});
-  state = { ...state, wakers: events.some((it) => it.e === "wake") };
+function fold({ events }) {
+  let state = { ...NOTHING, wakers: events.some((it) => it.e === "wake") };
   return events.map((event) => {
     const says = sentence(event, state);
     const wrong = event.e === "state" ? compare(state, event) : null;
     return (state = { ...(APPLY[event.e]?.(state, event) ?? state), says, wrong });
   });
-}
-
-function begin(init) {
-  let state = NOTHING;
-  for (const list of LISTS) {
-    for (const item of init[list] ?? []) {
-      const [fd, task] = Array.isArray(item) ? item : [undefined, item];
-      state = put(change(state, task, { name: `task ${task}` }), list, { task, fd });
-    }
-  }
-  return state;
 }
 
 const APPLY = {
@@ -105,10 +98,14 @@ const APPLY = {
   }),
   park: (state, { task, on, fd, also }) => put(state, on, { task, fd }, also),
   wake: (state, { task }) => put(state, "ready", { task }),
+  call: (state, { task, call, file, line }) => (state.running === task
+    ? change(state, task, { file, line })
+    : { ...without(state, task), held: task, calling: call }),
+  not_yet: (state) => ({ ...state, calling: null }),
   happened: (state, event) => {
-    const { task, op, conn, len = null, error, file, line } = event;
-    const result = error ?? (op === "accept" ? state.clients.get(conn) : len);
-    if (event.at_once) return count(line ? change(state, task, { file, line }) : state, event);
+    const { task, op, len = null, error } = event;
+    if (state.running === task) return count(state, event);
+    const result = error ?? (op === "accept" ? [...state.clients.values()].at(-1) : len);
     return count(put(state, "ready", { task, with: result }), event);
   },
   finish: (state, { task }) => {
@@ -131,7 +128,7 @@ const APPLY = {
     ...state,
     clients: new Map(state.clients).set(conn, { client: conn, fd, received: 0, echoed: 0 }),
   }),
-  close: (state, { conn }) => client(state, conn, () => ({ fd: "closed" })),
+  close: (state, { fd }) => client(state, fd, () => ({ fd: "closed" })),
 };
 
 function without(state, task) {
@@ -141,7 +138,7 @@ function without(state, task) {
     if (state[list].some(isIt)) next[list] = state[list].filter((it) => !isIt(it));
   }
   if (state.running === task) next.running = null;
-  if (state.held === task) next.held = null;
+  if (state.held === task) next.held = next.calling = null;
   return next;
 }
 
@@ -159,14 +156,15 @@ function change(state, id, what) {
   return { ...state, tasks: new Map(state.tasks).set(id, task) };
 }
 
-function client(state, number, update) {
-  const it = state.clients.get(number);
+// Changes the client that has this descriptor.
+function client(state, fd, update) {
+  const it = [...state.clients.values()].find((client) => client.fd === fd);
   if (!it) return state;
-  return { ...state, clients: new Map(state.clients).set(number, { ...it, ...update(it) }) };
+  return { ...state, clients: new Map(state.clients).set(it.client, { ...it, ...update(it) }) };
 }
 
-function count(state, { op, conn, len = 0 }) {
-  const add = (field) => client(state, conn, (it) => ({ [field]: it[field] + len }));
+function count(state, { op, fd, len = 0 }) {
+  const add = (field) => client(state, fd, (it) => ({ [field]: it[field] + len }));
   if (op === "read") return add("received");
   return op === "write" ? { ...add("echoed"), echoed: state.echoed + len } : state;
 }
@@ -192,7 +190,6 @@ const DO = {
 const PARKED = {
   timer: "among the timers",
   kernel: "to the kernel, as an operation",
-  again: "aside until the next round: it has had its share of this one",
 };
 const END = "the end of input";
 
@@ -235,8 +232,7 @@ const SAYS = {
     const { want } = tasks.get(task) ?? {};
     if (wakers) return `Task ${task} is polled${want ? " again" : ""}.`;
     if (!want) return `Task ${task} is primed: it runs to its first event.`;
-    const sent = want === "write" && data > 0 ? `: its ${bytes(data)} are sent` : null;
-    return `Task ${task} is resumed${sent ?? (data === null ? "" : ` with ${result(data)}`)}.`;
+    return `Task ${task} is resumed${data === null ? "" : ` with ${result(data)}`}.`;
   },
   yield: ({ task, want, fd, len, line }, { wakers }) => {
     const [verb, where] = DO[want] ?? [want];
@@ -249,17 +245,25 @@ const SAYS = {
     return `${who} ${PARKED[on] ?? `onto the ${on}-waiting table, under ${fd}`}.`;
   },
   wake: ({ task }) => `The waker of task ${task} is called: onto the ready queue.`,
-  happened: (event) => {
-    const { task, op, fd, error, conn } = event;
+  call: (event, { running }) => {
+    const { task, call, fd, len } = event;
+    const what = `${call}${len ? ` of ${moved(event)}` : ""} on ${fd}`;
+    return running === task ? `Task ${task} calls ${what}.` : `For task ${task}, ${what} is called.`;
+  },
+  not_yet: ({ task, left }) =>
+    `${left ? `There is no room for ${bytes(left)}` : "Not yet"}: task ${task} has to wait.`,
+  happened: (event, { running, clients }) => {
+    const { task, op, fd, error } = event;
+    const done = `on ${fd} has happened:`;
     const what = {
-      accept: `accept on ${fd} happens: client ${conn} is here.`,
-      read: `recv on ${fd} happens: ${moved(event)}.`,
-      write: `send on ${fd} happens: ${moved(event)}.`,
+      accept: `accept ${done} client ${clients.size} is here.`,
+      read: `recv ${done} ${moved(event)}.`,
+      write: `send ${done} ${moved(event)}.`,
       close: `The close of ${fd} is over.`,
       sleep: `The time has come.`,
     }[op];
     const failed = `The ${op}${fd === undefined ? "" : ` on ${fd}`} fails: ${error}.`;
-    const next = event.at_once ? "goes on" : "and this result go onto the ready queue";
+    const next = running === task ? "goes on" : "and this result go onto the ready queue";
     return `${error ? failed : what} Task ${task} ${next}.`;
   },
   finish: ({ task, panicked }) =>
@@ -280,7 +284,7 @@ const SAYS = {
     const sleeps = timeout === 0
       ? "It does not sleep: there is work to go on with."
       : `The thread sleeps until something is${most}.`;
-    if (!r) return `${call} is asked what is ${kernel.length > 0 ? "done" : "ready"}. ${sleeps}`;
+    if (!r) return `${call} is asked what is ${kernel.length ? "done" : "ready"}. ${sleeps}`;
     const asked = [];
     if (r.length > 0) asked.push(`can ${join(r, "or")} be read`);
     if (w.length > 0) asked.push(`can ${join(w, "or")} be written`);
@@ -295,10 +299,9 @@ const SAYS = {
     if (!r) return `${on} returns.`;
     const said = [];
     const tasks = [];
-    const isDone = before.kernel.length > 0 && "done";
     for (const [fds, table, word] of [[r, "read", "readable"], [w, "write", "writable"]]) {
       const are = fds.length > 1 ? "are" : "is";
-      if (fds.length > 0) said.push(`${join(fds, "and")} ${are} ${isDone || word}`);
+      if (fds.length > 0) said.push(`${join(fds, "and")} ${are} ${word}`);
       for (const { task } of before[table].filter((it) => fds.includes(it.fd))) {
         const { want } = before.tasks.get(task);
         tasks.push(`task ${task} can ${DO[want]?.[0] ?? want}`);

@@ -98,7 +98,6 @@ const TABLES = {
   write: ["Waiting to write", "descriptor", "event", "task"],
   timer: ["Sleeping", "task"],
   kernel: ["In the kernel", "event", "task"],
-  again: ["In the next round", "task"],
   clients: ["Clients", "client", "descriptor", "received", "echoed"],
 };
 const EVENTS = { accept: "Connect", read: "Receive", write: "Send", close: "Close" };
@@ -205,7 +204,9 @@ class View {
     if (id !== null) {
       const waits = state.wakers ? "is pending" : "has yielded its event";
       const does = state.running === null ? waits : "runs";
-      return [line("The thread:", task(id, state), ` ${state.tasks.get(id).name} ${does}`)];
+      const who = [task(id, state), ` ${state.tasks.get(id).name}`];
+      if (state.calling) return [line("The thread", `calls ${state.calling} for `, ...who)];
+      return [line("The thread:", ...who, ` ${does}`)];
     }
     if (state.calls.size === 0) return [line("The thread", "runs")];
     return [...state.calls].map(([id, { asked: { call, fd }, isAsleep }]) => {

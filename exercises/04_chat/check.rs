@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bricks::net::{Socket, listen};
-use bricks::poller::Select;
+use bricks::select::Select;
 use exercise::chat_server;
 use exercises::{Client, schedule};
 

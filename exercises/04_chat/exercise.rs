@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use bricks::lines::{Lines, read_line};
 use bricks::net::Socket;
-use bricks::ready::Handle;
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::lines::{Lines, read_line};
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Co, Coroutine, Task};
 
 /// What a client is sent when it is in.
 pub const WELCOME: &[u8] = b"welcome\n";

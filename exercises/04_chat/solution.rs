@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use bricks::lines::{Lines, read_line};
 use bricks::net::Socket;
-use bricks::ready::Handle;
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::lines::{Lines, read_line};
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Co, Coroutine, Task};
 
 /// What a client is sent when it is in.
 pub const WELCOME: &[u8] = b"welcome\n";
@@ -96,10 +96,13 @@ fn client_handler(room: Rc<Room>, client: Socket) -> impl Task {
 async fn listen(co: &Co, room: &Room, member: &Rc<Member>) -> io::Result<()> {
     // ANSWER: read_line, and say it, until the end of input
     let mut lines = Lines::new(member.client.clone());
-    while let Some(line) = read_line(co, &mut lines).await? {
-        room.say(member, line);
+    loop {
+        let line = read_line(co, &mut lines).await?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        room.say(member, &line);
     }
-    Ok(())
     // ANSWER_END
 }
 

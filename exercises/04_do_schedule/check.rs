@@ -8,34 +8,33 @@ use std::time::{Duration, Instant};
 
 use exercise::{Data, Event, Scheduler, Task};
 
-/// The tables after these events, and what was returned for the last.
-fn scheduled(events: &[(Task, Event)]) -> (Scheduler, Option<(Task, Data)>) {
-    let (mut scheduler, mut returned) = (Scheduler::default(), None);
+/// Where everybody is after these events.
+fn scheduled(events: &[(Task, Event)]) -> Scheduler {
+    let mut scheduler = Scheduler::default();
     for (task, event) in events {
-        returned = event.clone().do_schedule(&mut scheduler, *task);
+        event.clone().do_schedule(&mut scheduler, *task);
     }
-    (scheduler, returned)
+    scheduler
 }
 
-/// How many are on the tables, and whether the event is said to be over at once.
-fn places(scheduled: &(Scheduler, Option<(Task, Data)>)) -> [usize; 4] {
-    let (scheduler, returned) = scheduled;
+/// How many are in each place.
+fn places(scheduler: &Scheduler) -> [usize; 4] {
     [
         scheduler.read_waiting.len(),
         scheduler.write_waiting.len(),
         scheduler.sleeping.len(),
-        returned.iter().len(),
+        scheduler.ready.len(),
     ]
 }
 
-const COLUMNS: &str = "how many wait to read, wait to write, sleep, need not wait";
+const COLUMNS: &str = "how many wait to read, wait to write, sleep, are ready";
 
 #[test]
 fn who_waits_for_input() {
     for event in [Event::Connect(3), Event::Receive(3)] {
         let scheduler = scheduled(&[(1, event.clone())]);
         assert_eq!(places(&scheduler), [1, 0, 0, 0], "after {event:?}: {COLUMNS}");
-        assert_eq!(scheduler.0.read_waiting[&3], (event, 1), "what is found under 3");
+        assert_eq!(scheduler.read_waiting[&3], (event, 1), "what is found under 3");
     }
 }
 
@@ -49,7 +48,7 @@ fn who_waits_for_room() {
         "after {event:?}: {COLUMNS}. `select` wakes a task when its socket can be read from, or \
          when there is room to write: which of the two does a send need?"
     );
-    assert_eq!(scheduler.0.write_waiting[&4], (event, 1), "what is found under 4");
+    assert_eq!(scheduler.write_waiting[&4], (event, 1), "what is found under 4");
 }
 
 #[test]
@@ -57,7 +56,7 @@ fn who_sleeps() {
     let until = Instant::now() + Duration::from_secs(1);
     let scheduler = scheduled(&[(1, Event::Sleep(until))]);
     assert_eq!(places(&scheduler), [0, 0, 1, 0], "after a Sleep: {COLUMNS}");
-    assert_eq!(scheduler.0.sleeping, [(until, 1)], "who sleeps, and until when");
+    assert_eq!(scheduler.sleeping, [(until, 1)], "who sleeps, and until when");
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn who_need_not_wait() {
         "the peer has finished already: {COLUMNS}. Nothing more will ever arrive that could \
          wake a task"
     );
-    assert_eq!(scheduler.1, Some((1, Data::Closed)), "what is returned");
+    assert_eq!(scheduler.ready, [(1, Data::Closed)], "who is ready, and with what");
 }
 
 #[test]
@@ -87,9 +86,8 @@ fn one_reads_and_one_writes() {
 
 #[test]
 fn two_want_the_same() {
-    let busy = Some((2, Data::Failed(ErrorKind::ResourceBusy)));
-    let (scheduler, returned) =
-        scheduled(&[(1, Event::Receive(7)), (2, Event::Receive(7))]);
+    let busy = [(2, Data::Failed(ErrorKind::ResourceBusy))];
+    let scheduler = scheduled(&[(1, Event::Receive(7)), (2, Event::Receive(7))]);
     let waiting = scheduler.read_waiting.get(&7).map(|(_, task)| *task);
     assert_eq!(
         waiting,
@@ -97,11 +95,11 @@ fn two_want_the_same() {
         "the task that waits under 7: task 1 was there first, and if its entry is gone, nothing \
          will ever wake it"
     );
-    assert_eq!(returned, busy, "task 2 must hear that it cannot wait");
+    assert_eq!(scheduler.ready, busy, "task 2 must hear that it cannot wait");
 
     let send = |bytes: &[u8]| Event::Send(7, bytes.to_vec());
-    let (scheduler, returned) = scheduled(&[(1, send(b"first")), (2, send(b"second"))]);
+    let scheduler = scheduled(&[(1, send(b"first")), (2, send(b"second"))]);
     let waiting = scheduler.write_waiting.get(&7).map(|(_, task)| *task);
     assert_eq!(waiting, Some(1), "the task that waits to write to 7");
-    assert_eq!(returned, busy, "task 2 must hear that it cannot wait");
+    assert_eq!(scheduler.ready, busy, "task 2 must hear that it cannot wait");
 }

@@ -48,35 +48,27 @@ pub struct Scheduler {
     pub write_waiting: BTreeMap<RawFd, (Event, Task)>,
     /// Who waits for a moment in time.
     pub sleeping: Vec<(Instant, Task)>,
+    /// Who can go on, and with which result.
+    pub ready: Vec<(Task, Data)>,
 }
 
 impl Event {
-    /// Puts itself and its task where they belong. Or it returns the task, with a result: it need
-    /// not wait at all, or cannot.
-    pub fn do_schedule(self, on: &mut Scheduler, task: Task) -> Option<(Task, Data)> {
-        todo!("for each kind of event: onto which table?")
+    /// Puts itself and its task where they belong: onto a table, or its task onto the ready queue,
+    /// with a result, if it need not wait.
+    pub fn do_schedule(self, on: &mut Scheduler, task: Task) {
+        todo!("for each kind of event: where does its task belong?")
     }
 }
 
 impl Scheduler {
-    /// Keeps `event` and `task` until `fd` can be read from. If somebody waits for that already,
-    /// returns `task` at once, with `ResourceBusy`.
-    fn waiting_for_read(
-        &mut self,
-        fd: RawFd,
-        event: Event,
-        task: Task,
-    ) -> Option<(Task, Data)> {
+    /// Keeps `event` and `task` until `fd` can be read from. If another task waits for that
+    /// already, `task` is ready at once, with `ResourceBusy`.
+    fn waiting_for_read(&mut self, fd: RawFd, event: Event, task: Task) {
         todo!("onto the table, if the place is free")
     }
 
     /// The same, until `fd` can be written to.
-    fn waiting_for_write(
-        &mut self,
-        fd: RawFd,
-        event: Event,
-        task: Task,
-    ) -> Option<(Task, Data)> {
+    fn waiting_for_write(&mut self, fd: RawFd, event: Event, task: Task) {
         todo!("onto the table, if the place is free")
     }
 }

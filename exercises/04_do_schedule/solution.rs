@@ -48,59 +48,48 @@ pub struct Scheduler {
     pub write_waiting: BTreeMap<RawFd, (Event, Task)>,
     /// Who waits for a moment in time.
     pub sleeping: Vec<(Instant, Task)>,
+    /// Who can go on, and with which result.
+    pub ready: Vec<(Task, Data)>,
 }
 
 impl Event {
-    /// Puts itself and its task where they belong. Or it returns the task, with a result: it need
-    /// not wait at all, or cannot.
-    pub fn do_schedule(self, on: &mut Scheduler, task: Task) -> Option<(Task, Data)> {
-        // ANSWER: for each kind of event: onto which table?
+    /// Puts itself and its task where they belong: onto a table, or its task onto the ready queue,
+    /// with a result, if it need not wait.
+    pub fn do_schedule(self, on: &mut Scheduler, task: Task) {
+        // ANSWER: for each kind of event: where does its task belong?
         match self {
             Event::Connect(fd)
             | Event::Receive(fd)
             | Event::Close { fd, ended: false } => on.waiting_for_read(fd, self, task),
             Event::Send(fd, _) => on.waiting_for_write(fd, self, task),
-            Event::Sleep(until) => {
-                on.sleeping.push((until, task));
-                None
-            }
-            Event::Close { ended: true, .. } => Some((task, Data::Closed)),
+            Event::Sleep(until) => on.sleeping.push((until, task)),
+            Event::Close { ended: true, .. } => on.ready.push((task, Data::Closed)),
         }
         // ANSWER_END
     }
 }
 
 impl Scheduler {
-    /// Keeps `event` and `task` until `fd` can be read from. If somebody waits for that already,
-    /// returns `task` at once, with `ResourceBusy`.
-    fn waiting_for_read(
-        &mut self,
-        fd: RawFd,
-        event: Event,
-        task: Task,
-    ) -> Option<(Task, Data)> {
+    /// Keeps `event` and `task` until `fd` can be read from. If another task waits for that
+    /// already, `task` is ready at once, with `ResourceBusy`.
+    fn waiting_for_read(&mut self, fd: RawFd, event: Event, task: Task) {
         // ANSWER: onto the table, if the place is free
         if self.read_waiting.contains_key(&fd) {
-            return Some((task, Data::Failed(ErrorKind::ResourceBusy)));
+            self.ready.push((task, Data::Failed(ErrorKind::ResourceBusy)));
+        } else {
+            self.read_waiting.insert(fd, (event, task));
         }
-        self.read_waiting.insert(fd, (event, task));
-        None
         // ANSWER_END
     }
 
     /// The same, until `fd` can be written to.
-    fn waiting_for_write(
-        &mut self,
-        fd: RawFd,
-        event: Event,
-        task: Task,
-    ) -> Option<(Task, Data)> {
+    fn waiting_for_write(&mut self, fd: RawFd, event: Event, task: Task) {
         // ANSWER: onto the table, if the place is free
         if self.write_waiting.contains_key(&fd) {
-            return Some((task, Data::Failed(ErrorKind::ResourceBusy)));
+            self.ready.push((task, Data::Failed(ErrorKind::ResourceBusy)));
+        } else {
+            self.write_waiting.insert(fd, (event, task));
         }
-        self.write_waiting.insert(fd, (event, task));
-        None
         // ANSWER_END
     }
 }

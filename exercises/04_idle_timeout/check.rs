@@ -9,10 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::event::{Data, Event};
 use bricks::net::Socket;
-use bricks::poller::Select;
-use bricks::task::{Resumed, Task};
+use bricks::scheduler::event::{Data, Event};
+use bricks::scheduler::task::{Resumed, Task};
+use bricks::select::Select;
 use exercise::{Activity, client_handler, watchman};
 use exercises::{PATIENCE, Work, schedule};
 

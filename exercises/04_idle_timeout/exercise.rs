@@ -7,10 +7,10 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::event::sleep;
 use bricks::net::Socket;
-use bricks::ready::Handle;
-use bricks::task::{Co, Coroutine, Task};
+use bricks::scheduler::event::sleep;
+use bricks::scheduler::ready::Handle;
+use bricks::scheduler::task::{Co, Coroutine, Task};
 use exercises::shut_down;
 
 /// What a client's handler and its watchman share.

@@ -8,10 +8,9 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use bricks::buffer::Buffer;
-use bricks::event::{Data, Event};
 use bricks::net::Socket;
-use bricks::task::{Co, Coroutine, Resumed, Task};
+use bricks::scheduler::event::{Data, Event};
+use bricks::scheduler::task::{Co, Coroutine, Resumed, Task};
 use exercise::{Lines, read_line};
 
 /// The lines that are read out of these pieces, and how often it was received. The last is
@@ -40,7 +39,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
         };
         list.borrow_mut().push(end);
     });
-    let received = |bytes: &str| Data::Received(Buffer::from(bytes.as_bytes()));
+    let received = |bytes: &str| Data::Received(bytes.as_bytes().to_vec());
     let pieces = pieces.iter().map(|piece| received(piece));
     // Who asks again at the end of input is told again.
     let ends = [end(), end(), end()];
@@ -63,7 +62,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
 }
 
 fn end() -> Data {
-    Data::Received(Buffer::default())
+    Data::Received(vec![])
 }
 
 fn lines(pieces: &[&str]) -> Vec<String> {

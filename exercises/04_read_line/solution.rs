@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 
 use bricks::net::Socket;
-use bricks::task::Co;
+use bricks::scheduler::task::Co;
 
 /// A client's lines.
 pub struct Lines {

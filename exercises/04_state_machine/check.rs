@@ -7,11 +7,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use bricks::buffer::Buffer;
-use bricks::event::{Data, Event};
 use bricks::net::Socket;
-use bricks::poller::Select;
-use bricks::task::{Resumed, Task};
+use bricks::scheduler::event::{Data, Event};
+use bricks::scheduler::task::{Resumed, Task};
+use bricks::select::Select;
 use exercise::Greeter;
 use exercises::{PATIENCE, schedule};
 
@@ -24,7 +23,7 @@ fn steps(results: impl IntoIterator<Item = Data>) -> Vec<String> {
         .map(|data| match task.send(data) {
             Resumed::Finished => "finished".to_string(),
             Resumed::Yielded(Event::Send(event), _) => {
-                format!("send {}", event.bytes().escape_ascii())
+                format!("send {}", event.unsent().escape_ascii())
             }
             Resumed::Yielded(Event::Receive(_), _) => "receive".to_string(),
             Resumed::Yielded(Event::Close(_), _) => "close".to_string(),
@@ -41,7 +40,7 @@ fn steps(results: impl IntoIterator<Item = Data>) -> Vec<String> {
 }
 
 fn name(name: &[u8]) -> Data {
-    Data::Received(Buffer::from(name))
+    Data::Received(name.to_vec())
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use std::mem;
 
-use bricks::event::Data;
 use bricks::net::Socket;
-use bricks::task::{Resumed, Task};
+use bricks::scheduler::event::Data;
+use bricks::scheduler::task::{Resumed, Task};
 
 /// Asks a client for its name, and greets it. With the compiler's help it would be
 ///

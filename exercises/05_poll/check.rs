@@ -9,10 +9,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use bricks::net::Socket;
-use bricks::poller::Direction::{Read as R, Write as W};
-use bricks::poller::{Direction, Poller};
-use bricks::task::{Co, Coroutine};
+use bricks::net::Direction::{Read as R, Write as W};
+use bricks::net::{Direction, Socket};
+use bricks::scheduler::poller::Poller;
+use bricks::scheduler::task::{Co, Coroutine};
 use exercise::Poll;
 use exercises::{PATIENCE, in_time, schedule};
 
@@ -24,8 +24,8 @@ fn pair() -> (UnixStream, Socket) {
 /// What is ready now.
 fn ready(poll: &mut Poll) -> Vec<Direction> {
     let mut ready = vec![];
-    poll.wait(Some(Duration::ZERO), |(_, it)| ready.push(it)).expect("poll works");
-    ready
+    poll.wait(Some(Duration::ZERO), &mut ready).expect("poll works");
+    ready.into_iter().map(|(_, direction)| direction).collect()
 }
 
 fn watch(poll: &mut Poll, socket: &Socket, direction: Direction) {
@@ -40,7 +40,7 @@ fn something_to_read() {
     assert_eq!(ready(&mut poll), [], "ready before anything has been sent");
     ours.write_all(b"x").expect("there is room");
     let mut list = vec![];
-    poll.wait(Some(PATIENCE), |it| list.push(it)).expect("poll works");
+    poll.wait(Some(PATIENCE), &mut list).expect("poll works");
     assert_eq!(list, [(socket.as_raw_fd(), R)], "ready after a byte has been sent");
 }
 
@@ -63,14 +63,45 @@ fn one_descriptor_two_directions() {
     let mut both = ready(&mut poll);
     both.sort();
     assert_eq!(both, [R, W], "one task waits to read, another one to write");
+    watch(&mut poll, &socket, R);
+    watch(&mut poll, &socket, W);
     poll.unwatch(socket.as_raw_fd(), W);
     assert_eq!(
         ready(&mut poll),
         [R],
         "the writer waits no more; the reader of the same descriptor still does"
     );
+    watch(&mut poll, &socket, R);
     poll.unwatch(socket.as_raw_fd(), R);
     assert_eq!(ready(&mut poll), [], "nobody waits any more");
+}
+
+#[test]
+fn what_is_reported_is_watched_no_more() {
+    let (mut ours, socket) = pair();
+    let mut poll = Poll::default();
+    watch(&mut poll, &socket, R);
+    watch(&mut poll, &socket, W);
+    assert_eq!(ready(&mut poll), [W], "there is room, and no input yet");
+    assert_eq!(
+        ready(&mut poll),
+        [],
+        "the writer has been told that there is room, and has not asked again. `watch` means: \
+         report it once. In a loop, a report that nobody wants is a busy one"
+    );
+    ours.write_all(b"x").expect("there is room");
+    assert_eq!(
+        ready(&mut poll),
+        [R],
+        "the writer of this descriptor has been told. Its reader has not: it still waits, and \
+         was not told that there is input"
+    );
+    watch(&mut poll, &socket, R);
+    assert_eq!(
+        ready(&mut poll),
+        [R],
+        "the reader has asked again, and has not read the byte"
+    );
 }
 
 #[test]
@@ -114,7 +145,7 @@ fn who_waits_no_more_wakes_nobody() {
     poll.unwatch(reader.as_raw_fd(), R);
     drop(writer);
     let (start, timeout) = (Instant::now(), Duration::from_millis(50));
-    poll.wait(Some(timeout), |_| ()).expect("poll works");
+    poll.wait(Some(timeout), &mut vec![]).expect("poll works");
     assert!(
         start.elapsed() >= timeout,
         "nobody waits for this pipe any more, and it has ended: `wait` was to sleep for 50 ms and \
@@ -131,7 +162,7 @@ fn a_time_out_ends_the_wait() {
         watch(&mut poll, &socket, R);
         let mut ready = vec![];
         let wait = Some(Duration::from_millis(10));
-        poll.wait(wait, |it| ready.push(it)).expect("poll works");
+        poll.wait(wait, &mut ready).expect("poll works");
         assert_eq!(ready, [], "ready after 10 ms without a byte");
     });
 }

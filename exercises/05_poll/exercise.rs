@@ -6,8 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use bricks::net::Socket;
-use bricks::poller::{Direction, Dry, Poller, Readiness, Watch};
+use bricks::net::{Direction, Readiness, Socket};
+use bricks::scheduler::poller::Poller;
 use exercises::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, PollFd, poll};
 
 /// The list that `poll` is given: one entry for each descriptor that somebody waits for.
@@ -25,9 +25,11 @@ fn bit(direction: Direction) -> i16 {
 }
 
 impl Poller for Poll {
-    const CALL: &'static str = "poll";
+    fn call(&self) -> &'static str {
+        "poll"
+    }
 
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
         todo!("set the bit in the descriptor's entry; make one if there is none")
     }
 
@@ -35,14 +37,11 @@ impl Poller for Poll {
         todo!("clear the bit; drop an entry without bits")
     }
 
-    /// `poll` looks anew at every descriptor each time, so there is nothing to remember.
-    fn dry(&mut self, _: RawFd, _: Direction, _: Dry) {}
-
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        mut ready: impl FnMut(Readiness),
+        ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
-        todo!("call poll, and call ready with what was asked for and is ready")
+        todo!("call poll, add what was asked for and is ready, and watch that no more")
     }
 }

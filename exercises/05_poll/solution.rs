@@ -6,8 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use bricks::net::Socket;
-use bricks::poller::{Direction, Dry, Poller, Readiness, Watch};
+use bricks::net::{Direction, Readiness, Socket};
+use bricks::scheduler::poller::Poller;
 use exercises::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, PollFd, poll};
 
 /// The list that `poll` is given: one entry for each descriptor that somebody waits for.
@@ -25,16 +25,18 @@ fn bit(direction: Direction) -> i16 {
 }
 
 impl Poller for Poll {
-    const CALL: &'static str = "poll";
+    fn call(&self) -> &'static str {
+        "poll"
+    }
 
-    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<Watch> {
+    fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
         // ANSWER: set the bit in the descriptor's entry; make one if there is none
         let fd = socket.as_raw_fd();
         match self.list.iter_mut().find(|entry| entry.fd == fd) {
             Some(entry) => entry.events |= bit(direction),
             None => self.list.push(PollFd { fd, events: bit(direction), revents: 0 }),
         }
-        Ok(Watch::Wait)
+        Ok(())
         // ANSWER_END
     }
 
@@ -47,16 +49,14 @@ impl Poller for Poll {
         // ANSWER_END
     }
 
-    /// `poll` looks anew at every descriptor each time, so there is nothing to remember.
-    fn dry(&mut self, _: RawFd, _: Direction, _: Dry) {}
-
     fn wait(
         &mut self,
         timeout: Option<Duration>,
-        mut ready: impl FnMut(Readiness),
+        ready: &mut Vec<Readiness>,
     ) -> io::Result<()> {
-        // ANSWER: call poll, and call ready with what was asked for and is ready
+        // ANSWER: call poll, add what was asked for and is ready, and watch that no more
         poll(&mut self.list, timeout)?;
+        let before = ready.len();
         for entry in &self.list {
             for direction in [Direction::Read, Direction::Write] {
                 let asked = entry.events & bit(direction) != 0;
@@ -64,9 +64,12 @@ impl Poller for Poll {
                 // be told: the next call on the socket says what has happened.
                 let happened = bit(direction) | POLLHUP | POLLERR;
                 if asked && entry.revents & happened != 0 {
-                    ready((entry.fd, direction));
+                    ready.push((entry.fd, direction));
                 }
             }
+        }
+        for &(fd, direction) in &ready[before..] {
+            self.unwatch(fd, direction);
         }
         Ok(())
         // ANSWER_END

@@ -23,8 +23,8 @@ fn waits_with_select() {
 
 #[test]
 fn an_echo_with_epoll() {
-    let look = "`epoll` answers `TryNow` to a send on a socket that has never been full. Which of \
-                the calls of stage 04 does that save?";
+    let look = "With `epoll` a send is tried at once, before its socket is watched: there is nearly \
+                always room. Which of the calls of stage 04 does that save?";
     expect(exercise::calls_of_05_epoll(), 3, look);
 }
 

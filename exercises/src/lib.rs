@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use bricks::net::Socket;
-use bricks::poller::Poller;
 use bricks::scheduler::Scheduler;
+use bricks::scheduler::poller::Poller;
 use nix::sys::socket::Shutdown;
 
 pub mod poll;
@@ -67,11 +67,11 @@ impl<T: Send + 'static> Work<T> {
 }
 
 /// A scheduler in a thread of its own, given its tasks by `submit`. It ends with the last task.
-pub fn schedule<P: Poller + Default>(
-    submit: impl FnOnce(&mut Scheduler<P>) + Send + 'static,
+pub fn schedule<P: Poller + Default + 'static>(
+    submit: impl FnOnce(&mut Scheduler) + Send + 'static,
 ) -> Work<io::Result<()>> {
     Work::start(move || {
-        let mut scheduler = Scheduler::new(P::default());
+        let mut scheduler = Scheduler::new(P::default(), None);
         submit(&mut scheduler);
         scheduler.run()
     })

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::read::{Event, Happened, Header, Recording, State, Wrong, Yield};
+use crate::read::{Event, Happened, Recording, State, Wrong, Yield};
 
 /// Where everybody is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,7 +14,8 @@ pub struct Fold {
     pub tasks: BTreeMap<u64, Task>,
     /// The task that runs.
     pub running: Option<u64>,
-    /// The task that has yielded an event, which the scheduler is about to put somewhere.
+    /// The task whose event the scheduler has in its hand: it is about to put it somewhere, or
+    /// makes its system call.
     pub held: Option<u64>,
     /// The ready queue.
     pub ready: VecDeque<u64>,
@@ -26,8 +27,6 @@ pub struct Fold {
     pub timer: BTreeSet<u64>,
     /// Those whose operation the kernel has.
     pub kernel: BTreeSet<u64>,
-    /// Those that go on in the next round.
-    pub again: BTreeSet<u64>,
     /// How many states have been compared.
     pub verified: usize,
 }
@@ -50,7 +49,7 @@ impl Recording {
     ///
     /// If a step is not possible after those before it, or a state differs.
     pub fn fold(&self) -> Result<Vec<Fold>, Wrong> {
-        let mut fold = Fold::new(&self.header);
+        let mut fold = Fold::default();
         let fold_step = |step: &crate::read::Step| {
             let applied = fold.apply(&step.event);
             applied.map_err(|why| Wrong { line: step.number, why })?;
@@ -61,25 +60,6 @@ impl Recording {
 }
 
 impl Fold {
-    /// The state that a recording starts from.
-    pub fn new(header: &Header) -> Fold {
-        let State { read, write, ready, timer, kernel, again, .. } = header.init.clone();
-        let mut fold = Fold {
-            ready: ready.into(),
-            read: read.into_iter().collect(),
-            write: write.into_iter().collect(),
-            timer: timer.into_iter().collect(),
-            kernel: kernel.into_iter().collect(),
-            again: again.into_iter().collect(),
-            ..Fold::default()
-        };
-        let parked = fold.read.values().chain(fold.write.values());
-        let others = fold.timer.iter().chain(&fold.kernel).chain(&fold.again);
-        let tasks: Vec<u64> = parked.chain(others).chain(&fold.ready).copied().collect();
-        fold.tasks = tasks.into_iter().map(|task| (task, Task::default())).collect();
-        fold
-    }
-
     /// Goes on by one step.
     ///
     /// # Errors
@@ -95,8 +75,7 @@ impl Fold {
                 self.ready.push_back(*task);
             }
             Event::Resume { task, .. } => {
-                let goes_on_at_once = self.held == Some(*task);
-                if !goes_on_at_once && self.ready.front() != Some(task) {
+                if self.ready.front() != Some(task) {
                     let first = self.ready.front().map(|it| format!("task {it}"));
                     let first = first.unwrap_or("nobody".to_string());
                     return Err(format!(
@@ -123,9 +102,18 @@ impl Fold {
                 }
                 self.park(*task, on, *fd)?;
             }
-            Event::Happened(Happened { task, at_once: true, .. }) => {
-                let has_turn = [self.held, self.running].contains(&Some(*task));
-                return has_turn.then_some(()).ok_or(format!("task {task} had no turn"));
+            // A task that runs makes its calls itself, and goes on with what comes of them.
+            Event::Call { task, .. }
+            | Event::NotYet { task, .. }
+            | Event::Happened(Happened { task, .. })
+                if self.running == Some(*task) => {}
+            Event::Call { task, .. } => {
+                self.take(*task)?;
+                self.held = Some(*task);
+            }
+            Event::NotYet { task, .. } if self.held == Some(*task) => {}
+            Event::NotYet { task, .. } => {
+                return Err(format!("no call was made for task {task}"));
             }
             Event::Happened(Happened { task, .. }) | Event::Wake { task } => {
                 self.take(*task)?;
@@ -149,7 +137,7 @@ impl Fold {
         self.ready.retain(|it| *it != task);
         self.read.retain(|_, it| *it != task);
         self.write.retain(|_, it| *it != task);
-        for list in [&mut self.timer, &mut self.kernel, &mut self.again] {
+        for list in [&mut self.timer, &mut self.kernel] {
             list.remove(&task);
         }
         for place in [&mut self.running, &mut self.held] {
@@ -162,12 +150,8 @@ impl Fold {
         let table = match on {
             "read" => &mut self.read,
             "write" => &mut self.write,
-            "timer" | "kernel" | "again" => {
-                let list = match on {
-                    "timer" => &mut self.timer,
-                    "kernel" => &mut self.kernel,
-                    _ => &mut self.again,
-                };
+            "timer" | "kernel" => {
+                let list = if on == "timer" { &mut self.timer } else { &mut self.kernel };
                 list.insert(task);
                 return Ok(());
             }
@@ -201,7 +185,6 @@ impl Fold {
             write: self.write.iter().map(|(fd, task)| (*fd, *task)).collect(),
             timer: self.timer.iter().copied().collect(),
             kernel: self.kernel.iter().copied().collect(),
-            again: self.again.iter().copied().collect(),
         }
     }
 }

@@ -17,7 +17,7 @@ const PID: u64 = 1;
 /// The thread that asks the system.
 const POLLER: u64 = 0;
 
-/// In the name of what the poller does for a task: it takes no time.
+/// In the name of what the poller does for a task.
 const FOR: &str = " for task ";
 
 /// The recording as one JSON object.
@@ -31,7 +31,7 @@ pub fn export(recording: &Recording) -> Result<Value, Wrong> {
     if recording.has_tasks() {
         export.name("thread_name", POLLER, "poller");
     }
-    let mut fold = Fold::new(&recording.header);
+    let mut fold = Fold::default();
     for step in &recording.steps {
         export.step = step.number;
         export.ts = step.t as f64 / 1000.0; // microseconds
@@ -62,7 +62,9 @@ struct Export {
 
 impl Export {
     fn add(&mut self, event: &Event, running: Option<u64>) {
-        if self.open.get(&POLLER).is_some_and(|it| it.contains(FOR)) {
+        // Who has come or gone is reported in the middle of a call.
+        let is_between = matches!(event, Event::Accept { .. } | Event::Close { .. });
+        if !is_between && self.open.get(&POLLER).is_some_and(|it| it.contains(FOR)) {
             self.end(POLLER);
         }
         match event {
@@ -85,9 +87,15 @@ impl Export {
                 let fd = fd.map_or(String::new(), |fd| format!(" {fd}"));
                 self.begin(*task, &format!("waits: {on}{fd}"));
             }
+            Event::Call { task, call } if running == Some(*task) => {
+                self.instant(*task, &title(call)); // the task itself makes it
+            }
+            Event::Call { task, call } => {
+                self.begin(POLLER, &format!("{}{FOR}{task}", title(call)));
+            }
             Event::Happened(it) if running == Some(it.task) => {
                 let fd = it.fd.map_or(String::new(), |fd| format!(" {fd}"));
-                self.instant(it.task, &format!("{}{fd}", it.op)); // the task itself does it
+                self.instant(it.task, &format!("{}{fd}", it.op));
             }
             Event::Happened(it) => {
                 self.becomes_ready(it.task, &format!("happen: {}", it.op));
@@ -196,7 +204,7 @@ mod tests {
     use super::*;
 
     /// Two tasks, of which one still waits for its turn when the recording ends.
-    const RECORDING: &str = r#"{"t":0,"e":"trace","v":1,"stage":"s","src":"s.rs","sha":"1"}
+    const RECORDING: &str = r#"{"t":0,"e":"trace","v":2,"stage":"s","src":"s.rs","sha":"1"}
 {"t":1000,"e":"spawn","task":1,"name":"one"}
 {"t":2000,"e":"spawn","task":2,"name":"two"}
 {"t":3000,"e":"resume","task":1,"with":null}
@@ -204,11 +212,16 @@ mod tests {
 {"t":5000,"e":"park","task":1,"on":"read","fd":5}
 {"t":6000,"e":"enter","call":"select","r":[5],"w":[],"timeout":0}
 {"t":7000,"e":"leave","call":"select","r":[5],"w":[]}
+{"t":7100,"e":"call","task":1,"call":"recv","fd":5}
 {"t":8000,"e":"happened","task":1,"op":"read","fd":5,"len":1,"data":"x"}
 {"t":8000,"e":"resume","task":2,"with":null}
 {"t":9000,"e":"finish","task":2}
 {"t":9500,"e":"resume","task":1,"with":1}
 {"t":9600,"e":"yield","task":1,"want":"read","fd":5,"line":7}
+{"t":9650,"e":"call","task":1,"call":"recv","fd":5}
+{"t":9660,"e":"not_yet","task":1}
+{"t":9670,"e":"park","task":1,"on":"read","fd":5}
+{"t":9680,"e":"call","task":1,"call":"recv","fd":5}
 {"t":9700,"e":"happened","task":1,"op":"read","fd":5,"len":1,"data":"y"}
 "#;
 
@@ -322,6 +335,21 @@ mod tests {
         assert_well_formed(&events);
         let count = |ph: &str| events.iter().filter(|it| it["ph"] == ph).count();
         assert_eq!((count("s"), count("f")), (1, 1));
+        let calls = events.iter().filter(|it| it["name"] == "recv 5 for task 1");
+        let calls: Vec<_> =
+            calls.map(|it| (it["ph"].clone(), it["ts"].clone())).collect();
+        assert_eq!(
+            json!(calls),
+            json!([
+                ["B", 7.1],
+                ["E", 8.0],
+                ["B", 9.65],
+                ["E", 9.66],
+                ["B", 9.68],
+                ["E", 9.7]
+            ]),
+            "from the call to what came of it"
+        );
         assert!(count("B") > 8);
         assert_eq!(count("B"), count("E"));
     }

@@ -144,7 +144,7 @@ fn describe(lanes: &[Lane]) -> String {
 
 fn lanes(recording: &Recording) -> Result<(Vec<Lane>, usize), Wrong> {
     let mut lanes = Lanes::default();
-    let mut fold = Fold::new(&recording.header);
+    let mut fold = Fold::default();
     for step in &recording.steps {
         let applied = fold.apply(&step.event);
         applied.map_err(|why| Wrong { line: step.number, why })?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 /// The version of the format that is read here.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// A recording.
 #[derive(Clone, Debug)]
@@ -30,9 +30,6 @@ pub struct Header {
     pub src: String,
     /// Which version of that file.
     pub sha: String,
-    /// Where it starts.
-    #[serde(default)]
-    pub init: State,
 }
 
 /// One further line.
@@ -77,6 +74,16 @@ pub enum Event {
     Wake {
         task: u64,
     },
+    Call {
+        task: u64,
+        #[serde(flatten)]
+        call: Call,
+    },
+    #[serde(rename = "not_yet")]
+    NotYet {
+        task: u64,
+        left: Option<u64>,
+    },
     Happened(Happened),
     Finish {
         task: u64,
@@ -92,7 +99,6 @@ pub enum Event {
     },
     Close {
         fd: i32,
-        conn: Option<u64>,
     },
     Stop,
     State(State),
@@ -124,6 +130,7 @@ pub struct Yield {
     pub want: String,
     pub fd: Option<i32>,
     pub len: Option<u64>,
+    pub data: Option<String>,
     pub file: Option<String>,
     pub line: Option<u32>,
 }
@@ -137,10 +144,7 @@ pub struct Happened {
     pub fd: Option<i32>,
     pub len: Option<u64>,
     pub data: Option<String>,
-    pub conn: Option<u64>,
     pub error: Option<String>,
-    #[serde(default)]
-    pub at_once: bool,
 }
 
 /// A system call.
@@ -155,7 +159,6 @@ pub struct Call {
     pub fd: Option<i32>,
     pub len: Option<u64>,
     pub data: Option<String>,
-    pub conn: Option<u64>,
     pub th: Option<u64>,
     pub line: Option<u32>,
     pub error: Option<String>,
@@ -172,7 +175,6 @@ pub struct State {
     pub write: Vec<(i32, u64)>,
     pub timer: Vec<u64>,
     pub kernel: Vec<u64>,
-    pub again: Vec<u64>,
 }
 
 /// What is wrong with a recording, and in which line.
@@ -213,8 +215,11 @@ impl Recording {
         let header: Header =
             serde_json::from_str(first).map_err(|error| no_recording(&error))?;
         if header.v != VERSION {
-            let Header { v, .. } = header;
-            let why = format!("this is version {v} of the format; I know {VERSION}");
+            let why = format!(
+                "this is a recording in version {} of the format, not {VERSION}: record it \
+                 again with --trace, by a server of this version of the repository",
+                header.v
+            );
             return Err(wrong(1, why));
         }
         let mut recording = Recording { header, steps: vec![], cut_off: false };

@@ -5,10 +5,12 @@
 //! time at which it was made and how long it took:
 //! `1234 1700000000.123456 recvfrom(4, "\x68\x69", 65536, 0, NULL, NULL) = 2 <0.000123>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
+
+use crate::read::VERSION;
 
 /// What `strace` is to be run with, before the server's own command.
 pub const COMMAND: [&str; 9] = [
@@ -66,8 +68,8 @@ struct Convert<'a> {
     threads: BTreeMap<u64, u64>,
     /// Calls that have not returned, by thread: what is known of each.
     unfinished: BTreeMap<u64, String>,
-    /// The connections, by descriptor: their numbers and addresses.
-    connections: BTreeMap<i64, (u64, String)>,
+    /// The descriptors of the clients.
+    clients: BTreeSet<i64>,
     /// How many there were.
     accepted: u64,
 }
@@ -89,9 +91,8 @@ impl<'a> Convert<'a> {
             };
         }
         let header = json!({
-            "e": "trace", "v": 1, "stage": program.stage, "clock": "ns",
+            "e": "trace", "v": VERSION, "stage": program.stage, "clock": "ns",
             "src": program.src, "sha": program.sha,
-            "init": { "running": 0, "ready": [], "read": [], "write": [] },
         });
         let mut convert = Convert {
             program,
@@ -100,7 +101,7 @@ impl<'a> Convert<'a> {
             start: None,
             threads: BTreeMap::new(),
             unfinished: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            clients: BTreeSet::new(),
             accepted: 0,
         };
         convert.push(0, header);
@@ -171,9 +172,8 @@ impl<'a> Convert<'a> {
             return Ok(()); // the server was ended while it was in this call
         };
         if call.name == "close" {
-            if let Some((conn, peer)) = fd.and_then(|fd| self.connections.remove(&fd)) {
-                let close = json!({ "e": "close", "fd": fd, "peer": peer, "conn": conn });
-                self.push(t, close);
+            if fd.is_some_and(|fd| self.clients.remove(&fd)) {
+                self.push(t, json!({ "e": "close", "fd": fd }));
             }
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl<'a> Convert<'a> {
             ("accept", client) => {
                 self.accepted += 1;
                 let peer = call.peer().ok_or("no address")?;
-                self.connections.insert(client, (self.accepted, peer.clone()));
+                self.clients.insert(client);
                 accepted = Some(json!({
                     "e": "accept", "fd": client, "peer": peer, "conn": self.accepted,
                 }));
@@ -211,11 +211,7 @@ impl<'a> Convert<'a> {
         event.insert("e".into(), json!(e));
         event.insert("call".into(), json!(call.name));
         if call.name != "select" {
-            let fd = call.fd();
-            event.insert("fd".into(), json!(fd));
-            if let Some((conn, _)) = fd.and_then(|fd| self.connections.get(&fd)) {
-                event.insert("conn".into(), json!(conn));
-            }
+            event.insert("fd".into(), json!(call.fd()));
         }
         if self.program.threads {
             let next = self.threads.len() as u64 + 1;
@@ -251,8 +247,8 @@ impl<'a> Convert<'a> {
 
 /// The order of the fields.
 const KEYS: &[&str] = &[
-    "v", "stage", "clock", "src", "sha", "init", "th", "call", "fd", "r", "w", "peer",
-    "len", "data", "conn", "timeout", "error", "line",
+    "v", "stage", "clock", "src", "sha", "th", "call", "fd", "r", "w", "peer", "len",
+    "data", "conn", "timeout", "error", "line",
 ];
 
 /// JSON text, such that it means nothing in a page.

@@ -21,7 +21,7 @@ pub fn table(recording: &Recording) -> Result<String, Wrong> {
     } else {
         vec!["step", "ms", "what", ""]
     });
-    let mut fold = Fold::new(&recording.header);
+    let mut fold = Fold::default();
     for step in &recording.steps {
         let says = says(&step.event);
         let applied = fold.apply(&step.event);
@@ -68,6 +68,8 @@ fn says(event: &Event) -> Option<(&'static str, String)> {
             ("park", parked(*task, on, *fd) + if *also { ", too" } else { "" })
         }
         Event::Wake { task } => ("wake", format!("task {task}")),
+        Event::Call { task, call } => ("call", called(*task, call)),
+        Event::NotYet { task, left } => ("not yet", not_yet(*task, *left)),
         Event::Happened(it) => ("happened", happened(it)),
         Event::Finish { task, panicked: false } => ("finish", format!("task {task}")),
         Event::Finish { task, panicked: true } => {
@@ -78,10 +80,7 @@ fn says(event: &Event) -> Option<(&'static str, String)> {
         Event::Accept { fd, peer, conn } => {
             ("accept", format!("client {conn} is {fd} ({peer})"))
         }
-        Event::Close { fd, conn: Some(conn) } => {
-            ("close", format!("{fd} (client {conn})"))
-        }
-        Event::Close { fd, conn: None } => ("close", fd.to_string()),
+        Event::Close { fd } => ("close", fd.to_string()),
         Event::Stop => ("stop", "a graceful stop begins".to_string()),
         Event::State(_) | Event::Other => return None,
     };
@@ -98,13 +97,13 @@ fn result(with: &With) -> String {
 }
 
 fn yields(it: &Yield) -> String {
-    let Yield { task, want, fd, len, file, line } = it;
+    let Yield { task, want, fd, len, data, file, line } = it;
     let fd = fd.map_or(String::new(), |fd| fd.to_string());
-    let wants = match (want.as_str(), len) {
-        ("accept", _) => format!("accept on {fd}"),
-        ("read", _) => format!("receive from {fd}"),
-        ("write", Some(len)) => format!("send {} to {fd}", bytes(*len)),
-        ("wake", _) => "be woken".to_string(),
+    let wants = match want.as_str() {
+        "accept" => format!("accept on {fd}"),
+        "read" => format!("receive from {fd}"),
+        "write" => format!("send {} to {fd}", sample(*len, data.as_ref())),
+        "wake" => "be woken".to_string(),
         _ => format!("{want} {fd}").trim_end().to_string(),
     };
     let file = file.as_ref().map_or(String::new(), |file| format!("{file} "));
@@ -119,24 +118,38 @@ fn parked(task: u64, on: &str, fd: Option<i32>) -> String {
     match on {
         "timer" => format!("task {task} sleeps"),
         "kernel" => format!("task {task} waits for the kernel"),
-        "again" => format!("task {task} goes on in the next round"),
         _ => format!("task {task} on {on}"),
     }
 }
 
+fn called(task: u64, call: &Call) -> String {
+    let fd = call.fd.map_or(String::new(), |fd| fd.to_string());
+    let what = match call.call.as_str() {
+        "accept" => format!("accept on {fd}"),
+        "send" => format!("send {} to {fd}", sample(call.len, call.data.as_ref())),
+        name => format!("{name} from {fd}"),
+    };
+    let line = call.line.map_or(String::new(), |line| format!(", line {line}"));
+    format!("task {task}: {what}{line}")
+}
+
+fn not_yet(task: u64, left: Option<u64>) -> String {
+    let left = left.map_or(String::new(), |left| format!(" with {}", bytes(left)));
+    format!("task {task} goes on waiting{left}")
+}
+
 fn happened(it: &Happened) -> String {
-    let Happened { task, op, fd, len, data, conn, error, at_once } = it;
+    let Happened { task, op, fd, len, data, error } = it;
     let fd = fd.map_or(String::new(), |fd| format!(" {fd}"));
     let what = match (op.as_str(), error) {
         (_, Some(error)) => format!("{op}{fd} failed: {error}"),
-        ("accept", _) => format!("accepted client {}", conn.unwrap_or_default()),
+        ("accept", _) => "accepted a client".to_string(),
         ("read", _) => format!("received {}", sample(*len, data.as_ref())),
-        ("write", _) => format!("sent {}", sample(*len, data.as_ref())),
+        ("write", _) => format!("sent {}", bytes(len.unwrap_or_default())),
         ("sleep", _) => "slept".to_string(),
         _ => format!("{op}d{fd}"),
     };
-    let next = if *at_once { ", goes on at once" } else { "" };
-    format!("task {task}: {what}{next}")
+    format!("task {task}: {what}")
 }
 
 fn enter(call: &Call) -> String {

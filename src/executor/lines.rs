@@ -1,12 +1,13 @@
 //! Lines out of a stream of bytes, as a buffered reader.
 
 use std::io;
+use std::panic::Location;
 
 use super::buffer::ReadBuffer;
 use super::net::Stream;
 use crate::scheduler::lines::Unread;
 
-/// Reads lines from a stream. It borrows the stream: who writes the answers can do so beside it.
+/// Reads lines from a stream. It borrows the stream, so that answers can be written beside it.
 pub struct BufReader<'a> {
     stream: &'a Stream,
     buffer: ReadBuffer,
@@ -26,18 +27,22 @@ impl<'a> BufReader<'a> {
     ///
     /// Those of the read, or `InvalidData` for a line longer than
     /// [`MAX_LINE`](crate::scheduler::lines::MAX_LINE).
-    pub async fn read_line(&mut self) -> io::Result<Vec<u8>> {
+    #[track_caller]
+    pub fn read_line(&mut self) -> impl Future<Output = io::Result<Vec<u8>>> {
+        let at = Location::caller();
         let BufReader { stream, buffer, unread } = self;
-        loop {
-            if let Some(line) = unread.line()? {
-                return Ok(line);
+        async move {
+            loop {
+                if let Some(line) = unread.line()? {
+                    return Ok(line);
+                }
+                let count = stream.receive(buffer, at).await?;
+                if count == 0 {
+                    return Ok(unread.rest());
+                }
+                unread.add(&buffer[..count]);
+                buffer.adapt_to(count);
             }
-            let count = stream.read(buffer).await?;
-            if count == 0 {
-                return Ok(unread.rest());
-            }
-            unread.add(&buffer[..count]);
-            buffer.adapt_to(count);
         }
     }
 }

@@ -1,15 +1,18 @@
-//! Sockets whose operations are futures. All waiting ends at one *leaf future*: [`Ready`].
+//! Sockets whose operations are futures. All waiting for them ends at one *leaf future*:
+//! [`Operation`].
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::Handle;
-use crate::net::{Direction, Readiness, Socket};
+use super::tracer::{Line, Wanted};
+use crate::net::{Direction, Socket};
 use crate::scheduler::event::CLOSE_PATIENCE;
+use crate::trace::{On, Outcome, Step, TaskId, Want};
 
 /// A socket, and the executor whose reactor watches it.
 struct Io {
@@ -17,102 +20,139 @@ struct Io {
     handle: Handle,
 }
 
-/// What becomes of a wait when the executor stops.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum AtStop {
-    /// What is there already may be had for a while, but nobody waits any more.
-    End,
-    GoOn,
-}
-
-/// Waits until the socket is said to be ready.
-struct Ready<'a> {
+/// The leaf future: a call on a socket, made as soon as it would not block.
+struct Operation<'a, F> {
     io: &'a Io,
-    direction: Direction,
+    call: F,
+    want: Want,
+    /// What is to be sent.
+    bytes: &'a [u8],
+    /// The line of source that wants it.
+    at: Line,
+    /// It waits before it makes the call.
+    waits: bool,
     /// Its registration with the reactor.
     ticket: Option<u64>,
 }
 
-impl Ready<'_> {
-    fn key(&self) -> Readiness {
-        (self.io.socket.as_raw_fd(), self.direction)
-    }
-}
+impl<T, F: FnMut() -> io::Result<T> + Unpin> Future for Operation<'_, F> {
+    type Output = io::Result<T>;
 
-impl Future for Ready<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (waker, mut reactor) = (context.waker(), self.io.handle.reactor());
-        match self.ticket {
-            None => {
-                let ticket = reactor.register(&self.io.socket, self.direction, waker)?;
-                drop(reactor);
-                self.ticket = Some(ticket);
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        loop {
+            let is_last_call = self.is_last_call()?;
+            if self.waits && !is_last_call {
+                ready!(self.poll_ready(context))?;
+            } else if !self.io.handle.shared.take_share() {
+                context.waker().wake_by_ref(); // it goes on after the others
+                return Poll::Pending;
             }
-            Some(ticket) if reactor.still_waits(self.key(), ticket, waker) => {
-                Poll::Pending
-            }
-            Some(_) => {
-                drop(reactor);
-                self.ticket = None; // who is ready waits no more
-                Poll::Ready(Ok(()))
+            self.report_call();
+            match (self.call)() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.report_not_yet();
+                    if is_last_call {
+                        return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+                    }
+                    self.waits = true;
+                }
+                result => return Poll::Ready(result),
             }
         }
     }
 }
 
-/// Whoever drops a future waits no more.
-impl Drop for Ready<'_> {
+impl<F> Operation<'_, F> {
+    /// Waits until the socket is said to be ready.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Io { socket, handle: Handle { shared } } = self.io;
+        let (direction, waiter) =
+            (self.direction(), (context.waker(), shared.running.get()));
+        let mut reactor = shared.reactor.borrow_mut();
+        let poll = reactor.poll_ready(socket, direction, &mut self.ticket, waiter);
+        if poll.is_pending() {
+            shared.report(|tracer| tracer.waits(self.wanted()));
+        }
+        poll
+    }
+
+    fn direction(&self) -> Direction {
+        if self.want == Want::Write { Direction::Write } else { Direction::Read }
+    }
+
+    /// After a stop, a read takes what the kernel already holds, for a while, but waits no more.
+    /// An accept just ends. Sending and closing go on.
+    fn is_last_call(&self) -> io::Result<bool> {
+        let stop = self.io.handle.shared.stop.get();
+        match self.want {
+            Want::Accept if stop.has_begun() => Err(io::ErrorKind::Interrupted.into()),
+            Want::Read if stop.input_is_over() => Err(io::ErrorKind::Interrupted.into()),
+            want => Ok(want == Want::Read && stop.has_begun()),
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let on = self.io.socket.descriptor();
+        let place = On::from((on.number, self.direction()));
+        let (want, bytes, at) = (self.want, self.bytes.to_vec(), self.at);
+        Wanted { place, want, on: Some(on), bytes, at }
+    }
+
+    fn report_call(&self) {
+        self.io.trace(|task| {
+            let (want, on) = (self.want, Some(self.io.socket.descriptor()));
+            Step::Call { task, want, on, bytes: self.bytes, at: Some(self.at) }
+        });
+    }
+
+    fn report_not_yet(&self) {
+        let left = (self.want == Want::Write).then_some(self.bytes.len());
+        self.io.trace(|task| Step::NotYet { task, left });
+    }
+}
+
+/// A future that is dropped waits no more.
+impl<F> Drop for Operation<'_, F> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.io.handle.reactor().forget(self.key(), ticket);
+            let Io { socket, handle: Handle { shared } } = self.io;
+            let key = (socket.as_raw_fd(), self.direction());
+            shared.reactor.borrow_mut().forget(key, ticket);
         }
     }
 }
 
 impl Io {
-    /// Makes a call that would block as soon as it would not. Whoever reads waits first; but there
-    /// is nearly always room to write.
-    async fn call<T>(
-        &self,
-        direction: Direction,
-        at_stop: AtStop,
-        mut call: impl FnMut(&Socket) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut tried = direction == Direction::Read;
-        loop {
-            let ends = at_stop == AtStop::End && self.handle.stopping();
-            if ends && self.handle.input_is_over() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            if tried && !ends {
-                Ready { io: self, direction, ticket: None }.await?;
-            } else if !self.handle.may_go_on() {
-                let_others_go_on().await;
-            }
-            match call(&self.socket) {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Err(error);
-                }
-                Err(_) if ends => return Err(io::ErrorKind::Interrupted.into()),
-                Err(_) => tried = true,
-                Ok(result) => return Ok(result),
-            }
-        }
+    /// A read waits before its first call; but there is nearly always room to write.
+    fn operation<'a, F>(
+        &'a self,
+        want: Want,
+        bytes: &'a [u8],
+        at: Line,
+        call: F,
+    ) -> Operation<'a, F> {
+        let waits = want != Want::Write;
+        Operation { io: self, call, want, bytes, at, waits, ticket: None }
     }
-}
 
-/// The running task has used up its share: it goes on after the others.
-async fn let_others_go_on() {
-    let mut turns = 0;
-    poll_fn(|context| {
-        turns += 1;
-        context.waker().wake_by_ref();
-        if turns > 1 { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    /// Reports what has come of an operation: its task goes on at once.
+    fn report<'a, T>(
+        &self,
+        at: Line,
+        result: &'a io::Result<T>,
+        outcome: impl FnOnce(&'a T) -> Outcome<'a>,
+    ) {
+        let failed = |error: &io::Error| Outcome::Failed(error.kind());
+        self.trace(|task| {
+            let result = result.as_ref().map_or_else(failed, outcome);
+            Step::Happened { task, result, at: Some(at) }
+        });
+    }
+
+    fn trace<'a>(&self, step: impl FnOnce(TaskId) -> Step<'a>) {
+        let shared = &self.handle.shared;
+        shared.trace(|| step(shared.running.get()));
+    }
 }
 
 /// A socket that listens for clients.
@@ -132,13 +172,18 @@ impl Listener {
     ///
     /// Those of `accept(2)`, `ResourceBusy` if another future waits for this already, and
     /// `Interrupted` when the executor stops.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        if self.io.handle.stopping() {
-            return Err(io::ErrorKind::Interrupted.into());
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(Stream, SocketAddr)>> {
+        let (io, at) = (&self.io, Location::caller());
+        async move {
+            let call = || io.socket.try_accept();
+            let accepted = io.operation(Want::Accept, &[], at, call).await;
+            io.report(at, &accepted, |(client, peer)| Outcome::Accepted {
+                client: client.descriptor(),
+                peer: *peer,
+            });
+            accepted.map(|(client, peer)| (Stream::new(client, &io.handle), peer))
         }
-        let accept = |listener: &Socket| listener.try_accept();
-        let (client, addr) = self.io.call(Direction::Read, AtStop::End, accept).await?;
-        Ok((Stream::new(client, &self.io.handle), addr))
     }
 }
 
@@ -160,16 +205,20 @@ impl Stream {
     /// # Errors
     ///
     /// Those of `recv(2)`, and `ResourceBusy` if another future waits to read already.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.read_until(AtStop::End, buffer).await {
-            // A stop looks like an end of input: handlers know what to do about that.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            result => result,
-        }
+    #[track_caller]
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.receive(buffer, Location::caller())
     }
 
-    async fn read_until(&self, at_stop: AtStop, buffer: &mut [u8]) -> io::Result<usize> {
-        self.io.call(Direction::Read, at_stop, |client| client.try_read(buffer)).await
+    pub(super) async fn receive(&self, buffer: &mut [u8], at: Line) -> io::Result<usize> {
+        let call = || self.io.socket.try_read(buffer);
+        let received = match self.io.operation(Want::Read, &[], at, call).await {
+            // A stop looks like an end of input: handlers know what to do about that.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            received => received,
+        };
+        self.io.report(at, &received, |count| Outcome::Received(&buffer[..*count]));
+        received
     }
 
     /// Waits for room, and sends a part of `bytes`: the result says how much. Dropped before it is
@@ -178,39 +227,57 @@ impl Stream {
     /// # Errors
     ///
     /// Those of `send(2)`, and `ResourceBusy` if another future waits to write already.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.io
-            .call(Direction::Write, AtStop::GoOn, |client| client.try_send(bytes))
-            .await
+    #[track_caller]
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.send(bytes, Location::caller())
     }
 
-    /// Sends all of `bytes`. Dropped before it is ready, it has sent a part of them, and nobody
-    /// knows which.
+    async fn send(&self, bytes: &[u8], at: Line) -> io::Result<usize> {
+        let call = || self.io.socket.try_send(bytes);
+        let sent = self.io.operation(Want::Write, bytes, at, call).await;
+        self.io.report(at, &sent, |count| Outcome::Sent(*count));
+        sent
+    }
+
+    /// Sends all of `bytes`. Dropped before it is ready, it has sent a part of them, and nothing
+    /// says which.
     ///
     /// # Errors
     ///
     /// Those of [`write`](Stream::write).
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            bytes = &bytes[self.write(bytes).await?..];
+    #[track_caller]
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let at = Location::caller();
+        async move {
+            while !bytes.is_empty() {
+                bytes = &bytes[self.send(bytes, at).await?..];
+            }
+            Ok(())
         }
-        Ok(())
     }
 
     /// Closes the connection, so that nothing that was sent on it is lost: shuts down sending,
     /// discards input until the peer has shut down as well (often it already has), and gives up
     /// after [`CLOSE_PATIENCE`].
-    pub async fn close(self) {
-        let Io { socket, handle } = &self.io;
-        if !socket.ended() && socket.shutdown_send().is_ok() {
-            // In a box, or each connection would have room for this all of its life.
-            let _ = Box::pin(handle.timeout(CLOSE_PATIENCE, self.discard())).await;
+    #[track_caller]
+    pub fn close(self) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            let Io { socket, handle } = &self.io;
+            if !socket.ended() && socket.shutdown_send().is_ok() {
+                // In a box, or each connection would have room for this all of its life.
+                let _ = Box::pin(handle.timeout(CLOSE_PATIENCE, self.discard(at))).await;
+            }
         }
     }
 
     /// Reads to the end of input, even while the executor stops.
-    async fn discard(&self) {
-        let mut waste = vec![0; 16 * 1024];
-        while let Ok(1..) = self.read_until(AtStop::GoOn, &mut waste).await {}
+    async fn discard(&self, at: Line) {
+        let call = || match self.io.socket.try_read(&mut [0; 16 * 1024])? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::WouldBlock.into()), // more may come
+        };
+        let ended = self.io.operation(Want::Close, &[], at, call).await;
+        self.io.report(at, &ended, |()| Outcome::Closed);
     }
 }

@@ -1,162 +1,56 @@
-//! The executor: it polls the tasks that are ready, lets the reactor wait, and wakes whoever can
-//! go on.
+//! The executor: it polls the tasks that are ready, and lets the reactor wait until others are.
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Duration;
 
-use super::both::{Either, race};
-use super::queue::{Queue, TaskId, TaskWaker};
+use super::Handle;
+use super::handle::Shared;
+use super::queue::Queue;
 use super::reactor::Reactor;
-use super::task::{JoinHandle, Task};
-use super::time::{Elapsed, Sleep, Timers};
+use super::task::Task;
+use super::tracer::Tracer;
 use crate::log;
-use crate::net::later;
+use crate::net;
 use crate::scheduler::poller::Poller;
-use crate::scheduler::stop::Stop;
+use crate::trace::{Outcome, Step, TaskId, Trace};
 
 /// How many operations one task may do in one turn. Then it has to let others go on, even if it
 /// never had to wait.
 const SHARE: u32 = 16;
-
-/// The number of the future that [`Executor::block_on`] runs, which is not among the tasks.
-const MAIN: TaskId = 0;
 
 /// Runs futures, on the thread that calls it. Only wakers leave that thread.
 pub struct Executor {
     shared: Rc<Shared>,
 }
 
-/// What the executor, the handles and the leaf futures share.
-struct Shared {
-    queue: Arc<Queue>,
-    /// The tasks that have not finished, but for the one that runs.
-    tasks: RefCell<HashMap<TaskId, Task>>,
-    /// How many tasks there have been.
-    numbers: Cell<TaskId>,
-    reactor: RefCell<Reactor>,
-    timers: RefCell<Timers>,
-    /// How many operations the running task may still do in this turn.
-    share: Cell<u32>,
-    stop: Cell<Stop>,
-    failure: Cell<Option<io::Error>>,
-    /// The executor is gone: nobody would run a new task.
-    closed: Cell<bool>,
-}
-
-/// What tasks know of their executor. It is passed to whoever needs it: there is no "current"
-/// executor somewhere in the background.
-#[derive(Clone)]
-pub struct Handle {
-    shared: Rc<Shared>,
-}
-
-impl Handle {
-    /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
-    /// for the first time, too.
-    pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        let Shared { numbers, queue, tasks, closed, .. } = &*self.shared;
-        numbers.update(|number| number + 1);
-        let (task, handle) = Task::new(numbers.get(), future, queue);
-        if !closed.get() {
-            tasks.borrow_mut().insert(numbers.get(), task);
-        }
-        handle
-    }
-
-    /// Waits for `duration`.
-    pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep { handle: self.clone(), until: later(duration), number: None }
-    }
-
-    /// Waits for `work`, but no longer than `limit`; then it is dropped, wherever it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Elapsed`], if the time was over first.
-    pub fn timeout<F: Future>(
-        &self,
-        limit: Duration,
-        work: F,
-    ) -> impl Future<Output = Result<F::Output, Elapsed>> + use<F> {
-        let sleep = self.sleep(limit); // the time runs from here, and not from the first poll
-        async move {
-            match race(work, sleep).await {
-                Either::First(output) => Ok(output),
-                Either::Second(()) => Err(Elapsed),
-            }
-        }
-    }
-
-    /// Asks for a graceful stop: no new clients, end of input for those who are there, and a few
-    /// seconds for everybody to finish.
-    pub fn stop(&self) {
-        let mut stop = self.shared.stop.get();
-        if !stop.has_begun() {
-            stop.begin();
-            self.shared.stop.set(stop);
-            self.reactor().stop();
-        }
-    }
-
-    /// Stops as well, and [`Executor::run`] or [`Executor::block_on`] will return this error.
-    pub fn fail(&self, error: io::Error) {
-        self.shared.failure.set(Some(error));
-        self.stop();
-    }
-
-    /// The reactor, borrowed for one call. A waker is foreign code, but it has no way back to
-    /// here: it may be sent to another thread, so it cannot own a handle.
-    pub(super) fn reactor(&self) -> RefMut<'_, Reactor> {
-        self.shared.reactor.borrow_mut()
-    }
-
-    pub(super) fn timers(&self) -> RefMut<'_, Timers> {
-        self.shared.timers.borrow_mut()
-    }
-
-    /// Takes one operation from the share of the running task, and says whether it had one left.
-    pub(super) fn may_go_on(&self) -> bool {
-        let left = self.shared.share.get();
-        self.shared.share.set(left.saturating_sub(1));
-        left > 0
-    }
-
-    /// Whether somebody has asked for a stop.
-    pub(super) fn stopping(&self) -> bool {
-        self.shared.stop.get().has_begun()
-    }
-
-    /// Whether the stop began so long ago that no input is taken any more.
-    pub(super) fn input_is_over(&self) -> bool {
-        self.shared.stop.get().input_is_over()
-    }
-}
-
 impl Executor {
-    /// An executor whose reactor asks `poller`.
+    /// An executor without tasks, whose reactor asks `poller` what is ready, and which reports
+    /// each step to `trace`.
     ///
     /// # Errors
     ///
     /// If there are no descriptors left.
-    pub fn new(poller: impl Poller + 'static) -> io::Result<Executor> {
+    pub fn new(
+        poller: impl Poller + 'static,
+        trace: Option<Box<dyn Trace>>,
+    ) -> io::Result<Executor> {
         let (queue, bell) = Queue::new()?;
         let shared = Rc::new(Shared {
             queue,
             tasks: RefCell::default(),
-            numbers: Cell::default(),
+            spawned: Cell::default(),
+            running: Cell::default(),
+            share: Cell::default(),
             reactor: RefCell::new(Reactor::new(Box::new(poller), bell)?),
             timers: RefCell::default(),
-            share: Cell::new(SHARE),
             stop: Cell::default(),
             failure: Cell::default(),
             closed: Cell::default(),
+            tracer: trace.map(|trace| RefCell::new(Tracer::new(trace))),
         });
         Ok(Executor { shared })
     }
@@ -167,134 +61,141 @@ impl Executor {
     }
 
     /// Runs until every task has finished, or, after a [stop](Handle::stop), until
-    /// [`STOP_GRACE`] is over.
+    /// [`STOP_GRACE`](crate::scheduler::stop::STOP_GRACE) is over.
     ///
     /// # Errors
     ///
     /// The error that a task gave to [`Handle::fail`], that of a poller that cannot go on, or
-    /// `Deadlock` if tasks are left that nobody can ever wake.
+    /// `Deadlock` if tasks are left that nothing can ever wake.
     pub fn run(&mut self) -> io::Result<()> {
-        self.rounds(None)?;
+        let ended = self.run_until(|shared| shared.tasks.borrow().is_empty());
         self.abandon();
-        self.shared.failure.take().map_or(Ok(()), Err)
+        self.shared.failure.take().map_or(ended, Err)
     }
 
-    /// Runs `future` to its end, and the tasks beside it for as long as that takes.
+    /// Runs `future` as a task, and the others beside it, until it has finished.
     ///
     /// # Errors
     ///
-    /// As [`run`](Executor::run), also if `future` ends all the same; and `Interrupted` if a stop
-    /// was over before.
-    pub fn block_on<F: Future>(&mut self, future: F) -> io::Result<F::Output> {
-        let output = Cell::new(None);
-        let future = pin!(async { output.set(Some(future.await)) });
-        let ended = self.rounds(Some(future));
+    /// As [`run`](Executor::run), also if `future` finishes all the same; and `Interrupted` if it
+    /// does not finish, because it panics or because a stop is over before.
+    pub fn block_on<F: Future + 'static>(&mut self, future: F) -> io::Result<F::Output> {
+        let task = self.handle().spawn(future);
+        let ended = self.run_until(|_| task.has_ended());
         self.shared.failure.take().map_or(ended, Err)?;
-        output.take().ok_or(io::ErrorKind::Interrupted.into())
+        task.take_result().ok_or(io::ErrorKind::Interrupted.into())
     }
 
-    /// Round after round: whoever is ready has a turn, then the reactor waits and wakes those whose
+    /// The tasks that are ready have their turns, then the reactor waits and wakes those whose
     /// sockets are ready, and the timers wake those whose time has come.
-    fn rounds(
-        &mut self,
-        mut main: Option<Pin<&mut dyn Future<Output = ()>>>,
-    ) -> io::Result<()> {
-        let inner = TaskWaker::new(MAIN, Arc::clone(&self.shared.queue));
-        let waker = Waker::from(Arc::clone(&inner));
-        if main.is_some() {
-            waker.wake_by_ref();
-        }
-        while !self.stop_is_over() {
-            for id in self.shared.queue.take() {
-                self.shared.share.set(SHARE);
-                let Some(main) = main.as_mut().filter(|_| id == MAIN) else {
-                    self.turn(id);
-                    continue;
-                };
-                inner.about_to_poll();
-                if main.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                    return Ok(());
-                }
+    fn run_until(&mut self, is_done: impl Fn(&Shared) -> bool) -> io::Result<()> {
+        let mut batch = vec![];
+        loop {
+            self.run_ready(&mut batch);
+            if is_done(&self.shared) || self.shared.stop.get().is_over() {
+                return Ok(());
             }
-            if main.is_none() && self.shared.tasks.borrow().is_empty() {
-                break;
-            }
-            let timeout = if self.shared.queue.fall_asleep() {
-                self.check_that_somebody_can_be_woken(&inner)?;
-                self.timeout()
-            } else {
-                Some(Duration::ZERO)
-            };
-            self.shared.reactor.borrow_mut().wait(timeout, &self.shared.queue)?;
+            self.wait()?;
             self.shared.timers.borrow_mut().wake_due();
         }
+    }
+
+    /// Gives each task that is ready its turn. A task that becomes ready in the meantime has its
+    /// turn after the next look at the sockets.
+    fn run_ready(&mut self, batch: &mut Vec<TaskId>) {
+        let shared = &self.shared;
+        shared.queue.take(batch);
+        shared.report(|tracer| tracer.taken(batch, &shared.tasks.borrow()));
+        for id in batch.drain(..) {
+            self.run_task(id);
+        }
+    }
+
+    /// One task's turn. If the task panics it ends there, with a message; all others go on.
+    fn run_task(&mut self, id: TaskId) {
+        let shared = &self.shared;
+        let Some(task) = shared.tasks.borrow().get(&id).cloned() else {
+            return; // it has finished, and its waker did not know
+        };
+        shared.running.set(id);
+        shared.share.set(SHARE);
+        shared.trace(|| Step::Resume { task: id, with: Outcome::Nothing });
+        // Nothing looks into a task that has panicked; it is only dropped.
+        match catch_unwind(AssertUnwindSafe(|| task.poll())) {
+            Ok(Poll::Pending) => shared.report_pending(id),
+            Ok(Poll::Ready(())) => self.finish(task, false),
+            Err(panic) => {
+                let why = log::panic_message(&*panic);
+                let name = task.name;
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
+                self.finish(task, true);
+            }
+        }
+        self.shared.running.set(0);
+        self.shared.report_queue();
+    }
+
+    /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
+    fn finish(&self, task: Rc<Task>, mut panicked: bool) {
+        let id = task.id;
+        self.shared.tasks.borrow_mut().remove(&id);
+        if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
+            log::problem(format_args!("task {id} panicked while it was dropped"));
+            panicked = true;
+        }
+        self.shared.trace(|| Step::Finish { task: id, panicked });
+    }
+
+    /// Sleeps until a socket is ready, the bell rings, or the next timer is due.
+    fn wait(&mut self) -> io::Result<()> {
+        let mut timeout = Some(Duration::ZERO);
+        if self.shared.queue.fall_asleep() {
+            self.check_that_a_task_can_be_woken()?;
+            timeout = self.timeout();
+        }
+        self.shared.report_state();
+        let mut reactor = self.shared.reactor.borrow_mut();
+        let call = reactor.poller.call();
+        self.shared.trace(|| {
+            let asked = reactor.poller.asked();
+            Step::Enter { call, asked, timeout }
+        });
+        reactor.wait(timeout, &self.shared.queue)?;
+        let ready = Some(&reactor.readiness[..]);
+        self.shared.trace(|| Step::Leave { call, ready });
         Ok(())
     }
 
-    /// One task's turn. If it panics it ends there, with a message, and takes no other with it.
-    fn turn(&mut self, id: TaskId) {
-        let Some(mut task) = self.shared.tasks.borrow_mut().remove(&id) else {
-            return; // it has finished, and the waker did not know
-        };
-        // Nobody looks into a task that has panicked; it is only dropped.
-        match catch_unwind(AssertUnwindSafe(|| task.poll())) {
-            Ok(Poll::Pending) => {
-                self.shared.tasks.borrow_mut().insert(id, task);
-                return;
-            }
-            Ok(Poll::Ready(())) => {}
-            Err(panic) => {
-                let why = log::panic_message(&*panic);
-                log::problem(format_args!("{task:?} panicked and was ended: {why}"));
-            }
-        }
-        end(task);
-    }
-
-    /// How long the reactor may wait; `None` is for ever.
+    /// How long the reactor may sleep; `None` is for ever.
     fn timeout(&self) -> Option<Duration> {
         let timer = self.shared.timers.borrow().next();
-        let stop = self.shared.stop.get().deadline();
-        let until = timer.into_iter().chain(stop).min()?;
-        Some(until.saturating_duration_since(Instant::now()))
+        let until = timer.into_iter().chain(self.shared.stop.get().deadline()).min()?;
+        Some(until.saturating_duration_since(net::now()))
     }
 
-    /// A task waits for ever if no waker of it is left but its own. If that is so for all of
-    /// them, the executor would, too.
-    fn check_that_somebody_can_be_woken(&self, main: &Arc<TaskWaker>) -> io::Result<()> {
+    /// A task waits for ever if no waker of it is left but its own. If that is so for all tasks,
+    /// the executor would wait for ever, too.
+    fn check_that_a_task_can_be_woken(&self) -> io::Result<()> {
         let tasks = self.shared.tasks.borrow();
-        if Arc::strong_count(main) > 2 || tasks.values().any(Task::can_be_woken) {
-            return Ok(());
-        }
-        // Another thread may have used the last waker since: then the bell has been rung.
-        if !self.shared.queue.fall_asleep() {
+        // If none can, another thread may have used the last waker since, and rung the bell.
+        if tasks.values().any(|task| task.can_be_woken())
+            || !self.shared.queue.fall_asleep()
+        {
             return Ok(());
         }
         let why = format!("{} tasks wait for what nobody can wake them for", tasks.len());
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
 
-    fn stop_is_over(&self) -> bool {
-        self.shared.stop.get().is_over()
-    }
-
-    /// Ends the tasks that are left. What they own is closed.
+    /// Ends the tasks that are left. A task that is dropped may spawn another one.
     fn abandon(&mut self) {
         loop {
-            // A task that is dropped may use its handle: nothing must be borrowed then.
-            let tasks = self.shared.tasks.take();
-            if tasks.is_empty() {
-                break;
-            }
-            tasks.into_values().for_each(end);
+            let first = self.shared.tasks.borrow_mut().pop_first();
+            let Some((_, task)) = first else { break };
+            self.finish(task, false);
         }
-    }
-}
-
-/// A task will not be polled again. What it owns is closed, and may panic when it is dropped.
-fn end(task: Task) {
-    if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
-        log::problem("a task panicked while it was dropped");
     }
 }
 

@@ -11,6 +11,9 @@ use crate::log;
 /// How long a server that cannot accept lets the listening socket be.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The process, or the system, is out of descriptors or memory.
+const SHORTAGES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+
 /// When so many clients in a row are lost, that is taken for a shortage, too.
 const LOST_IN_A_ROW: u32 = 16;
 
@@ -41,16 +44,13 @@ impl AcceptBackoff {
     ///
     /// If the next accept cannot succeed either.
     pub fn after(&mut self, error: io::Error) -> io::Result<Duration> {
-        use libc::*;
+        use libc::{EBADF, EFAULT, EINVAL, ENOTSOCK};
         match error.raw_os_error() {
             None | Some(EBADF | EFAULT | EINVAL | ENOTSOCK) => {
                 let why = format!("cannot accept clients any more: {error}");
                 Err(io::Error::new(error.kind(), why))
             }
-            Some(
-                ECONNABORTED | ECONNRESET | ENETDOWN | EPROTO | ENOPROTOOPT | EHOSTDOWN
-                | EHOSTUNREACH | ENETUNREACH | ETIMEDOUT,
-            ) if self.lost < LOST_IN_A_ROW => {
+            Some(code) if !SHORTAGES.contains(&code) && self.lost < LOST_IN_A_ROW => {
                 self.lost += 1;
                 log::problem(format_args!("lost a client before accepting it: {error}"));
                 Ok(Duration::ZERO)

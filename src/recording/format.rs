@@ -3,7 +3,7 @@
 //! The book's appendix "The trace format" lists the fields. What clients send ends up in web
 //! pages, so everything that could mean something there is escaped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
@@ -19,11 +19,11 @@ const VERSION: u64 = 2;
 /// How many of the bytes that a client sent are shown.
 const SHOWN: usize = 32;
 
-/// So much is collected at most before it is written.
-const CAPACITY: usize = 64 * 1024;
-
 /// When the server ends, its recording is waited for so long, from the moment of the stop.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A line of source, if it is known.
+type Place<'a> = Option<&'a Location<'a>>;
 
 /// What the lines are written to.
 pub trait Sink {
@@ -44,31 +44,14 @@ pub struct Recording {
     path: &'static str,
     start: Instant,
     stopped: Option<Instant>,
-    /// What each task waits for.
-    waits: HashMap<TaskId, Wait>,
-    /// The sockets that tasks have waited for.
-    sockets: BTreeMap<RawFd, Known>,
+    /// The tasks that have not finished: what each wants, of which descriptor.
+    tasks: HashMap<TaskId, (Want, Option<RawFd>)>,
+    /// The sockets that tasks have used.
+    sockets: BTreeMap<RawFd, Descriptor>,
     /// How many clients have been accepted.
     connections: u64,
-    /// How many tasks have not finished.
-    running: usize,
     /// How many steps there were since the last state.
     since_state: usize,
-}
-
-/// What a task waits for.
-struct Wait {
-    want: Want,
-    fd: Option<RawFd>,
-    /// How many bytes it sends, and the first of them.
-    len: Option<usize>,
-    sends: Vec<u8>,
-}
-
-/// A socket, and its connection's number and peer if it was accepted.
-struct Known {
-    descriptor: Descriptor,
-    accepted: Option<(u64, SocketAddr)>,
 }
 
 impl Recording {
@@ -87,27 +70,19 @@ impl Recording {
             path,
             start: net::now(),
             stopped: None,
-            waits: HashMap::new(),
+            tasks: HashMap::new(),
             sockets: BTreeMap::new(),
             connections: 0,
-            running: 0,
             since_state: 0,
         };
-        // What `git hash-object` prints for the file.
-        let blob = format!("blob {}\0{text}", text.len());
-        let sha = sha1_smol::Sha1::from(blob).digest();
-        let init = r#"{"running":0,"ready":[],"read":[],"write":[]}"#;
-        recording.line(
-            "trace",
-            format_args!(
-                r#","v":{VERSION},"stage":"{stage}","clock":"ns","src":"{path}","sha":"{sha}","init":{init}"#
-            ),
-        );
+        let about = format!(r#""stage":"{stage}","clock":"ns","src":"{path}""#);
+        let sha = git_hash(text);
+        recording.line("trace", &format!(r#","v":{VERSION},{about},"sha":"{sha}""#));
         recording
     }
 
     /// Adds a line. Each of its fields begins with a comma.
-    fn line(&mut self, e: &str, fields: fmt::Arguments<'_>) {
+    fn line(&mut self, e: &str, fields: &str) {
         let t = net::now().duration_since(self.start).as_nanos();
         let _ = writeln!(self.lines, r#"{{"t":{t},"e":"{e}"{fields}}}"#);
     }
@@ -117,171 +92,126 @@ impl Recording {
         self.ended |= !self.sink.write(std::mem::take(&mut self.lines));
     }
 
-    fn yields(&mut self, task: TaskId, wait: Wait, at: Option<&Location<'_>>) {
-        let (want, fd) = (name(wait.want), field("fd", wait.fd));
-        let (len, at) = (field("len", wait.len), self.place(at));
-        self.line(
-            "yield",
-            format_args!(r#","task":{task},"want":"{want}"{fd}{len}{at}"#),
-        );
-        self.waits.insert(task, wait);
+    /// Remembers what later lines need. A client that has come or gone has a line of its own,
+    /// before that of the step.
+    fn note(&mut self, step: &Step<'_>) {
+        self.since_state += 1;
+        match step {
+            Step::Spawn { task, .. } => {
+                self.tasks.insert(*task, (Want::Wake, None));
+            }
+            Step::Yield { task, want, on, .. } | Step::Call { task, want, on, .. } => {
+                if let Some(descriptor) = on {
+                    self.open(descriptor);
+                }
+                self.tasks.insert(*task, (*want, on.as_ref().map(|on| on.number)));
+            }
+            Step::Happened { result: Outcome::Accepted { client, peer }, .. } => {
+                self.accepted(client, *peer);
+            }
+            Step::Resume { with: Outcome::Closed, .. } => self.closed(),
+            Step::Finish { task, .. } => {
+                self.closed();
+                self.tasks.remove(task);
+            }
+            Step::Stop => self.stopped = Some(net::now()),
+            Step::State(_) => self.since_state = 0,
+            _ => {}
+        }
     }
 
-    fn calls(&mut self, task: TaskId, wait: Wait) {
-        let call = match wait.want {
-            Want::Accept => "accept",
-            Want::Write => "send",
-            _ => "recv",
+    /// The kind of line that the step has, and its fields.
+    fn fields(&self, step: &Step<'_>) -> (&'static str, String) {
+        match step {
+            Step::Spawn { task, name } => {
+                ("spawn", format!(r#","task":{task},"name":"{name}""#))
+            }
+            Step::Resume { task, with } => {
+                ("resume", format!(r#","task":{task},"with":{}"#, sent_in(with)))
+            }
+            Step::Yield { task, want, on, bytes, at } => {
+                let what = self.what(on, bytes, *at);
+                ("yield", format!(r#","task":{task},"want":"{}"{what}"#, name(*want)))
+            }
+            Step::Park { task, on, also } => ("park", parked(*task, *on, *also)),
+            Step::Call { task, want, on, bytes, at } => {
+                let what = self.what(on, bytes, *at);
+                ("call", format!(r#","task":{task},"call":"{}"{what}"#, call(*want)))
+            }
+            Step::NotYet { task, left } => {
+                ("not_yet", format!(r#","task":{task}{}"#, field("left", *left)))
+            }
+            Step::Happened { task, result, at } => {
+                ("happened", self.happened(*task, result, *at))
+            }
+            Step::Wake { task } => ("wake", format!(r#","task":{task}"#)),
+            Step::Enter { call, asked, timeout } => {
+                let asked = directions(asked.as_deref());
+                let nanos = field("timeout", timeout.map(|timeout| timeout.as_nanos()));
+                ("enter", format!(r#","call":"{call}"{asked}{nanos}"#))
+            }
+            Step::Leave { call, ready } => {
+                ("leave", format!(r#","call":"{call}"{}"#, directions(*ready)))
+            }
+            Step::Finish { task, panicked } => {
+                let panicked = field("panicked", panicked.then_some(true));
+                ("finish", format!(r#","task":{task}{panicked}"#))
+            }
+            Step::Stop => ("stop", String::new()),
+            Step::State(state) => ("state", places(state)),
+        }
+    }
+
+    /// What a task wants, of which descriptor, at which line.
+    fn what(&self, on: &Option<Descriptor>, bytes: &[u8], at: Place<'_>) -> String {
+        let sends = (!bytes.is_empty()).then(|| len_and_data(bytes));
+        let fd = field("fd", on.as_ref().map(|on| on.number));
+        fd + &sends.unwrap_or_default() + &self.line_of_source(at)
+    }
+
+    fn happened(&self, task: TaskId, result: &Outcome<'_>, at: Place<'_>) -> String {
+        let (want, fd) = self.tasks.get(&task).copied().unwrap_or((Want::Wake, None));
+        let result = match result {
+            Outcome::Nothing | Outcome::Closed | Outcome::Accepted { .. } => {
+                String::new()
+            }
+            Outcome::Received(bytes) => len_and_data(bytes),
+            Outcome::Sent(count) => field("len", Some(count)),
+            Outcome::Failed(error) => field("error", Some(format!("\"{error:?}\""))),
         };
-        let fd = field("fd", wait.fd);
-        let len = field("len", wait.len);
-        let data = field("data", wait.len.map(|_| Text(&wait.sends)));
-        self.line(
-            "call",
-            format_args!(r#","task":{task},"call":"{call}"{fd}{len}{data}"#),
-        );
-        self.waits.insert(task, wait);
+        let (op, fd, at) = (name(want), field("fd", fd), self.line_of_source(at));
+        format!(r#","task":{task},"op":"{op}"{fd}{result}{at}"#)
     }
 
-    fn happened(
-        &mut self,
-        task: TaskId,
-        result: &Outcome<'_>,
-        at: Option<&'static Location<'static>>,
-    ) {
-        let Some(Wait { want, fd, sends, .. }) = self.waits.remove(&task) else { return };
-        let known = fd.and_then(|fd| self.sockets.get(&fd));
-        let mut connection = known.and_then(|known| Some(known.accepted?.0));
-        let (mut len, mut bytes, mut failed) = (None, None, None);
-        match result {
-            Outcome::Accepted { client, peer } => {
-                connection = Some(self.accepted(client, *peer));
-            }
-            Outcome::Received(received) => {
-                (len, bytes) = (Some(received.len()), Some(Text(received)));
-            }
-            Outcome::Sent(count) => (len, bytes) = (Some(*count), Some(Text(&sends))),
-            Outcome::Failed(error) => failed = Some(format!("\"{error:?}\"")),
-            Outcome::Closed => self.closed(),
-            Outcome::Nothing => {}
-        }
-        let (op, fd, len, data) =
-            (name(want), field("fd", fd), field("len", len), field("data", bytes));
-        let (error, conn) = (field("error", failed), field("conn", connection));
-        let at_once = field("at_once", at.map(|_| true));
-        let at = self.place(at);
-        self.line(
-            "happened",
-            format_args!(
-                r#","task":{task},"op":"{op}"{fd}{len}{data}{error}{conn}{at_once}{at}"#
-            ),
-        );
-    }
-
-    fn accepted(&mut self, client: &Descriptor, peer: SocketAddr) -> u64 {
-        self.connections += 1;
-        let (fd, conn) = (client.number, self.connections);
-        self.open(client, Some((conn, peer)));
-        self.line("accept", format_args!(r#","fd":{fd},"peer":"{peer}","conn":{conn}"#));
-        conn
-    }
-
-    /// A task uses this socket.
-    fn open(&mut self, descriptor: &Descriptor, accepted: Option<(u64, SocketAddr)>) {
-        let fd = descriptor.number;
-        if self.sockets.get(&fd).is_some_and(|known| known.descriptor == *descriptor) {
-            return;
-        }
-        self.closed(); // its number may have been another's
-        self.sockets.insert(fd, Known { descriptor: descriptor.clone(), accepted });
-    }
-
-    /// Records which sockets have been closed since the last look.
-    fn closed(&mut self) {
-        let mut closed = vec![];
-        self.sockets.retain(|fd, known| {
-            let is_closed = known.descriptor.is_closed();
-            closed.extend(is_closed.then_some((*fd, known.accepted)));
-            !is_closed
-        });
-        for (fd, accepted) in closed {
-            let (conn, peer) = accepted.unzip();
-            let peer = field("peer", peer.map(|peer| format!("\"{peer}\"")));
-            let conn = field("conn", conn);
-            self.line("close", format_args!(r#","fd":{fd}{peer}{conn}"#));
-        }
-    }
-
-    /// The fields for a line of source.
-    fn place(&self, at: Option<&Location<'_>>) -> String {
+    fn line_of_source(&self, at: Place<'_>) -> String {
         let other = at.map(Location::file).filter(|file| *file != self.path);
         let file = field("file", other.map(|file| format!("{file:?}")));
         file + &field("line", at.map(Location::line))
     }
 
-    /// What a task waits for.
-    fn wait(&mut self, want: Want, on: Option<Descriptor>, bytes: &[u8]) -> Wait {
-        if let Some(descriptor) = &on {
-            self.open(descriptor, None);
-        }
-        let len = (want == Want::Write).then_some(bytes.len());
-        let sends = bytes[..bytes.len().min(SHOWN)].to_vec();
-        Wait { want, fd: on.map(|on| on.number), len, sends }
+    fn accepted(&mut self, client: &Descriptor, peer: SocketAddr) {
+        self.open(client);
+        self.connections += 1;
+        let (fd, conn) = (client.number, self.connections);
+        self.line("accept", &format!(r#","fd":{fd},"peer":"{peer}","conn":{conn}"#));
     }
 
-    fn parks(&mut self, task: TaskId, on: On, also: bool) {
-        let (on, fd) = match on {
-            On::Read(fd) => ("read", Some(fd)),
-            On::Write(fd) => ("write", Some(fd)),
-            On::Timer => ("timer", None),
-            On::Kernel => ("kernel", None),
-        };
-        let (fd, also) = (field("fd", fd), field("also", also.then_some(true)));
-        self.line("park", format_args!(r#","task":{task},"on":"{on}"{fd}{also}"#));
-    }
-
-    fn enters(
-        &mut self,
-        call: &str,
-        asked: Option<Vec<Readiness>>,
-        timeout: Option<Duration>,
-    ) {
-        let asked = asked.as_deref().map_or(String::new(), directions);
-        let nanos = field("timeout", timeout.map(|timeout| timeout.as_nanos()));
-        self.line("enter", format_args!(r#","call":"{call}"{asked}{nanos}"#));
-        // Now is a good time: the server is about to sleep.
-        if timeout != Some(Duration::ZERO) || self.lines.len() > CAPACITY {
-            self.write();
+    /// A task uses this socket.
+    fn open(&mut self, descriptor: &Descriptor) {
+        if self.sockets.get(&descriptor.number) != Some(descriptor) {
+            self.closed(); // its number may have been another's
+            self.sockets.insert(descriptor.number, descriptor.clone());
         }
     }
 
-    fn finishes(&mut self, task: TaskId, panicked: bool) {
-        self.closed();
-        self.waits.remove(&task);
-        self.running -= 1;
-        let panicked = field("panicked", panicked.then_some(true));
-        self.line("finish", format_args!(r#","task":{task}{panicked}"#));
-    }
-
-    fn state(&mut self, state: &State) {
-        self.since_state = 0;
-        let pair = |(fd, task): &(RawFd, TaskId)| format!("[{fd},{task}]");
-        let some = |tasks: &[TaskId]| {
-            let mut tasks = tasks.to_vec();
-            tasks.sort_unstable();
-            (!tasks.is_empty()).then(|| list(&tasks))
-        };
-        let (running, ready) = (state.running, list(&state.ready));
-        let read = list(state.read.iter().map(pair));
-        let write = list(state.write.iter().map(pair));
-        let timer = field("timer", some(&state.timer));
-        let kernel = field("kernel", some(&state.kernel));
-        self.line(
-            "state",
-            format_args!(
-                r#","running":{running},"ready":{ready},"read":{read},"write":{write}{timer}{kernel}"#
-            ),
-        );
+    /// Records which sockets have been closed since the last look.
+    fn closed(&mut self) {
+        let is_closed = |(fd, it): (&RawFd, &Descriptor)| it.is_closed().then_some(*fd);
+        let closed: Vec<RawFd> = self.sockets.iter().filter_map(is_closed).collect();
+        for fd in closed {
+            self.sockets.remove(&fd);
+            self.line("close", &format!(r#","fd":{fd}"#));
+        }
     }
 }
 
@@ -290,49 +220,18 @@ impl Trace for Recording {
         if self.ended {
             return;
         }
-        self.since_state += 1;
-        match step {
-            Step::Spawn { task, name } => {
-                self.running += 1;
-                self.line("spawn", format_args!(r#","task":{task},"name":"{name}""#));
-            }
-            Step::Resume { task, with } => {
-                let with = sent_in(&with);
-                self.line("resume", format_args!(r#","task":{task},"with":{with}"#));
-            }
-            Step::Yield { task, want, on, bytes, at } => {
-                let wait = self.wait(want, on, bytes);
-                self.yields(task, wait, at);
-            }
-            Step::Park { task, on, also } => self.parks(task, on, also),
-            Step::Call { task, want, on, bytes } => {
-                let wait = self.wait(want, on, bytes);
-                self.calls(task, wait);
-            }
-            Step::NotYet { task, left } => {
-                let left = field("left", left);
-                self.line("not_yet", format_args!(r#","task":{task}{left}"#));
-            }
-            Step::Happened { task, result, at } => self.happened(task, &result, at),
-            Step::Wake { task } => self.line("wake", format_args!(r#","task":{task}"#)),
-            Step::Enter { call, asked, timeout } => self.enters(call, asked, timeout),
-            Step::Leave { call, ready } => {
-                let ready = directions(ready);
-                self.line("leave", format_args!(r#","call":"{call}"{ready}"#));
-            }
-            Step::Finish { task, panicked } => self.finishes(task, panicked),
-            Step::Stop => {
-                self.stopped = Some(net::now());
-                self.line("stop", format_args!(""));
-            }
-            Step::State(state) => self.state(state),
+        self.note(&step);
+        let (e, fields) = self.fields(&step);
+        self.line(e, &fields);
+        if let Step::Enter { .. } = step {
+            self.write(); // the server is about to sleep: a good time
         }
     }
 
     /// One state for as many steps as it has tasks: so states are a small part of the file,
     /// however many tasks there are.
     fn wants_state(&self) -> bool {
-        !self.ended && self.since_state >= self.running
+        !self.ended && self.since_state >= self.tasks.len()
     }
 }
 
@@ -344,18 +243,24 @@ impl Drop for Recording {
     }
 }
 
-fn name(want: Want) -> &'static str {
+/// What `git hash-object` prints for a file with this text: git names files so.
+pub fn git_hash(text: &str) -> String {
+    sha1_smol::Sha1::from(format!("blob {}\0{text}", text.len())).digest().to_string()
+}
+
+fn name(want: Want) -> String {
+    format!("{want:?}").to_lowercase()
+}
+
+/// The system call that gives a task what it wants.
+fn call(want: Want) -> &'static str {
     match want {
         Want::Accept => "accept",
-        Want::Read => "read",
-        Want::Write => "write",
-        Want::Sleep => "sleep",
-        Want::Close => "close",
-        Want::Wake => "wake",
+        Want::Write => "send",
+        _ => "recv", // a close discards what still comes
     }
 }
 
-/// What is sent into a task.
 fn sent_in(outcome: &Outcome<'_>) -> String {
     match outcome {
         Outcome::Nothing | Outcome::Closed => "null".to_string(),
@@ -366,9 +271,39 @@ fn sent_in(outcome: &Outcome<'_>) -> String {
     }
 }
 
+fn parked(task: TaskId, on: On, also: bool) -> String {
+    let (on, fd) = match on {
+        On::Read(fd) => ("read", Some(fd)),
+        On::Write(fd) => ("write", Some(fd)),
+        On::Timer => ("timer", None),
+        On::Kernel => ("kernel", None),
+    };
+    let (fd, also) = (field("fd", fd), field("also", also.then_some(true)));
+    format!(r#","task":{task},"on":"{on}"{fd}{also}"#)
+}
+
+fn places(state: &State) -> String {
+    let pairs = |table: &[(RawFd, TaskId)]| {
+        list(table.iter().map(|(fd, task)| format!("[{fd},{task}]")))
+    };
+    let sorted = |tasks: &[TaskId]| list(tasks.iter().collect::<BTreeSet<_>>());
+    let (running, ready) = (state.running, list(&state.ready));
+    let (read, write) = (pairs(&state.read), pairs(&state.write));
+    let (timer, kernel) = (sorted(&state.timer), sorted(&state.kernel));
+    format!(
+        r#","running":{running},"ready":{ready},"read":{read},"write":{write},"timer":{timer},"kernel":{kernel}"#
+    )
+}
+
 /// A field that may be missing.
 fn field(key: &str, value: Option<impl Display>) -> String {
     value.map_or(String::new(), |value| format!(r#","{key}":{value}"#))
+}
+
+/// The fields for bytes that are sent or received.
+fn len_and_data(bytes: &[u8]) -> String {
+    let len = bytes.len();
+    format!(r#","len":{len},"data":"{}""#, Text(&bytes[..len.min(SHOWN)]))
 }
 
 fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
@@ -376,24 +311,24 @@ fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     format!("[{}]", items.join(","))
 }
 
-/// Descriptors: `r` can be read from, or are asked about; `w` the same for writing.
-fn directions(readiness: &[Readiness]) -> String {
+/// The fields for descriptors: `r` can be read from, or are asked about; `w` the same for
+/// writing. None if the system call does not name them.
+fn directions(readiness: Option<&[Readiness]>) -> String {
+    let Some(all) = readiness else { return String::new() };
     let those = |direction| {
-        list(readiness.iter().filter(|(_, it)| *it == direction).map(|(fd, _)| *fd))
+        list(all.iter().filter(|(_, it)| *it == direction).map(|(fd, _)| *fd))
     };
     format!(r#","r":{},"w":{}"#, those(Direction::Read), those(Direction::Write))
 }
 
-/// The first of these bytes, as a text that means nothing but itself, in JSON and in a page around
-/// it: `</script>` would end the element around it, what follows two braces would be carried out
-/// by mdBook, `&lt;` would become `<`. A byte that is not ASCII becomes the character with its
-/// number.
+/// Bytes as a text that means nothing but itself, in JSON and in a page around it: `</script>`
+/// would end the element around it, what follows two braces would be carried out by mdBook, `&lt;`
+/// would become `<`. A byte that is not ASCII becomes the character with its number.
 struct Text<'a>(&'a [u8]);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for &byte in &self.0[..self.0.len().min(SHOWN)] {
+        for &byte in self.0 {
             match byte {
                 b'\n' => f.write_str("\\n")?,
                 b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
@@ -402,6 +337,6 @@ impl Display for Text<'_> {
                 _ => write!(f, "\\u{byte:04x}")?,
             }
         }
-        f.write_char('"')
+        Ok(())
     }
 }

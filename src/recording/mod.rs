@@ -6,7 +6,7 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 
-pub use format::{Recording, Sink};
+pub use format::{Recording, Sink, git_hash};
 use writer::Writer;
 
 use crate::trace::Trace;

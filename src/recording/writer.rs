@@ -3,12 +3,13 @@
 //! A server that wrote each line itself would wait for a slow disk, or for the reader of a pipe.
 //! So it hands over what has been collected whenever it goes to sleep, and this thread writes it.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Instant;
@@ -29,9 +30,9 @@ pub struct Writer {
     /// None after the recording has ended.
     lines: Option<Sender<String>>,
     /// How many bytes have been handed over and not been written.
-    waiting: Arc<AtomicUsize>,
-    /// Closed when the thread has written everything.
-    done: Receiver<()>,
+    waiting: usize,
+    /// How many bytes have been written each time; closed when that is all.
+    written: Receiver<usize>,
 }
 
 impl Writer {
@@ -41,35 +42,27 @@ impl Writer {
     ///
     /// If the file cannot be opened, or there is no thread to be had.
     pub fn create(path: &Path) -> io::Result<Writer> {
-        let mut output = Output { file: open(path)?, written: 0 };
-        let (sender, lines) = mpsc::channel::<String>();
-        let (working, done) = mpsc::channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let (left, name) = (Arc::clone(&waiting), path.to_path_buf());
+        let (file, name) = (open(path)?, path.to_path_buf());
+        let (sender, lines) = mpsc::channel();
+        let (done, written) = mpsc::channel();
         thread::Builder::new().spawn(move || {
-            let _working: Sender<()> = working;
-            for lines in lines {
-                if let Err(error) = output.write(lines.as_bytes()) {
-                    return output.give_up(&name, &error);
-                }
-                left.fetch_sub(lines.len(), Ordering::Relaxed);
+            if let Err(error) = write(file, &lines, &done) {
+                ends_here(&name, &error);
             }
         })?;
-        Ok(Writer { path: path.to_path_buf(), lines: Some(sender), waiting, done })
+        Ok(Writer { path: path.to_path_buf(), lines: Some(sender), waiting: 0, written })
     }
 
     fn too_slow(&self) {
-        let path = self.path.display();
-        log::problem(format_args!(
-            "the recording {path} ends here: what it is written to takes too long"
-        ));
+        ends_here(&self.path, "what it is written to takes too long");
     }
 }
 
 impl Sink for Writer {
     fn write(&mut self, lines: String) -> bool {
-        let waiting = self.waiting.fetch_add(lines.len(), Ordering::Relaxed);
-        if self.lines.is_some() && waiting > MOST {
+        self.waiting += lines.len();
+        self.waiting -= self.written.try_iter().sum::<usize>();
+        if self.lines.is_some() && self.waiting > MOST {
             self.too_slow();
             self.lines = None;
         }
@@ -77,49 +70,45 @@ impl Sink for Writer {
     }
 
     fn finish(&mut self, until: Instant) {
-        if self.lines.take().is_some() {
+        if self.lines.take().is_none() {
+            return;
+        }
+        loop {
             let left = until.saturating_duration_since(Instant::now());
-            if self.done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                self.too_slow();
+            match self.written.recv_timeout(left) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return self.too_slow(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 }
 
-/// The file, and how much of it is whole lines.
-struct Output {
-    file: File,
-    written: u64,
+/// Writes what is handed over, until there will be no more.
+///
+/// # Errors
+///
+/// If the file does not take it. What is in the file then are whole lines.
+fn write(
+    mut file: File,
+    lines: &Receiver<String>,
+    done: &Sender<usize>,
+) -> io::Result<()> {
+    let mut size = 0;
+    for lines in lines {
+        if let Err(error) = file.write_all(lines.as_bytes()) {
+            let _ = file.set_len(size); // it may be something that has no length
+            return Err(error);
+        }
+        size += lines.len() as u64;
+        let _ = done.send(lines.len()); // the server may have ended
+    }
+    Ok(())
 }
 
-impl Output {
-    fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
-        let mut line = 0; // what has been written of the last line
-        while !lines.is_empty() {
-            let count = match self.file.write(lines) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            match lines[..count].iter().rposition(|&byte| byte == b'\n') {
-                Some(end) => {
-                    self.written += (line + end + 1) as u64;
-                    line = count - end - 1;
-                }
-                None => line += count,
-            }
-            lines = &lines[count..];
-        }
-        Ok(())
-    }
-
-    /// The server goes on without a recording. What is in the file are whole lines.
-    fn give_up(&self, path: &Path, error: &io::Error) {
-        let path = path.display();
-        log::problem(format_args!("the recording {path} ends here: {error}"));
-        let _ = self.file.set_len(self.written); // it may be something that has no length
-    }
+/// The server goes on without a recording.
+fn ends_here(path: &Path, why: impl Display) {
+    log::problem(format_args!("the recording {} ends here: {why}", path.display()));
 }
 
 /// Opens a file to write to. A pipe that has no reader is an error, and no reason to wait for one;

@@ -1,18 +1,16 @@
-//! Operations that are under way in the kernel, and everything that they need until they have
-//! completed.
+//! The operations that the kernel is at work on, and everything that it needs for them.
 //!
 //! This is the thin wrapper around `io_uring`: the only place where memory is shared with the
 //! kernel. To submit an operation is to say "use this descriptor, read from (or write to) this
-//! address, some time from now". Whoever frees that address too early lets the kernel write into
-//! somebody else's memory. So the interface is one of *moving*: [`Kernel::start`] takes the event
-//! (with its socket and its bytes) and keeps it; [`Kernel::next`] gives it back when
-//! its completion has come. In between nobody can reach it, and nothing can be done too early.
+//! address, some time from now". If that address were freed too early, the kernel would write
+//! into memory that belongs to something else by then. So the interface is one of *moving*:
+//! [`Kernel::start`] takes the event (with its socket and its bytes) and keeps it;
+//! [`Kernel::next`] gives it back when its completion has come. In between no other code can
+//! reach it, and nothing can be freed too early.
 
-use std::collections::HashMap;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,54 +18,37 @@ use io_uring::squeue::Entry;
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
 
-use super::operation::{Address, Operation};
+use super::operation::{Completed, Operation, place, reading};
 use super::provided::{GROUP, Provided};
 use super::set_up::{explained, set_up};
-use crate::net::Socket;
 use crate::scheduler::event::Event;
 use crate::scheduler::ready::Submitted;
-use crate::space::Space;
 use crate::trace::TaskId;
 
-/// How long to wait, when all is over, for what is still under way.
+/// How long to wait, at the end, for the operations that are still under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to pause when the kernel is short of memory.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 
+/// What the completion of a cancellation carries: no operation has this place.
+const NO_PLACE: u64 = u64::MAX;
+
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
-    /// Dropped by `drop` only, when nothing is under way any more.
+    /// It is dropped only when the kernel has given all of it up: see `drop`.
     memory: ManuallyDrop<Memory>,
     /// Submissions for which there was no room in the queue.
     delayed: Vec<Entry>,
 }
 
-/// What the kernel may read or write, at any time.
+/// What the kernel may read or write at any time.
 struct Memory {
-    /// A task waits for one event at a time: so each operation has the number of its task. The
-    /// kernel carries it, and sends it back with the completion.
-    under_way: HashMap<TaskId, Operation>,
+    /// The operations that are under way, each in its [`place`]. The kernel carries the number of
+    /// the place, and sends it back with the completion.
+    under_way: Vec<Option<Operation>>,
     provided: Provided,
-}
-
-/// What the completion of a cancellation carries: nobody waits for it.
-const NOBODY: TaskId = TaskId::MAX;
-
-/// What an operation has come to.
-pub enum Outcome {
-    Accepted(Socket, SocketAddr),
-    Received(Vec<u8>),
-    Sent(usize),
-}
-
-/// An operation that has completed.
-pub struct Completed {
-    pub event: Event,
-    /// Who waits for it.
-    pub task: Option<Submitted>,
-    pub result: io::Result<Outcome>,
 }
 
 impl Kernel {
@@ -82,83 +63,93 @@ impl Kernel {
 
     fn set_up() -> io::Result<Kernel> {
         let ring = set_up()?;
-        let memory =
-            Memory { under_way: HashMap::new(), provided: Provided::new(&ring)? };
+        let memory = Memory { under_way: Vec::new(), provided: Provided::new(&ring)? };
         Ok(Kernel { ring, memory: ManuallyDrop::new(memory), delayed: Vec::new() })
     }
 
-    /// Hands an event to the kernel, which lets it happen. The event must have a socket.
-    pub(super) fn start(&mut self, event: Event, task: Submitted) {
-        let id = task.id;
-        self.submit(
-            id,
-            Operation { event, task: Some(task), address: None, waits: false },
-        );
+    /// Whether an operation on the same socket and in the same direction is under way.
+    pub(super) fn is_busy(&self, event: &Event) -> bool {
+        self.memory.under_way.get(place(event)).is_some_and(Option::is_some)
     }
 
-    fn submit(&mut self, id: TaskId, operation: Operation) {
-        // (Nothing was there: the task would be in two places.)
-        let operation =
-            self.memory.under_way.entry(id).insert_entry(operation).into_mut();
-        let entry = operation.entry().user_data(id);
-        self.push(entry);
+    /// Hands an event to the kernel, which lets it happen. The event must have a socket, which
+    /// must not be [busy](Kernel::is_busy).
+    pub(super) fn start(&mut self, event: Event, task: Submitted) {
+        let task = Some(task);
+        self.submit(Operation { event, task, address: None, waits: false });
+    }
+
+    fn submit(&mut self, operation: Operation) {
+        let place = place(&operation.event);
+        let under_way = &mut self.memory.under_way;
+        if under_way.len() <= place {
+            under_way.resize_with(place + 1, || None);
+        }
+        assert!(
+            under_way[place].is_none(),
+            "the kernel still uses what is in this place"
+        );
+        let entry = under_way[place].insert(operation).entry();
+        self.push(entry.user_data(place as u64));
     }
 
     /// Puts an entry into the submission queue, or aside if that is full.
     ///
-    /// Every entry comes from [`Operation::entry`] of an operation that is kept, or has no
+    /// Every entry comes from [`Operation::entry`] of an operation in its place, or has no
     /// pointers.
     fn push(&mut self, entry: Entry) {
         let mut queue = self.ring.submission();
-        // It points to the bytes of a `SendEvent` or to an `Address`, both on the heap, so that they
-        // stay where they are when the operations move. A receive points to nothing: it takes a
-        // provided buffer.
+        // The entry of a send points to the bytes of its event, and that of an accept to an
+        // `Address`. Both are on the heap, and stay where they are when the table of operations
+        // grows and its operations move. The entry of a receive points to nothing: the kernel
+        // takes a provided buffer.
         // SAFETY: What the entry points to must stay valid until its completion. The operation
-        // owns it, and is given away in `next` only, after its completion. If completions stay
-        // away, `drop` leaks the operations.
+        // owns it, nothing changes it, and it leaves its place only in `next`, after its
+        // completion. If completions stay away, `drop` leaks the operations.
         if unsafe { queue.push(&entry) }.is_err() {
             self.delayed.push(entry);
         }
     }
 
-    /// Asks the kernel to give up the operation of a task. Its completion comes all the same: with
-    /// an error, `ECANCELED`, or with a result if it was faster.
-    fn cancel(&mut self, id: TaskId) {
-        let cancel = CancelBuilder::user_data(id);
-        self.push(opcode::AsyncCancel2::new(cancel).build().user_data(NOBODY));
-    }
-
-    /// The same, if its event is `like` this.
-    pub(super) fn cancel_if(&mut self, id: TaskId, like: impl Fn(&Event) -> bool) {
-        if self.memory.under_way.get(&id).is_some_and(|it| like(&it.event)) {
-            self.cancel(id);
-        }
+    /// Asks the kernel to give up the operation that waits to read from `fd`, if there is one and
+    /// its event is `like` this. Its completion comes all the same: with the error `ECANCELED`, or
+    /// with a result if it was faster.
+    pub(super) fn cancel_reading(&mut self, fd: RawFd, like: impl Fn(&Event) -> bool) {
+        self.cancel(reading(fd), like);
     }
 
     /// The same for each operation whose event is `like` this.
     pub(super) fn cancel_all(&mut self, like: impl Fn(&Event) -> bool) {
-        let those = self.memory.under_way.iter().filter(|(_, it)| like(&it.event));
-        let ids: Vec<TaskId> = those.map(|(id, _)| *id).collect();
-        ids.into_iter().for_each(|id| self.cancel(id));
+        (0..self.memory.under_way.len()).for_each(|place| self.cancel(place, &like));
+    }
+
+    fn cancel(&mut self, place: usize, like: impl Fn(&Event) -> bool) {
+        let operation = self.memory.under_way.get(place).and_then(Option::as_ref);
+        if operation.is_some_and(|operation| like(&operation.event)) {
+            let cancel = CancelBuilder::user_data(place as u64);
+            self.push(opcode::AsyncCancel2::new(cancel).build().user_data(NO_PLACE));
+        }
     }
 
     /// The tasks that wait for an operation.
     pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> {
-        self.memory.under_way.keys().copied()
+        let under_way = self.memory.under_way.iter().flatten();
+        under_way.filter_map(|operation| Some(operation.task.as_ref()?.id))
     }
 
     /// Takes the tasks out of all operations that are under way. The operations own what the
     /// kernel needs, and go on without them.
     pub(super) fn take_tasks(&mut self) -> Vec<Submitted> {
-        self.memory.under_way.values_mut().filter_map(|it| it.task.take()).collect()
+        let under_way = self.memory.under_way.iter_mut().flatten();
+        under_way.filter_map(|operation| operation.task.take()).collect()
     }
 
     /// Hands over what has been started, and sleeps until something has completed, or for
-    /// `timeout`. One system call, however many operations these are.
+    /// `timeout`. That is one system call, however many operations there are.
     ///
     /// # Errors
     ///
-    /// If the system refuses; none that could be mended by asking again.
+    /// Those that asking again would not remove.
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         while !self.delayed.is_empty() {
             if let Err(error) = self.refill() {
@@ -186,36 +177,27 @@ impl Kernel {
     }
 
     /// The next operation that has completed, with all that it owned.
-    pub(super) fn next(&mut self, space: &mut Space) -> Option<Completed> {
+    pub(super) fn next(&mut self) -> Option<Completed> {
         loop {
             let completion = self.ring.completion().next()?;
-            let id = completion.user_data();
-            let Some(mut operation) = self.memory.under_way.remove(&id) else {
+            if completion.user_data() == NO_PLACE {
                 continue; // a cancellation
-            };
-            let result = match usize::try_from(completion.result()) {
-                Ok(count) => Ok(count),
-                Err(_) => Err(io::Error::from_raw_os_error(-completion.result())),
-            };
-            match (&result, operation.waits) {
-                (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => {
-                    operation.waits = true;
-                }
-                // All buffers were in use. Those of this round are back by now, and one more.
-                (Err(error), _) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.memory.provided.grow();
-                }
-                (Ok(_), true) => operation.waits = false, // the socket is ready
-                _ => {
-                    return Some(self.completed(
-                        operation,
-                        result,
-                        completion.flags(),
-                        space,
-                    ));
-                }
             }
-            self.submit(id, operation);
+            let place = completion.user_data() as usize;
+            let Some(mut operation) = self.memory.under_way[place].take() else {
+                unreachable!(
+                    "an operation completes once, and stays in its place so long"
+                )
+            };
+            let result = completion.result();
+            match -result {
+                libc::EAGAIN => operation.waits = true,
+                // All buffers were in use. Those of this round are back by now, and one more.
+                libc::ENOBUFS => self.memory.provided.grow(),
+                _ if operation.waits && result >= 0 => operation.waits = false, // it is ready
+                _ => return Some(self.completed(operation, &completion)),
+            }
+            self.submit(operation);
         }
     }
 
@@ -223,41 +205,33 @@ impl Kernel {
     fn completed(
         &mut self,
         operation: Operation,
-        result: io::Result<usize>,
-        flags: u32,
-        space: &mut Space,
+        completion: &cqueue::Entry,
     ) -> Completed {
-        let Operation { event, task, address, .. } = operation;
-        let result = result.and_then(|count| match &event {
-            Event::Connect(_) => accepted(count as RawFd, address),
-            Event::Send(_) => Ok(Outcome::Sent(count)),
-            _ => Ok(Outcome::Received(match cqueue::buffer_select(flags) {
-                // SAFETY: This completion has just said so.
-                Some(number) => unsafe {
-                    self.memory.provided.claim(number, count, space)
-                },
-                None => vec![],
-            })),
-        });
-        Completed { event, task, result }
+        let result = completion.result();
+        let bytes = match cqueue::buffer_select(completion.flags()) {
+            // SAFETY: This completion has just brought the block's number, and says how many
+            // bytes the kernel has written.
+            Some(number) => unsafe { self.memory.provided.claim(number, result) },
+            None => vec![],
+        };
+        // SAFETY: This is the result of its completion.
+        unsafe { operation.completed(result, bytes, &mut self.memory.provided.space) }
     }
 
     /// Cancels everything that is under way, and waits until it has completed, but not for long.
     /// Whether nothing is left.
     pub(super) fn end(&mut self) -> bool {
-        if !self.memory.under_way.is_empty() {
-            self.cancel_all(|_| true);
-        }
         let start = Instant::now();
-        while !self.memory.under_way.is_empty() && start.elapsed() < PATIENCE {
-            if self.enter(Some(PATIENCE)).is_err() {
-                break;
+        while self.memory.under_way.iter().any(Option::is_some) {
+            self.cancel_all(|_| true);
+            if start.elapsed() > PATIENCE || self.enter(Some(PATIENCE)).is_err() {
+                return false;
             }
-            while let Some(completed) = self.next(&mut Space::default()) {
+            while let Some(completed) = self.next() {
                 drop(completed);
             }
         }
-        self.memory.under_way.is_empty()
+        true
     }
 }
 
@@ -267,7 +241,7 @@ impl Drop for Kernel {
         all_given_up &= self.ring.submitter().unregister_buf_ring(GROUP).is_ok();
         if !all_given_up {
             // The kernel may still write to this memory. It must never be used for anything
-            // else, so nobody gets it back.
+            // else, so it is not given back.
             return;
         }
         // SAFETY: It is taken once, here, and `self` is not used after that.
@@ -279,23 +253,13 @@ impl Drop for Kernel {
     }
 }
 
-/// A client that the kernel has accepted.
-fn accepted(fd: RawFd, address: Option<Box<Address>>) -> io::Result<Outcome> {
-    // SAFETY: The completion of an accept has brought this descriptor: it is open, and nobody
-    // else knows it.
-    let client = unsafe { OwnedFd::from_raw_fd(fd) };
-    let addr = address.and_then(|address| address.socket_addr());
-    let addr = addr.ok_or_else(|| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
-    Ok(Outcome::Accepted(Socket::accepted(client), addr))
-}
-
 /// Errors that pass: a signal handler has run, the time is over, or the kernel is short of
 /// memory for the moment, or of room for completions that we have not looked at.
 fn passing(error: io::Error) -> io::Result<()> {
     match error.raw_os_error() {
         Some(libc::EINTR | libc::ETIME) => Ok(()),
         Some(libc::EAGAIN | libc::EBUSY) => {
-            thread::sleep(SHORTAGE_PAUSE); // nobody can go on, and asking at once is no use
+            thread::sleep(SHORTAGE_PAUSE); // no task can go on, and asking at once is no use
             Ok(())
         }
         _ => Err(error),

@@ -11,24 +11,21 @@ mod operation;
 mod provided;
 mod set_up;
 
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::net::{self, Direction, Readiness};
+use crate::net;
 use crate::scheduler::BATCH;
 use crate::scheduler::event::{Data, Event, Happened, Schedule};
 use crate::scheduler::ready::{Handle, ReadyQueue, Submitted};
 use crate::scheduler::stop::Stop;
 use crate::scheduler::task::Task;
 use crate::scheduler::timers::{Timer, Timers};
-use crate::space::Space;
-use crate::trace::{On, State, Step, TaskId, Trace};
+use crate::trace::{On, State, Step, Trace};
 pub use kernel::Kernel;
-use kernel::{Completed, Outcome};
-use operation::direction;
+use operation::Completed;
 
 /// The system call, as a recording names it.
 const CALL: &str = "io_uring_enter";
@@ -38,10 +35,7 @@ pub struct Ring {
     ready: Rc<ReadyQueue>,
     /// The operations that are under way. Each owns its event and its task.
     kernel: Kernel,
-    /// Whose operation is under way on a descriptor.
-    under_way: BTreeMap<Readiness, TaskId>,
     timers: Timers,
-    space: Space,
     stop: Stop,
 }
 
@@ -51,9 +45,7 @@ impl Ring {
         Ring {
             ready: Rc::new(ReadyQueue::new(trace)),
             kernel,
-            under_way: BTreeMap::new(),
             timers: Timers::default(),
-            space: Space::default(),
             stop: Stop::default(),
         }
     }
@@ -78,11 +70,11 @@ impl Ring {
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
-            if self.is_done() {
+            if self.ready.running() == 0 || self.stop.is_over() {
                 break;
             }
             self.enter()?; // all that the tasks want, in one system call
-            while let Some(completed) = self.kernel.next(&mut self.space) {
+            while let Some(completed) = self.kernel.next() {
                 self.happened(completed);
             }
             self.run_timers();
@@ -108,54 +100,24 @@ impl Ring {
         let timeout = self.timeout();
         self.trace_enter(timeout);
         self.kernel.enter(timeout)?;
-        self.ready.trace(|| Step::Leave { call: CALL, ready: &[] });
+        self.ready.trace(|| Step::Leave { call: CALL, ready: None });
         Ok(())
     }
 
     /// The kernel has let an event happen: its task and its result go onto the ready queue.
-    fn happened(&mut self, Completed { mut event, task, result }: Completed) {
-        self.under_way.remove(&what(&event));
+    fn happened(&mut self, completed: Completed) {
+        let Completed { event, task, happened } = completed;
         let Some(task) = task else { return };
-        let data = match (&mut event, result) {
-            (_, Err(error)) if error.raw_os_error() == Some(libc::ECANCELED) => {
-                return self.cancelled(event, task);
-            }
-            (_, Err(error)) => return self.ready.add_ready(task, event.failed(error)),
-            (_, Ok(Outcome::Accepted(client, addr))) => {
-                Some(Data::Connected(client, addr))
-            }
-            (Event::Send(send), Ok(Outcome::Sent(count))) => {
-                match send.sent(count, &mut self.space) {
-                    Happened::Done(data) => Some(data),
-                    Happened::NotYet => None,
-                }
-            }
-            (event, Ok(Outcome::Received(bytes))) => {
-                if let (true, Some(socket)) = (bytes.is_empty(), event.socket()) {
-                    socket.end();
-                }
-                match event {
-                    Event::Close(_) => bytes.is_empty().then_some(Data::Closed),
-                    _ => Some(Data::Received(bytes)),
-                }
-            }
-            (event, Ok(Outcome::Sent(_))) => unreachable!("{event:?} has sent something"),
-        };
-        match data {
-            Some(data) => self.ready.add_ready(task, data),
-            None if is_late(&event) => {
+        match happened {
+            Happened::Done(data) => self.ready.add_ready(task, data),
+            Happened::NotYet if is_late(&event) => {
                 let data = event.failed(io::ErrorKind::TimedOut.into());
                 self.ready.add_ready(task, data);
             }
-            None => self.wait_for(event, task),
-        }
-    }
-
-    /// The operation has been given up: it has come too late, or a stop has begun.
-    fn cancelled(&mut self, event: Event, task: Submitted) {
-        match event {
-            Event::Close(_) => self.ready.add_ready(task, Data::Closed),
-            _ => self.wait_for(event, task),
+            Happened::NotYet if self.stop.forbids(&event) => {
+                self.stop.end(event, task, &self.ready);
+            }
+            Happened::NotYet => self.kernel.start(event, task),
         }
     }
 
@@ -164,17 +126,15 @@ impl Ring {
         if self.stop.forbids(&event) {
             return self.stop.end(event, task, &self.ready);
         }
-        let (fd, direction) = what(&event);
-        if self.under_way.contains_key(&(fd, direction)) {
+        if self.kernel.is_busy(&event) {
             // Two tasks want the same thing. The first goes on waiting.
             let data = event.failed(io::ErrorKind::ResourceBusy.into());
             return self.ready.add_ready(task, data);
         }
-        if let Some(deadline) = event.deadline() {
-            self.timers.give_up(deadline, fd, task.id);
+        if let (Some(deadline), Some(socket)) = (event.deadline(), event.socket()) {
+            self.timers.give_up(deadline, socket.as_raw_fd(), task.id);
         }
         self.ready.trace_park(&task, On::Kernel);
-        self.under_way.insert((fd, direction), task.id);
         self.kernel.start(event, task);
     }
 
@@ -192,22 +152,10 @@ impl Ring {
         while let Some(timer) = self.timers.pop_due() {
             match timer {
                 Timer::Sleep(task) => self.ready.add_ready(task, Data::Slept),
-                Timer::GiveUp(fd) => self.give_up(fd),
+                // The task is told when the kernel has really given the operation up.
+                Timer::GiveUp(fd) => self.kernel.cancel_reading(fd, is_late),
             }
         }
-    }
-
-    /// Cancels the operation that waits to read from `fd`, unless another one waits there by now.
-    /// The task is told when the kernel has really given the operation up.
-    fn give_up(&mut self, fd: RawFd) {
-        if let Some(id) = self.under_way.get(&(fd, Direction::Read)) {
-            self.kernel.cancel_if(*id, is_late);
-        }
-    }
-
-    /// Whether there is nothing more to do.
-    fn is_done(&self) -> bool {
-        self.ready.running() == 0 || self.stop.is_over()
     }
 
     /// From a stop on, no task waits for something new. A task that waits already is told when the
@@ -249,7 +197,6 @@ impl Ring {
             self.ready.finish(task);
         }
         self.kernel.end();
-        self.under_way.clear();
     }
 }
 
@@ -280,12 +227,6 @@ impl Schedule for Ring {
         self.ready.trace_park(&task, On::Timer);
         self.timers.sleep(instant, task);
     }
-}
-
-/// Which descriptor the event is about, and in which direction.
-fn what(event: &Event) -> Readiness {
-    let socket = event.socket().expect("only a SleepEvent has none, and it never waits");
-    (socket.as_raw_fd(), direction(event))
 }
 
 /// Whether it should have happened by now.

@@ -1,8 +1,9 @@
-//! An operation: what the kernel is asked to do, and everything that it needs until it has done
-//! it. [`Kernel`](super::kernel::Kernel) submits it, and keeps it until its completion.
+//! An operation: what the kernel is asked to do, everything that it needs for that, and what its
+//! answer means. [`Kernel`](super::kernel::Kernel) submits it, and keeps it until its completion.
 
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use io_uring::opcode;
@@ -11,10 +12,10 @@ use io_uring::types::Fd;
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::provided::GROUP;
-use crate::net::Direction;
-use crate::scheduler::event::Event;
+use crate::net::{Direction, Readiness, Socket};
+use crate::scheduler::event::{Data, Event, Happened};
 use crate::scheduler::ready::Submitted;
-use crate::space::RECEIVE_SIZE;
+use crate::space::{RECEIVE_SIZE, Space};
 
 /// The system sends no more at once.
 const MOST: usize = 1 << 30;
@@ -25,31 +26,40 @@ const POLL_FIRST: u16 = 1;
 /// An operation that is under way. It owns all that the kernel needs.
 pub struct Operation {
     pub event: Event,
-    /// Who waits for it: nobody, if the task has gone.
+    /// The task that waits for it; none if that has ended.
     pub task: Option<Submitted>,
     /// Where an accept writes the client's address.
     pub address: Option<Box<Address>>,
-    /// It has been tried, and would have blocked. Now it waits until its socket is ready.
+    /// It has been tried, and would have blocked. Now it waits until its socket is ready. (Older
+    /// kernels let a socket that does not block answer so. Newer ones wait by themselves.)
     pub waits: bool,
+}
+
+/// An operation that has completed.
+pub struct Completed {
+    pub event: Event,
+    /// The task that waits for it; none if that has ended.
+    pub task: Option<Submitted>,
+    /// `NotYet` if there is more to do, or if the operation was cancelled.
+    pub happened: Happened,
 }
 
 impl Operation {
     /// The submission. What it points to is owned by the operation, and lies on the heap.
     pub fn entry(&mut self) -> Entry {
-        let Operation { event, address, waits, .. } = self;
-        let Some(fd) = event.socket().map(|socket| Fd(socket.as_raw_fd())) else {
-            return opcode::Nop::new().build(); // a SleepEvent has come to the wrong place
-        };
-        if *waits {
-            let ready = match direction(event) {
+        let (fd, direction) = what(&self.event);
+        let fd = Fd(fd);
+        if self.waits {
+            let ready = match direction {
                 Direction::Read => libc::POLLIN,
                 Direction::Write => libc::POLLOUT,
             };
             return opcode::PollAdd::new(fd, ready as u32).build();
         }
-        match event {
+        match &self.event {
             Event::Connect(_) => {
-                let Address { storage, len } = &mut **address.insert(Address::empty());
+                let Address { storage, len } =
+                    &mut **self.address.insert(Address::empty());
                 opcode::Accept::new(fd, ptr::from_mut(storage).cast(), len)
                     .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
                     .build()
@@ -62,8 +72,8 @@ impl Operation {
                     .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
                     .build()
             }
-            // After a message has been answered, the next one is seldom there already: it saves an
-            // attempt to wait first.
+            // After a message has been answered, the next one is seldom there already: so the
+            // kernel need not try before it waits.
             _ => opcode::Recv::new(fd, ptr::null_mut(), RECEIVE_SIZE as u32)
                 .buf_group(GROUP)
                 .ioprio(POLL_FIRST)
@@ -71,14 +81,81 @@ impl Operation {
                 .flags(Flags::BUFFER_SELECT),
         }
     }
+
+    /// What its completion means: the kernel has done what [`Event::happen`] does elsewhere.
+    /// `bytes` are what a receive has brought.
+    ///
+    /// # Safety
+    ///
+    /// `result` must be that of the completion.
+    pub unsafe fn completed(
+        self,
+        result: i32,
+        bytes: Vec<u8>,
+        space: &mut Space,
+    ) -> Completed {
+        let Operation { mut event, task, address, .. } = self;
+        let happened = match &mut event {
+            _ if result == -libc::ECANCELED => Happened::NotYet,
+            event if result < 0 => {
+                Happened::Done(event.failed(io::Error::from_raw_os_error(-result)))
+            }
+            Event::Connect(_) => {
+                // SAFETY: This is the completion of an accept, which has made this descriptor: it
+                // is open, and nothing else owns it.
+                let client = unsafe { OwnedFd::from_raw_fd(result) };
+                Happened::Done(connected(client, address))
+            }
+            Event::Send(send) => send.sent(result as usize, space),
+            event => received(event, bytes),
+        };
+        Completed { event, task, happened }
+    }
 }
 
-/// In which direction the event uses its socket.
-pub fn direction(event: &Event) -> Direction {
+/// A client has been accepted.
+fn connected(client: OwnedFd, address: Option<Box<Address>>) -> Data {
+    match address.and_then(|address| address.socket_addr()) {
+        Some(addr) => Data::Connected(Socket::accepted(client), addr),
+        None => Data::Failed(io::Error::from_raw_os_error(libc::ECONNABORTED)),
+    }
+}
+
+/// Bytes have been received, for a task or for a [`CloseEvent`](crate::scheduler::event::CloseEvent),
+/// which discards them.
+fn received(event: &Event, bytes: Vec<u8>) -> Happened {
+    if let (true, Some(socket)) = (bytes.is_empty(), event.socket()) {
+        socket.end();
+    }
     match event {
+        Event::Close(_) if bytes.is_empty() => Happened::Done(Data::Closed),
+        Event::Close(_) => Happened::NotYet,
+        _ => Happened::Done(Data::Received(bytes)),
+    }
+}
+
+/// Which descriptor the event is about, and in which direction.
+fn what(event: &Event) -> Readiness {
+    let socket = event.socket().expect("a SleepEvent is no business of the kernel's");
+    let direction = match event {
         Event::Send(_) => Direction::Write,
         _ => Direction::Read,
+    };
+    (socket.as_raw_fd(), direction)
+}
+
+/// Where an event's operation is found: a descriptor has two places, one for each direction.
+pub fn place(event: &Event) -> usize {
+    let (fd, direction) = what(event);
+    match direction {
+        Direction::Read => reading(fd),
+        Direction::Write => 2 * fd as usize + 1,
     }
+}
+
+/// The place of the operation that waits to read from `fd`.
+pub fn reading(fd: RawFd) -> usize {
+    2 * fd as usize
 }
 
 /// A client's address, as the kernel writes it.
@@ -95,7 +172,7 @@ impl Address {
     }
 
     /// `None` if the kernel has written none.
-    pub fn socket_addr(self) -> Option<SocketAddr> {
+    fn socket_addr(self) -> Option<SocketAddr> {
         // SAFETY: The kernel has written an address there, and its length; and if it has not,
         // the zeros are an address of no family.
         unsafe { SockAddr::new(self.storage, self.len) }.as_socket()

@@ -32,6 +32,8 @@ pub struct Provided {
     /// The blocks, found by their numbers, each with room for [`RECEIVE_SIZE`] bytes. The kernel
     /// may write to those that are in the ring.
     blocks: Vec<Vec<u8>>,
+    /// The blocks that are not in the ring, and that no message uses.
+    pub space: Space,
 }
 
 impl Provided {
@@ -46,7 +48,8 @@ impl Provided {
         let Some(entries) = NonNull::new(entries.cast()) else {
             handle_alloc_error(layout())
         };
-        let mut provided = Provided { entries, tail: 0, blocks: Vec::new() };
+        let mut provided =
+            Provided { entries, tail: 0, blocks: Vec::new(), space: Space::default() };
         let address = entries.as_ptr() as u64;
         // SAFETY: `entries` has been allocated for `MOST` entries, starts at a page, and is
         // zeroed, which is an empty ring. It is never freed while the kernel uses it: see
@@ -67,24 +70,26 @@ impl Provided {
     pub fn grow(&mut self) {
         let number = self.blocks.len() as u16;
         if number < MOST {
-            self.blocks.push(Vec::with_capacity(RECEIVE_SIZE));
+            self.blocks.push(vec![]);
             self.provide(number);
         }
     }
 
-    /// Puts a block into the ring, which is not in it.
+    /// Puts a block into the ring, under a number that is not in it. Without memory for that, there
+    /// is one fewer.
     fn provide(&mut self, number: u16) {
-        let block = &mut self.blocks[usize::from(number)];
+        let Ok(mut block) = self.space.take() else { return };
         let place = self.tail & (MOST - 1);
         // SAFETY: `place` is below `MOST`, so it lies in what `entries` was allocated for.
         let mut entry = unsafe { self.entries.add(place.into()) };
-        // SAFETY: It is initialised, and lives as long as the ring. Nobody else uses it: the
+        // SAFETY: It is initialised, and lives as long as the ring. Nothing else uses it: the
         // kernel does not look at an entry before the tail is moved over it, and it has taken
         // what was here before, or that number would still be in the ring.
         let entry = unsafe { entry.as_mut() };
         entry.set_addr(block.as_mut_ptr() as u64);
         entry.set_len(RECEIVE_SIZE as u32);
         entry.set_bid(number);
+        self.blocks[usize::from(number)] = block;
         self.tail = self.tail.wrapping_add(1);
         self.publish();
     }
@@ -100,28 +105,21 @@ impl Provided {
         tail.store(self.tail, Ordering::Release);
     }
 
-    /// The kernel has filled the first `len` bytes of a block: these. The block (or, if a long
-    /// message leaves with it, another one) goes back into the ring.
+    /// The kernel has filled the first `result` bytes of a block, unless that is an error: these.
+    /// The block (or, if a long message leaves with it, another one) goes back into the ring.
     ///
     /// # Safety
     ///
     /// A completion must have said so, just now: the kernel no longer writes to this block.
-    pub unsafe fn claim(
-        &mut self,
-        number: u16,
-        len: usize,
-        space: &mut Space,
-    ) -> Vec<u8> {
-        let block = &mut self.blocks[usize::from(number)];
+    pub unsafe fn claim(&mut self, number: u16, result: i32) -> Vec<u8> {
+        let len = usize::try_from(result).unwrap_or(0);
+        let mut block = mem::take(&mut self.blocks[usize::from(number)]);
         assert!(len <= block.capacity(), "the kernel has filled more than it was given");
         // SAFETY: The block has room for `len` bytes, and by the promise of the caller the kernel
         // has written them.
         unsafe { block.set_len(len) };
-        let message = space.message(mem::take(block));
-        if let Ok(empty) = space.take() {
-            *block = empty;
-            self.provide(number);
-        }
+        let message = self.space.message(block);
+        self.provide(number);
         message
     }
 

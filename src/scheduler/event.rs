@@ -357,7 +357,7 @@ impl Event {
     /// Its system call is about to be made, for this task.
     pub(crate) fn call_step(&self, task: TaskId) -> Step<'_> {
         let (want, on) = (self.want(), self.socket().map(Socket::descriptor));
-        Step::Call { task, want, on, bytes: self.bytes() }
+        Step::Call { task, want, on, bytes: self.bytes(), at: None }
     }
 
     /// The task has to wait for more.

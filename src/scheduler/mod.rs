@@ -123,7 +123,7 @@ impl Scheduler {
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
-            if self.is_done() {
+            if self.ready.running() == 0 || self.stop.is_over() {
                 break;
             }
             self.wait(&mut readiness)?; // the core of the whole asynchronous thing
@@ -158,7 +158,8 @@ impl Scheduler {
         let timeout = self.timeout();
         self.trace_enter(timeout);
         self.poller.wait(timeout, readiness)?;
-        self.ready.trace(|| Step::Leave { call: self.poller.call(), ready: readiness });
+        let ready = Some(&readiness[..]);
+        self.ready.trace(|| Step::Leave { call: self.poller.call(), ready });
         Ok(())
     }
     // ANCHOR_END: wait
@@ -242,11 +243,6 @@ impl Scheduler {
     // ANCHOR_END: run_timers
 
     // ANCHOR: stop
-    /// Whether there is nothing more to do.
-    fn is_done(&self) -> bool {
-        self.ready.running() == 0 || self.stop.is_over()
-    }
-
     /// From a stop on, no task waits for something new. A task that waits already is told.
     fn begin_stop_if_asked(&mut self) {
         if !self.ready.stopping() || self.stop.has_begun() {

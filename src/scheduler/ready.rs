@@ -103,7 +103,9 @@ impl ReadyQueue {
             Err(panic) => {
                 let (id, name) = (task.id, task.task.name());
                 let why = log::panic_message(&*panic);
-                log::problem(format_args!("task {id} ({name}) panicked: {why}"));
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
                 self.panicked.set(true);
             }
         }

@@ -79,7 +79,8 @@ suite! {
         recording:
             trace_is_an_option_of_later_stages a_recorded_server_serves
             a_recording_can_be_followed a_recording_that_cannot_be_written
-            a_full_disk the_largest_file;
+            a_full_disk the_largest_file a_pipe_whose_reader_is_slow
+            a_pipe_whose_reader_never_reads a_pipe_without_a_reader;
         lines:
             line_ends empty_lines long_lines split_and_joined_lines bytes_that_are_not_text
             a_last_line_without_newline a_line_that_is_too_long

@@ -2,14 +2,20 @@
 //! becomes of the file.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use playback::read::{Event, Recording};
 
-use crate::client::Pattern;
+use crate::client::{Client, Pattern};
 use crate::command_line::assert_wrong_usage;
 use crate::server::{Server, Setup, eventually};
 use crate::stage::Stage;
@@ -82,7 +88,8 @@ pub fn a_recorded_server_serves(stage: &Stage) {
         recording.steps.iter().filter(|step| is(&step.event)).count()
     };
     assert_eq!(count(|it| matches!(it, Event::Accept { .. })), 3);
-    assert_eq!(count(|it| matches!(it, Event::Close { conn: Some(_), .. })), 3);
+    // The clients, the listening socket and the pipe of the signals.
+    assert_eq!(count(|it| matches!(it, Event::Close { .. })), 5);
     assert_eq!(count(|it| matches!(it, Event::Stop)), 1);
 }
 
@@ -96,10 +103,10 @@ pub fn a_recording_can_be_followed(stage: &Stage) {
     let mut client = server.connect();
     for word in ["one", "two", "three"] {
         client.echo(word.as_bytes());
-        let sent = format!("\"op\":\"write\",\"fd\":{}", fd(&file));
-        let sent = (sent, format!("\"data\":\"{word}\""));
-        let is_it = |line: &str| line.contains(&sent.0) && line.contains(&sent.1);
-        eventually("it is recorded", || file.text().lines().any(is_it).then_some(()));
+        let len = word.len();
+        let received =
+            format!(r#""op":"read","fd":{},"len":{len},"data":"{word}""#, fd(&file));
+        eventually("it is recorded", || file.text().contains(&received).then_some(()));
     }
 }
 
@@ -157,6 +164,85 @@ pub fn a_full_disk(stage: &Stage) {
         let why = "the recording /dev/full ends here: No space left on device";
         assert_serves_without(server, why);
     }
+}
+
+/// A pipe in the file system, and its end to read from.
+fn pipe(stage: &Stage) -> (Scratch, File) {
+    let file = Scratch::new(stage);
+    mkfifo(&file.0, Mode::S_IRWXU).unwrap();
+    // Without waiting for a writer; the reads wait.
+    let reader = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&file.0)
+        .unwrap();
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    (file, reader)
+}
+
+/// Many times what a pipe takes is recorded, while its reader does not read.
+fn assert_serves_without_a_reader(server: &Server) {
+    let mut clients: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    for _ in 0..20 {
+        clients.iter_mut().for_each(|client| client.echo(b"hello"));
+    }
+    clients.into_iter().for_each(Client::finish);
+}
+
+/// A reader that is slow delays no client, and misses no line.
+pub fn a_pipe_whose_reader_is_slow(stage: &Stage) {
+    if !stage.trace {
+        return;
+    }
+    let (file, mut reader) = pipe(stage);
+    let mut server = recorded(stage, file.path()).start();
+    assert_serves_without_a_reader(&server);
+    server.signal(Signal::SIGTERM);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(server.wait().code(), Some(0));
+    let recording = Recording::read(&text).unwrap();
+    let states = recording.fold().unwrap_or_else(|error| panic!("{error}"));
+    assert!(!recording.cut_off && states.last().unwrap().tasks.is_empty());
+    server.problems.wait(|_| None::<()>); // until all of it is there
+    assert_eq!(server.problems.text(), "");
+}
+
+/// A reader that never reads delays the end of the server, but not beyond its five seconds.
+pub fn a_pipe_whose_reader_never_reads(stage: &Stage) {
+    if !stage.trace {
+        return;
+    }
+    let time_to_end = || {
+        let (file, _reader) = pipe(stage);
+        let mut server = recorded(stage, file.path()).start();
+        assert_serves_without_a_reader(&server);
+        let start = Instant::now();
+        server.signal(Signal::SIGTERM);
+        assert_eq!(server.wait().code(), Some(0));
+        server.problems.wait_for("ends here: what it is written to takes too long");
+        start.elapsed()
+    };
+    // As in `stop_beside_a_stuck_client`: the promise is kept, if not by a machine that stands
+    // still for a second.
+    let times: Vec<Duration> = (0..3)
+        .map(|_| time_to_end())
+        .take_while(|time| *time >= Duration::from_secs(5))
+        .collect();
+    assert!(times.len() < 3, "{times:?}");
+}
+
+pub fn a_pipe_without_a_reader(stage: &Stage) {
+    if !stage.trace {
+        return;
+    }
+    let (file, reader) = pipe(stage);
+    drop(reader);
+    let output = recorded(stage, file.path()).command().output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    let expected = format!("cannot write the trace to {}: ", file.path());
+    assert!(err.starts_with(&expected), "{err}");
 }
 
 /// `ulimit -f`: the system's signal for that would end the process.

@@ -37,10 +37,11 @@ pub struct Stage {
     pub lines: bool,
     /// It has the option `--trace`.
     pub trace: bool,
-    /// The buffer that an idle connection keeps: after small messages, and after a line of 8,000
-    /// bytes.
+    /// How many bytes of heap an idle connection takes at most: after small messages, and after
+    /// a line of 8,000 bytes. They are for its task, and in stage 06 for the buffer that a read
+    /// borrows.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "seen in /proc"))]
-    pub buffers: (usize, usize),
+    pub idle_heap: (usize, usize),
     /// System calls of an echo with one client, and at most with 64 in step.
     #[cfg_attr(
         not(target_os = "linux"),
@@ -70,7 +71,7 @@ pub const BLOCKING: Stage = Stage {
     own_words: false,
     lines: false,
     trace: false,
-    buffers: (0, 0),
+    idle_heap: (1024, 1024),
     calls_of_an_echo: (2.0, 2.0),
 };
 
@@ -117,7 +118,7 @@ pub const ASYNC_AWAIT: Stage = Stage {
     descriptors: if cfg!(target_os = "linux") { None } else { Some(1024) },
     thousands: cfg!(target_os = "linux"),
     linux_only: false,
-    buffers: (1024, 16 * 1024),
+    idle_heap: (1536 + 1024, 1536 + 16 * 1024),
     ..EPOLL
 };
 

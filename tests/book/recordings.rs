@@ -1,5 +1,6 @@
 //! A recording speaks of the lines of a source: of the very file that is in the repository.
 
+use bricks::recording::git_hash;
 use serde_json::Value;
 
 use crate::Defects;
@@ -22,10 +23,4 @@ pub fn check(book: &Book, defects: &mut Defects) {
             defects.add(&path, 1, message);
         }
     }
-}
-
-/// What `git hash-object` prints for such a file.
-fn git_hash(text: &str) -> String {
-    let blob = format!("blob {}\0{text}", text.len());
-    sha1_smol::Sha1::from(blob).digest().to_string()
 }

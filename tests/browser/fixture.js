@@ -15,31 +15,28 @@ export function recording({ clients = 1, rounds = 1, text = "hello\n", end = tru
     running += 1;
     add("spawn", { task, name });
   };
-  const wait = (task, want, fd, line, len) => {
-    add("yield", { task, want, fd, ...(len === undefined ? {} : { len }), line });
+  const wait = (task, want, fd, line, sends = {}) => {
+    add("yield", { task, want, fd, ...sends, line });
     const table = want === "write" ? write : read;
     table.set(fd, task);
     add("park", { task, on: want === "write" ? "write" : "read", fd });
   };
   const byFd = (table) => [...table].sort((a, b) => a[0] - b[0]);
   const select = (r, w) => {
-    add("state", { running, ready: [], read: byFd(read), write: byFd(write) });
+    add("state", { running, ready: [], read: byFd(read), write: byFd(write), timer: [], kernel: [] });
     add("enter", { call: "select", r: byFd(read).map(([fd]) => fd), w: [...write.keys()] });
     if (w.length === 0) t += 250_000_000;
     add("leave", { call: "select", r, w });
   };
-  const happen = (op, fd, more) => {
+  const call = (op, fd, sends = {}) => {
     const table = op === "write" ? write : read;
     const task = table.get(fd);
     table.delete(fd);
-    add("happened", { task, op, fd, ...more });
+    add("call", { task, call: { read: "recv", write: "send" }[op] ?? op, fd, ...sends });
     return task;
   };
 
-  const init = { running: 0, ready: [], read: [], write: [] };
-  add("trace", {
-    v: 1, stage: "04_scheduler", clock: "ns", src: "src/bin/04_scheduler.rs", sha: "0".repeat(40), init,
-  });
+  add("trace", { v: 2, stage: "04_scheduler", clock: "ns", src: SOURCE, sha: "0".repeat(40) });
   lines[0].t = 0;
   spawn(1, "echo_server");
   spawn(2, "stop_on_signal");
@@ -51,8 +48,9 @@ export function recording({ clients = 1, rounds = 1, text = "hello\n", end = tru
     const fd = 4 + conn;
     const task = 2 + conn;
     select([3], []);
+    call("accept", 3);
     add("accept", { fd, peer: `127.0.0.1:${50000 + conn}`, conn });
-    happen("accept", 3, { conn });
+    add("happened", { task: 1, op: "accept", fd: 3 });
     add("resume", { task: 1, with: { fd } });
     spawn(task, "client_handler");
     wait(1, "accept", 3, LINES.accept);
@@ -62,13 +60,15 @@ export function recording({ clients = 1, rounds = 1, text = "hello\n", end = tru
   for (let round = 0; round < rounds; round += 1) {
     for (let conn = 1; conn <= clients; conn += 1) {
       const fd = 4 + conn;
-      const bytes = { len: text.length, data: text, conn };
+      const bytes = { len: text.length, data: text };
       select([fd], []);
-      const task = happen("read", fd, bytes);
+      const task = call("read", fd);
+      add("happened", { task, op: "read", fd, ...bytes });
       add("resume", { task, with: text.length });
-      wait(task, "write", fd, LINES.write, text.length);
+      wait(task, "write", fd, LINES.write, bytes);
       select([], [fd]);
-      happen("write", fd, bytes);
+      call("write", fd, bytes);
+      add("happened", { task, op: "write", fd, len: text.length });
       add("resume", { task, with: text.length });
       wait(task, "read", fd, LINES.read);
     }
@@ -76,19 +76,21 @@ export function recording({ clients = 1, rounds = 1, text = "hello\n", end = tru
   for (let conn = 1; end && conn <= clients; conn += 1) {
     const fd = 4 + conn;
     select([fd], []);
-    const task = happen("read", fd, { len: 0, data: "", conn });
+    const task = call("read", fd);
+    add("happened", { task, op: "read", fd, len: 0, data: "" });
     add("resume", { task, with: 0 });
     add("yield", { task, want: "close", fd, line: LINES.close });
-    add("happened", { task, op: "close", fd, conn });
+    add("happened", { task, op: "close", fd });
+    add("close", { fd });
     add("resume", { task, with: null });
-    add("close", { fd, peer: `127.0.0.1:${50000 + conn}`, conn });
     add("finish", { task });
     running -= 1;
   }
   return lines;
 }
 
-const LINES = { accept: 58, signal: 128, read: 97, write: 101, close: 103 };
+const SOURCE = "src/bin/tasks/mod.rs";
+const LINES = { accept: 30, signal: 99, read: 68, write: 72, close: 74 };
 
 // As the file has it, with what could mean something in a page escaped.
 export function jsonLines(events) {

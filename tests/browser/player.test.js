@@ -109,8 +109,8 @@ test("where everybody is", async () => {
 });
 
 test("the listing has each task's cursor, and the line of the running one is lit", async () => {
-  await go(oneRound, "#round@24");
-  const source = readFileSync(new URL("../../src/bin/04_scheduler.rs", import.meta.url), "utf8").split("\n");
+  await go(oneRound, "#round@25");
+  const source = readFileSync(new URL("../../src/bin/tasks/mod.rs", import.meta.url), "utf8").split("\n");
   const line = (text) => 1 + source.findIndex((it) => it.includes(text));
   const places = () => page.$$eval(".tp-lines li", (rows) => rows
     .filter((it) => it.querySelector(".tp-mark"))
@@ -123,7 +123,12 @@ test("the listing has each task's cursor, and the line of the running one is lit
     ["yield_(sock.accept", "yield_(client.recv", "yield_(client.send(bytes)", "yield_(signals.recv"].map(line);
   assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], false], [signal, [2], false]]);
   await focus();
-  await press("ArrowRight", "ArrowRight");
+  await press("ArrowRight"); // its call, and then its turn
+  assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], true], [signal, [2], false]]);
+  assert.match(await page.locator(".tp-threads").innerText(), /calls recv for task\s*3/);
+  await press("ArrowRight");
+  assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], false], [signal, [2], false]]);
+  await press("ArrowRight");
   assert.deepEqual(await places(), [[accept, [1], false], [recv, [3], true], [signal, [2], false]]);
   await press("ArrowRight");
   assert.deepEqual(await places(), [[accept, [1], false], [send, [3], true], [signal, [2], false]]);
@@ -194,38 +199,38 @@ test("a link leads to a step, also to that of a line that is none", async () => 
   await page.evaluate(() => { location.hash = "#round@10"; }); // a checkpoint
   await page.locator(".tp-where a", { hasText: "Step 9 " }).waitFor();
   await page.evaluate(() => { location.hash = "#round@99999"; });
-  await page.locator(".tp-where a", { hasText: "Step 47 " }).waitFor();
-  assert.equal(await page.locator(".tp-where a").getAttribute("href"), "#round@47");
+  await page.locator(".tp-where a", { hasText: "Step 51 " }).waitFor();
+  assert.equal(await page.locator(".tp-where a").getAttribute("href"), "#round@51");
   for (const other of ["#round@x", "#other@3", "#%", "#round"]) {
     await page.evaluate((hash) => { location.hash = hash; }, other);
   }
-  assert.equal(await step(), 47);
+  assert.equal(await step(), 51);
   clean();
 });
 
 test("a link in the text leads to its step each time, and on a page with two players to its own", async () => {
   await go(wakers);
-  const link = page.locator('main li a[href="#futures@31"]');
+  const link = page.locator('main li a[href="#futures@30"]');
   const at = (player) => page.locator(".tp-where a").nth(player).innerText();
   for (let time = 0; time < 2; time += 1) {
     await link.click();
-    assert.match(await at(0), /^Step 31 /);
+    assert.match(await at(0), /^Step 30 /);
     await page.locator(".tp").first().focus();
     await press("ArrowRight");
-    assert.match(await at(0), /^Step 32 /);
+    assert.match(await at(0), /^Step 31 /);
   }
   assert.match(await at(1), /^Step 1 /, "the other one stays where it is");
   await page.goBack(); // to an address without a step
-  assert.match(await at(0), /^Step 32 /);
+  assert.match(await at(0), /^Step 31 /);
   // The other one has its own, and says what it is.
   await go(wakers, "#three@20");
-  assert.deepEqual([await at(0), await at(1)].map((it) => it.split(" of ")[0]), ["Step 32", "Step 20"]);
+  assert.deepEqual([await at(0), await at(1)].map((it) => it.split(" of ")[0]), ["Step 31", "Step 20"]);
   assert.equal(await page.locator(".tp-where a").nth(1).getAttribute("href"), "#three@20");
   clean();
 });
 
 test("futures: wakers in the tables, and a task that does things itself", async () => {
-  await go(wakers, "#futures@25");
+  await go(wakers, "#futures@26");
   assert.equal(await said(), "The waker of task 3 goes onto the read-waiting table, under 11.");
   const view = page.locator(".tp").first();
   const rows = await view.locator(".tp-read tbody tr").allInnerTexts();
@@ -234,17 +239,19 @@ test("futures: wakers in the tables, and a task that does things itself", async 
   assert.deepEqual(await view.locator(".tp-ready th").allInnerTexts(), ["task"]);
   await view.focus();
   const sentences = [];
-  await page.goto(address(wakers, "#futures@30"));
+  await page.goto(address(wakers, "#futures@29"));
   await view.focus();
-  for (let at = 0; at < 5; at += 1) {
+  for (let at = 0; at < 7; at += 1) {
     await press("ArrowRight");
     sentences.push(await said());
   }
   assert.deepEqual(sentences, [
     "The waker of task 3 is called: onto the ready queue.",
     "Task 3 is polled again.",
-    'recv on 11 happens: 3 bytes, "hi\\n". Task 3 goes on.',
-    'send on 11 happens: 3 bytes, "hi\\n". Task 3 goes on.',
+    "Task 3 calls recv on 11.",
+    'recv on 11 has happened: 3 bytes, "hi\\n". Task 3 goes on.',
+    'Task 3 calls send of 3 bytes, "hi\\n" on 11.',
+    "send on 11 has happened: 3 bytes. Task 3 goes on.",
     `Task 3 is pending at line ${line06("client.read(")}: it wants to receive from 11.`,
   ]);
   await press("ArrowLeft");
@@ -286,7 +293,7 @@ test("predictions are graded by the recording", async () => {
   await choice("3 is readable");
   assert.match(await said(), /^Right\. select says 3 is readable/);
   assert.match(await page.locator(".tp-tools").innerText(), /2 of 3 right/);
-  await press("ArrowRight", "ArrowRight");
+  await press("ArrowRight", "ArrowRight", "ArrowRight");
   await press("ArrowRight"); // who does not answer goes on
   assert.doesNotMatch(await said(), /Right|No/);
   await press("Home", "ArrowRight", "ArrowRight", "Space");
@@ -385,7 +392,7 @@ test("bytes that mean something in a page are shown as what they are", async () 
   const text = "</script><b>x</b>{{#include y}}&lt;\n";
   await go(variant("bytes", recording({ text })));
   await focus();
-  const sends = page.locator(".tp-says", { hasText: "recv on 5" });
+  const sends = page.locator(".tp-says", { hasText: "recv on 5 has happened" });
   for (let at = 0; at < 80 && !(await sends.isVisible()); at += 1) await press("ArrowRight");
   assert.ok((await said()).includes(JSON.stringify(text)), await said());
   assert.equal(await page.locator("trace-player b", { hasText: /^x$/ }).count(), 0);
@@ -466,7 +473,7 @@ test("nothing moves for who has asked for less", async () => {
     document.querySelector(".tp").dispatchEvent(right);
     return document.getAnimations().length;
   });
-  await go(oneRound, "#round@24");
+  await go(oneRound, "#round@26");
   assert.ok((await moves()) > 0, "the task is seen to move to the ready queue");
   await page.emulateMedia({ reducedMotion: "reduce" });
   await go(variant("calm", recording()), "#round@24");

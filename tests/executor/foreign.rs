@@ -9,7 +9,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::{pair, run};
 
-// ANCHOR: foreign
 /// `async-channel` and `futures-util` work on any executor: a waker is all that they ask for.
 #[test]
 fn foreign_futures_run() {
@@ -39,7 +38,6 @@ fn foreign_futures_run() {
         thread.join().unwrap();
     });
 }
-// ANCHOR_END: foreign
 
 /// `FuturesUnordered` gives each future a waker of its own.
 #[test]

@@ -8,46 +8,55 @@ mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+mod traced;
 mod wakeups;
 
 use std::future::poll_fn;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bricks::executor::{Executor, Handle, Stream};
 use bricks::net::Socket;
-use bricks::poller::{Poller, Select};
+use bricks::scheduler::poller::Poller;
+use bricks::select::Select;
 
 use support::drivers::watch_the_clock;
 
 /// Nothing here takes so long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs what `test` makes of a handle; on `select`, which every system has.
-fn run<F: Future>(test: impl FnOnce(Handle<Select>) -> F) -> F::Output {
+/// An executor on `select`, which every system has.
+fn executor() -> Executor {
+    watch_the_clock();
+    Executor::new(Select::default(), None).unwrap()
+}
+
+/// Runs what `test` makes of a handle.
+fn run<F: Future + 'static>(test: impl FnOnce(Handle) -> F) -> F::Output {
     run_on(Select::default(), test)
 }
 
-fn run_on<P: Poller, F: Future>(
-    poller: P,
-    test: impl FnOnce(Handle<P>) -> F,
+fn run_on<F: Future + 'static>(
+    poller: impl Poller + 'static,
+    test: impl FnOnce(Handle) -> F,
 ) -> F::Output {
     watch_the_clock();
-    let mut executor = Executor::on(poller).unwrap();
+    let mut executor = Executor::new(poller, None).unwrap();
     let handle = executor.handle();
     let test = test(handle.clone());
     let result = executor.block_on(handle.timeout(PATIENCE, test));
-    result.expect("it was not stopped").expect("it does not hang")
+    result.expect("it has finished").expect("it does not hang")
 }
 
 /// A stream for a task, and its other end for the test.
-fn pair<P: Poller>(handle: &Handle<P>) -> (Stream<P>, UnixStream) {
+fn pair(handle: &Handle) -> (Stream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     (Stream::new(Socket::new(ours).unwrap(), handle), theirs)
 }
 
-/// Lets everybody else have a turn.
+/// Lets all other tasks have a turn.
 async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
@@ -62,5 +71,5 @@ async fn yield_now() {
 
 /// Polls once, with a waker of no importance.
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread;
 
-use bricks::executor::queue::{Queue, TaskId, TaskWaker};
+use bricks::executor::queue::{Queue, TaskWaker};
+use bricks::trace::TaskId;
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ enum Step {
     Wake(usize),
     WakeFromAThread(usize),
     Take,
+    FallAsleep,
+    WakeUp,
     Poll(usize),
 }
 
@@ -21,6 +24,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..5usize).prop_map(Step::Wake),
         1 => (0..5usize).prop_map(Step::WakeFromAThread),
         2 => Just(Step::Take),
+        2 => Just(Step::FallAsleep),
+        1 => Just(Step::WakeUp),
         3 => (0..5usize).prop_map(Step::Poll),
     ];
     proptest::collection::vec(step, 1..60)
@@ -34,14 +39,14 @@ proptest! {
 
     /// A task that has been woken is on the queue once, in the order of the first wakes; after
     /// its poll has begun, the next wake puts it there again. And the bell has been rung if
-    /// somebody came while the executor slept, else not.
+    /// a task came while the executor slept, else not.
     #[test]
     fn the_ready_queue_behaves_like_its_model(steps in steps()) {
         let (queue, bell) = Queue::new().unwrap();
         bell.set_nonblocking(true).unwrap();
-        let id = |n: usize| TaskId { place: n as u32, number: n as u32 + 1 };
+        let id = |n: usize| n as TaskId + 1;
         let wakers: Vec<_> =
-            (0..5).map(|place| TaskWaker::new(id(place), Arc::clone(&queue))).collect();
+            (0..5).map(|n| TaskWaker::new(id(n), Arc::clone(&queue))).collect();
         let (mut expected, mut queued) = (vec![], [false; 5]);
         let (mut asleep, mut rung) = (false, false);
         let mut wake = |task: usize, expected: &mut Vec<_>, queued: &mut [bool; 5], asleep: &mut bool| {
@@ -63,14 +68,20 @@ proptest! {
                 }
                 Step::Take => {
                     let mut batch = vec![];
-                    let some = queue.take_or_fall_asleep(&mut batch);
-                    prop_assert_eq!(some, !expected.is_empty());
-                    asleep = !some;
+                    queue.take(&mut batch);
                     prop_assert_eq!(batch, std::mem::take(&mut expected));
-                    // Those who are taken are polled sooner or later; here later.
+                    // The tasks that are taken are polled sooner or later; here later.
+                }
+                Step::FallAsleep => {
+                    asleep = expected.is_empty();
+                    prop_assert_eq!(queue.fall_asleep(), asleep);
+                }
+                Step::WakeUp => {
+                    queue.wake_up();
+                    asleep = false;
                 }
                 Step::Poll(task) => {
-                    // Only who has been taken is polled.
+                    // Only a task that has been taken is polled.
                     if queued[task] && !expected.contains(&id(task)) {
                         wakers[task].about_to_poll();
                         queued[task] = false;

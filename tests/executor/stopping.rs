@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use bricks::executor::Listener;
-use bricks::scheduler::INPUT_GRACE;
+use bricks::scheduler::stop::INPUT_GRACE;
 
 use crate::support::drivers::listener;
 use crate::{pair, run, yield_now};

@@ -10,10 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bricks::executor::both::join;
-use bricks::executor::{Elapsed, Executor, Handle, Unfinished};
-use bricks::poller::Select;
+use bricks::executor::{Elapsed, Handle, Unfinished};
 
-use crate::{pair, poll_once, run, yield_now};
+use crate::{executor, pair, poll_once, run, yield_now};
 
 #[test]
 fn results_are_waited_for() {
@@ -60,7 +59,7 @@ fn a_panicking_task_ends_alone() {
 #[test]
 fn what_is_spawned_too_late_is_dropped() {
     let value = Rc::new(());
-    let executor = Executor::on(Select::default()).unwrap();
+    let executor = executor();
     let handle = executor.handle();
     drop(executor);
     let held = Rc::clone(&value);
@@ -72,7 +71,7 @@ fn what_is_spawned_too_late_is_dropped() {
 /// A task owns a handle, and so, by a detour, itself.
 #[test]
 fn tasks_are_dropped_with_their_executor() {
-    struct SpawnsWhenDropped(Handle<Select>, Rc<()>);
+    struct SpawnsWhenDropped(Handle, Rc<()>);
 
     impl Drop for SpawnsWhenDropped {
         fn drop(&mut self) {
@@ -81,7 +80,7 @@ fn tasks_are_dropped_with_their_executor() {
     }
 
     let value = Rc::new(());
-    let mut executor = Executor::on(Select::default()).unwrap();
+    let mut executor = executor();
     let handle = executor.handle();
     let owned = SpawnsWhenDropped(handle.clone(), Rc::clone(&value));
     let sleeper = handle.clone();
@@ -100,7 +99,7 @@ fn tasks_are_dropped_with_their_executor() {
 #[test]
 fn a_failure_is_returned() {
     let failing = || {
-        let executor = Executor::on(Select::default()).unwrap();
+        let executor = executor();
         let handle = executor.handle();
         handle.clone().spawn(async move { handle.fail(io::Error::other("no")) });
         executor
@@ -143,7 +142,6 @@ fn busy_tasks_let_the_reactor_look() {
     });
 }
 
-// ANCHOR: share
 /// One task has 1,000 bytes to read and never has to wait. Another one counts its turns.
 #[test]
 fn a_task_that_never_waits_has_a_share_like_others() {
@@ -170,7 +168,6 @@ fn a_task_that_never_waits_has_a_share_like_others() {
         assert!(turns >= 1000 / 20, "only {turns} turns");
     });
 }
-// ANCHOR_END: share
 
 /// The same, and somebody else waits for a byte that is there: the executor has to look.
 #[test]

@@ -10,19 +10,15 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bricks::executor::Executor;
-use bricks::poller::Select;
+use bricks::select::Select;
 
-use crate::support::drivers::watch_the_clock;
 use crate::support::scripted::{Spied, Spy};
-use crate::{PATIENCE, run, run_on, yield_now};
+use crate::{PATIENCE, executor, run, run_on, yield_now};
 
-// ANCHOR: wake_while_running
 /// Another thread wakes the task, and is done with that before the poll is over.
 #[test]
 fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
-    watch_the_clock();
-    let mut executor = Executor::on(Select::default()).unwrap();
+    let mut executor = executor();
     let mut polls = 0;
     executor.handle().spawn(poll_fn(move |context| {
         polls += 1;
@@ -35,7 +31,6 @@ fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
     }));
     executor.run().expect("it is polled again, and finishes");
 }
-// ANCHOR_END: wake_while_running
 
 /// Before the poller sleeps, another thread wakes a task.
 struct WokenAtTheBrink {
@@ -72,7 +67,6 @@ fn a_wake_between_the_last_look_and_the_sleep_ends_the_sleep() {
     });
 }
 
-// ANCHOR: ping_pong
 /// Another thread wakes the task a moment after each poll, when the executor is about to sleep: now
 /// a little earlier, now a little later.
 #[test]
@@ -112,7 +106,6 @@ fn no_wake_is_lost_in_many() {
     });
     thread.join().unwrap();
 }
-// ANCHOR_END: ping_pong
 
 #[test]
 fn whoever_is_woken_twice_has_one_turn() {
@@ -182,17 +175,14 @@ fn block_on_is_woken_from_a_thread() {
     assert_eq!(value, 42);
 }
 
-// ANCHOR: deadlock
 #[test]
 fn tasks_that_nobody_can_wake_are_reported() {
-    watch_the_clock();
-    let mut executor = Executor::on(Select::default()).unwrap();
+    let mut executor = executor();
     executor.handle().spawn(pending::<()>());
     assert_eq!(executor.run().unwrap_err().kind(), ErrorKind::Deadlock);
-    let mut executor = Executor::on(Select::default()).unwrap();
+    let mut executor = executor();
     assert_eq!(
         executor.block_on(pending::<()>()).unwrap_err().kind(),
         ErrorKind::Deadlock
     );
 }
-// ANCHOR_END: deadlock

@@ -48,7 +48,10 @@ impl Kind {
             Kind::Select => Scheduler::new(Select::default(), trace),
             Kind::Epoll => Scheduler::new(Epoll::new().unwrap(), trace),
             Kind::Random => Scheduler::new(random(), trace),
-            Kind::Ring => return Driver::Ring(Ring::new(Kernel::new().unwrap(), trace)),
+            Kind::Ring => {
+                let ring = Kernel::new().map(|kernel| Ring::new(kernel, trace));
+                return Driver::Ring(ring.unwrap());
+            }
         })
     }
 

@@ -22,9 +22,13 @@ pub fn the_second_waiter_is_refused_and_the_first_goes_on_waiting(kind: Kind) {
     let mut driver = kind.strict();
     for name in ["first", "second"] {
         let (socket, notes) = (socket.clone(), Rc::clone(&notes));
+        let handle = driver.handle();
         driver.submit_task(Coroutine::new(async move |co: Co| {
             let note = match co.yield_(socket.recv()).await {
-                Ok(bytes) => format!("{name} got {}", bytes.escape_ascii()),
+                Ok(bytes) => {
+                    handle.stop(); // if the other task has been lost, it never ends
+                    format!("{name} got {}", bytes.escape_ascii())
+                }
                 Err(error) => format!("{name}: {:?}", error.kind()),
             };
             notes.borrow_mut().push(note);

@@ -221,7 +221,9 @@ impl Trace for Recorder {
             }
             Step::NotYet { task, left } => format!("not_yet {task} {left:?}"),
             Step::Enter { call, .. } => format!("enter {call}"),
-            Step::Leave { call, ready } => format!("leave {call} with {}", ready.len()),
+            Step::Leave { call, ready } => {
+                format!("leave {call} with {}", ready.map_or(0, <[_]>::len))
+            }
             Step::Happened { task, result, .. } => {
                 format!("happened {task} {}", told(&result))
             }

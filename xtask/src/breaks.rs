@@ -112,10 +112,16 @@ pub fn mend() -> Result<(), String> {
     }
 }
 
-/// `cargo xtask breaks`: each in a copy of the repository, where its test must fail.
-pub fn prove() -> Result<(), String> {
+/// `cargo xtask breaks`: each (or each of these) in a copy of the repository, where its test must
+/// fail.
+pub fn prove(names: &[&str]) -> Result<(), String> {
     let copy = root().join(COPY);
-    for it in all()? {
+    let mut all = all()?;
+    if let Some(name) = names.iter().find(|name| all.iter().all(|it| it.name != **name)) {
+        return Err(format!("there is no break {name:?}"));
+    }
+    all.retain(|it| names.is_empty() || names.contains(&it.name.as_str()));
+    for it in all {
         println!("\nxtask: break {}: {}", it.name, it.does);
         // Copies keep the times of files that do not change, so that little is compiled again.
         let tracked =

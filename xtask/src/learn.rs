@@ -31,12 +31,36 @@ Usage: cargo xtask learn [NAME] [OPTIONS]
   --once          check once, and end: status 0 if the check passes
   --list          all exercises, and which of them are done
   --hint          the next hint
+  --starter       shows the exercise as it was at the beginning
   --reset         the exercise as it was at the beginning; your work on it is lost
   --help          print this and exit
 ";
 
 const KEYS: &str = "Save the file, and it is checked again. Or type a letter and Enter:\n\
 h for a hint, l for the list, n for the next one, q to end.";
+
+/// What an answer may say that was written for the library as it was before, and what that is
+/// called now.
+const MOVED: [(&str, &str); 12] = [
+    ("bricks::event", "bricks::scheduler::event"),
+    ("bricks::task", "bricks::scheduler::task"),
+    ("bricks::ready", "bricks::scheduler::ready"),
+    ("bricks::timers", "bricks::scheduler::timers"),
+    (
+        "bricks::lines",
+        "bricks::scheduler::lines, where the end is an empty line, not None",
+    ),
+    ("bricks::poller", "bricks::scheduler::poller, bricks::net::{Direction, Readiness}"),
+    ("bricks::poller::Select", "bricks::select::Select"),
+    ("io::Result<Watch>", "io::Result<()>; a `Poller` reports once what it watches"),
+    ("bricks::buffer", "a Buffer is a Vec<u8>"),
+    ("Data::Connected(client)", "Data::Connected(client, addr)"),
+    ("Scheduler::new(poller)", "Scheduler::new(poller, None)"),
+    (
+        "-> Option<(Task, Data)>",
+        "nothing is returned: the task goes onto the ready queue",
+    ),
+];
 
 /// After so long, the learner is told what is going on.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -48,6 +72,7 @@ enum Wish {
     Once,
     List,
     Hint,
+    Starter,
     Reset,
 }
 
@@ -59,6 +84,7 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
             "--once" => wish = Wish::Once,
             "--list" => wish = Wish::List,
             "--hint" => wish = Wish::Hint,
+            "--starter" => wish = Wish::Starter,
             "--reset" => wish = Wish::Reset,
             "--help" | "-h" => {
                 print!("{HELP}");
@@ -97,6 +123,10 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
             }
         }
         Wish::Hint => hint(exercise, &mut progress),
+        Wish::Starter => {
+            print!("{}", exercise.starter()?);
+            Ok(())
+        }
         Wish::Reset => {
             let file = exercise.file("exercise.rs");
             let starter = exercise.starter()?;
@@ -218,7 +248,9 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     let program = match patiently(|| suite::build("exercises", &exercise.name)) {
         Ok(program) => program,
         Err(error) => {
-            println!("{} {error}", marks().1);
+            let answer = read(&exercise.file("exercise.rs"))?;
+            let why = what_has_moved(&exercise.name, &answer);
+            println!("{} {error}\n{}", marks().1, indent(&why));
             return Ok(false);
         }
     };
@@ -242,6 +274,23 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     }
     println!("({:.1} s)", start.elapsed().as_secs_f64());
     Ok(true)
+}
+
+/// Why an answer does not compile that was written for the library as it was before. No words
+/// at all if it was not.
+fn what_has_moved(exercise: &str, answer: &str) -> String {
+    let moved = MOVED.iter().filter(|(before, _)| answer.contains(before));
+    let moved: Vec<String> =
+        moved.map(|(before, now)| format!("  {before} -> {now}")).collect();
+    if moved.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nThis was written for an earlier version of the library, and some of what it uses has \
+         moved. Your answer is kept. Write what stands on the right:\n\n{}\n\n\
+         To see the exercise as it begins today: cargo xtask learn {exercise} --starter",
+        moved.join("\n")
+    )
 }
 
 /// Says that things are being compiled, if that takes long: it does the first time.
@@ -429,15 +478,47 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_ascii, wrap};
+    use super::{in_ascii, what_has_moved, wrap};
+    use crate::exercises;
 
     #[test]
     fn hints_can_be_read_in_every_terminal() {
         assert_eq!(in_ascii("“who’s 1, 2, …” – 2 × 3"), "\"who's 1, 2, ...\" - 2 x 3");
-        for exercise in crate::exercises::all().unwrap() {
+        for exercise in exercises::all().unwrap() {
             for hint in &exercise.hints {
                 assert!(in_ascii(hint).is_ascii(), "{}: {hint}", exercise.name);
             }
+        }
+    }
+
+    #[test]
+    fn an_answer_for_the_library_as_it_was_is_told_what_has_moved() {
+        let answer = "use bricks::event::Data;\nuse bricks::poller::Select;\n\
+             match data { Data::Connected(client) => {} }";
+        let told = what_has_moved("04_chat", answer);
+        for words in [
+            "Your answer is kept",
+            "bricks::event -> bricks::scheduler::event",
+            "bricks::poller::Select -> bricks::select::Select",
+            "Data::Connected(client) -> Data::Connected(client, addr)",
+            "cargo xtask learn 04_chat --starter",
+        ] {
+            assert!(told.contains(words), "{words:?} in {told}");
+        }
+        assert!(!told.contains("bricks::task"), "it does not use that: {told}");
+    }
+
+    /// Nothing has moved for those who begin today, nor does an answer use what is gone.
+    #[test]
+    fn an_answer_of_today_is_told_nothing() {
+        for exercise in exercises::all().unwrap() {
+            let solution = crate::read(&exercise.file("solution.rs")).unwrap();
+            assert_eq!(
+                what_has_moved(&exercise.name, &solution),
+                "",
+                "{}",
+                exercise.name
+            );
         }
     }
 

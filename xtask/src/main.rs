@@ -47,7 +47,8 @@ Chores:
   break   breaks the code in one of the ways that the book tells of;
           without a name, lists them
   mend    takes that back
-  breaks  proves that each of them makes its test fail (part of check)
+  breaks [NAME]
+          proves that each of them makes its test fail (part of check)
   memcheck
           runs the behaviour suite's core against 05 and 06 under valgrind (part of check)
   exercises
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         ["break"] => breaks::list(),
         ["break", name] => breaks::apply(name),
         ["mend"] => breaks::mend(),
-        ["breaks"] => breaks::prove(),
+        ["breaks", ref names @ ..] => breaks::prove(names),
         ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
         ["starters"] => exercises::write_starters(),
@@ -113,7 +114,7 @@ fn check() -> Result<(), String> {
         "cargo doc --workspace --exclude bench --no-deps --document-private-items",
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
-    packages_of_a_cold_run("cargo run", "async-from-bricks", 10)?;
+    packages_of_a_cold_run("cargo run", "async-from-bricks", 12)?;
     packages_of_a_cold_run("cargo talk", "clients", 20)?;
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
@@ -122,7 +123,7 @@ fn check() -> Result<(), String> {
     exercises::prove()?;
     run("cargo test --package playback", &[])?;
     memcheck::check()?;
-    breaks::prove()?;
+    breaks::prove(&[])?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())
 }
@@ -189,6 +190,9 @@ fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
     for folder in ["src/bin", "examples", "clients/src/bin"] {
         for entry in std::fs::read_dir(root().join(folder)).map_err(|e| e.to_string())? {
             let path = entry.map_err(|e| e.to_string())?.path();
+            if path.is_dir() {
+                continue; // a part of a binary: what the binary forbids is forbidden there
+            }
             let source = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
             if !source.contains("#![forbid(unsafe_code)]") {
                 return Err(format!("{} does not forbid unsafe code", path.display()));

@@ -25,11 +25,12 @@ use Found::{Good, Less, Missing};
 
 type Look = fn() -> Found;
 
-const LOOKS: [(&str, Look); 14] = [
+const LOOKS: [(&str, Look); 15] = [
     ("Rust", rust),
     ("linker", linker),
     ("servers", servers),
     ("clients", clients),
+    ("exercises", exercises),
     ("port 8000", port),
     ("IPv6", ipv6),
     ("descriptors", descriptors),
@@ -122,6 +123,11 @@ fn servers() -> Found {
 /// What `cargo talk`, `cargo swarm` and `cargo crowd` run.
 fn clients() -> Found {
     built(&["--package", "clients"])
+}
+
+/// What the checks of `cargo xtask learn` use.
+fn exercises() -> Found {
+    built(&["--package", "exercises"])
 }
 
 fn built(targets: &[&str]) -> Found {

@@ -3,4 +3,3 @@
 SOLVED
 // NEXT
         self.read_waiting.insert(fd, (event, task));
-        None

@@ -5,9 +5,6 @@
             | Event::Receive(fd)
             | Event::Send(fd, _)
             | Event::Close { fd, ended: false } => on.waiting_for_read(fd, self, task),
-            Event::Sleep(until) => {
-                on.sleeping.push((until, task));
-                None
-            }
-            Event::Close { ended: true, .. } => Some((task, Data::Closed)),
+            Event::Sleep(until) => on.sleeping.push((until, task)),
+            Event::Close { ended: true, .. } => on.ready.push((task, Data::Closed)),
         }

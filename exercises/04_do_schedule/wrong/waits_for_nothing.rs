@@ -5,8 +5,5 @@
                 on.waiting_for_read(fd, self, task)
             }
             Event::Send(fd, _) => on.waiting_for_write(fd, self, task),
-            Event::Sleep(until) => {
-                on.sleeping.push((until, task));
-                None
-            }
+            Event::Sleep(until) => on.sleeping.push((until, task)),
         }

@@ -5,11 +5,15 @@ SOLVED
 SOLVED
 // NEXT
         poll(&mut self.list, timeout)?;
+        let before = ready.len();
         for entry in &self.list {
             for direction in [Direction::Read, Direction::Write] {
                 if entry.events & entry.revents & bit(direction) != 0 {
-                    ready((entry.fd, direction));
+                    ready.push((entry.fd, direction));
                 }
             }
+        }
+        for &(fd, direction) in &ready[before..] {
+            self.unwatch(fd, direction);
         }
         Ok(())

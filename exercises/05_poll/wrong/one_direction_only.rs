@@ -5,4 +5,4 @@
             Some(entry) => entry.events = bit(direction),
             None => self.list.push(PollFd { fd, events: bit(direction), revents: 0 }),
         }
-        Ok(Watch::Wait)
+        Ok(())

@@ -1,0 +1,81 @@
+//! The heart without an operating system: the scheduler of stage 04 and its tasks, the same files,
+//! on sockets in memory. For tests, and for whoever wants to decide what happens next.
+//!
+//! `net` is the twin of the library's module of that name, with the few calls that the heart uses;
+//! its clock stands still until it is told. [`poller::Script`] answers the scheduler. Nothing else
+//! comes in from outside, so the same decisions make the same recording, to the nanosecond.
+
+extern crate self as bricks; // the tasks say `use bricks::…`
+
+pub mod log;
+pub mod net;
+pub mod poller;
+#[path = "../../src/recording/format.rs"]
+pub mod recording;
+#[path = "../../src/scheduler/mod.rs"]
+pub mod scheduler;
+#[path = "../../src/space.rs"]
+pub mod space;
+#[path = "../../src/bin/tasks/mod.rs"]
+pub mod tasks;
+#[path = "../../src/trace.rs"]
+pub mod trace;
+
+/// What the tasks know of the command line.
+pub mod cli {
+    /// What the user asked for.
+    #[derive(Clone, Debug, Default)]
+    pub struct Options {
+        /// The server's log.
+        pub log: crate::log::Log,
+        /// Answer lines, instead of echoing bytes.
+        pub lines: bool,
+    }
+}
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use poller::{Decision, Script};
+use recording::{Recording, Sink};
+use scheduler::Scheduler;
+
+/// Runs the server of stage 04 until there are no more decisions (or it has been stopped), and
+/// returns its recording.
+///
+/// [Peer](net::Peer) 0 is that of its listening socket, peer 1 sends the signal to stop, and from
+/// 2 on they are the clients, in the order in which they connect.
+pub fn record(decisions: &[Decision], options: cli::Options) -> String {
+    let script = Script::default();
+    let (sock, signals) = (script.socket(), script.socket());
+    script.decide(decisions);
+    let text = Text::default();
+    let recording = Recording::new("04_scheduler", tasks::SOURCE, text.clone());
+    let mut scheduler = Scheduler::new(script, Some(Box::new(recording)));
+    let handle = scheduler.handle();
+    scheduler.submit_task(tasks::echo_server(sock, handle.clone(), options));
+    scheduler.submit_task(tasks::stop_on_signal(signals, handle.clone()));
+    let _ = scheduler.run(); // out of decisions
+    drop(scheduler);
+    drop(handle); // and with it the recording
+    text.take()
+}
+
+/// A recording in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Text(Rc<RefCell<String>>);
+
+impl Text {
+    /// Takes out what has been written.
+    pub fn take(&self) -> String {
+        self.0.take()
+    }
+}
+
+impl Sink for Text {
+    fn write(&mut self, lines: String) -> bool {
+        // The numbered servers know their tasks by the path without this detour.
+        self.0.borrow_mut().push_str(&lines.replace("memory/src/../../", ""));
+        true
+    }
+}

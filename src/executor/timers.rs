@@ -1,0 +1,63 @@
+//! The timers: which waker to call at which moment.
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::net;
+use crate::trace::TaskId;
+
+/// The wakers of the futures that sleep, the earliest first.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    /// Two futures may have the same moment, so a number belongs to the key.
+    sleeping: BTreeMap<(Instant, u64), Sleeping>,
+    /// How many numbers have been given out.
+    numbers: u64,
+}
+
+/// A future that sleeps.
+#[derive(Debug)]
+struct Sleeping {
+    waker: Waker,
+    /// The task that polls it, for a trace.
+    task: TaskId,
+}
+
+impl Timers {
+    /// A number for a future.
+    pub fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Keeps `waker`, to call it then, in place of an earlier one of the same future.
+    pub fn register(&mut self, key: (Instant, u64), waker: &Waker, task: TaskId) {
+        self.sleeping.insert(key, Sleeping { waker: waker.clone(), task });
+    }
+
+    /// This future does not wait any more.
+    pub fn forget(&mut self, key: (Instant, u64)) {
+        self.sleeping.remove(&key);
+    }
+
+    /// The next moment at which a future is to be woken.
+    pub fn next(&self) -> Option<Instant> {
+        self.sleeping.first_key_value().map(|(&(until, _), _)| until)
+    }
+
+    /// Calls the wakers whose time has come.
+    pub fn wake_due(&mut self) {
+        while let Some(first) = self.sleeping.first_entry() {
+            if first.key().0 > net::now() {
+                break;
+            }
+            first.remove().waker.wake();
+        }
+    }
+
+    /// The tasks that sleep, for a trace.
+    pub fn waiting(&self) -> impl Iterator<Item = TaskId> {
+        self.sleeping.values().map(|sleeping| sleeping.task)
+    }
+}

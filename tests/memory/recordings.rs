@@ -1,0 +1,158 @@
+//! The same decisions come to the same end; and whatever is decided, no byte is lost.
+
+use std::time::Duration;
+
+use bricks_in_memory::cli::Options;
+use bricks_in_memory::net::Direction::{Read, Write};
+use bricks_in_memory::poller::Decision;
+use bricks_in_memory::tasks::{SOURCE, echo_server, stop_on_signal};
+use bricks_in_memory::{net, record};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::{World, has_ended_well, readable, writable};
+
+const CLIENTS: usize = 4;
+
+/// An echo of three seconds and some nanoseconds, and the stop.
+fn story() -> Vec<Decision> {
+    vec![
+        Decision::Connect(0),
+        Decision::Pass(Duration::new(1, 23)),
+        readable(3),
+        Decision::Send(2, b"hello".to_vec()),
+        readable(5),
+        Decision::Room(2, 3),
+        writable(5),
+        Decision::Receive(2),
+        Decision::Pass(Duration::new(2, 1)),
+        writable(5),
+        Decision::ShutDown(2),
+        Decision::Fail(0, libc::EMFILE),
+        Decision::Report(vec![(3, Read), (5, Read)]),
+        Decision::TimeOut,
+        Decision::Send(1, b"x".to_vec()),
+        readable(4),
+        Decision::TimeOut,
+    ]
+}
+
+#[test]
+fn the_same_decisions_make_the_same_recording() {
+    let first = record(&story(), Options::default());
+    assert_eq!(first.matches("resume").count(), 12, "{first}");
+    assert!(first.contains(r#""t":3000000024,"#), "{first}");
+    net::pass(Duration::from_secs(1)); // it is another time of the day
+    assert_eq!(record(&story(), Options::default()), first);
+}
+
+#[test]
+fn another_decision_makes_another_recording() {
+    let first = record(&story(), Options::default());
+    let mut other = story();
+    other[1] = Decision::Pass(Duration::new(1, 24));
+    assert_ne!(record(&other, Options::default()), first);
+    let mut other = story();
+    other[3] = Decision::Send(2, b"hallo".to_vec());
+    assert_ne!(record(&other, Options::default()), first);
+}
+
+/// It speaks of the tasks as a recording of a numbered server does.
+#[test]
+fn a_recording_in_memory_names_the_same_source() {
+    let recording = record(&story(), Options::default());
+    let file = "src/bin/tasks/mod.rs";
+    let header = recording.lines().next().unwrap();
+    assert!(header.contains(&format!(r#""src":"{file}","#)), "{header}");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), SOURCE.1);
+    assert!(!recording.contains(r#""file":"#), "all tasks are in that file");
+    let recv = 1 + SOURCE.1.lines().position(|line| line.contains(".recv()")).unwrap();
+    assert!(recording.contains(&format!(r#""fd":5,"line":{recv}"#)), "{recording}");
+}
+
+/// Anything that clients, the poller and the clock may do, but for a reset.
+fn anything() -> impl Strategy<Value = Decision> {
+    let client = || 2..2 + CLIENTS;
+    let readiness = (3..10, prop_oneof![Just(Read), Just(Write)]);
+    prop_oneof![
+        4 => (client(), vec(any::<u8>(), 0..50)).prop_map(|(to, it)| Decision::Send(to, it)),
+        2 => client().prop_map(Decision::Receive),
+        1 => (client(), 0..40_usize).prop_map(|(to, room)| Decision::Room(to, room)),
+        1 => client().prop_map(Decision::ShutDown),
+        8 => vec(readiness, 0..6).prop_map(Decision::Report),
+        1 => prop_oneof![Just(libc::EMFILE), Just(libc::ECONNABORTED)]
+            .prop_map(|code| Decision::Fail(0, code)),
+        1 => (0..200_u64).prop_map(|it| Decision::Pass(Duration::from_millis(it))),
+        1 => Just(Decision::TimeOut),
+    ]
+}
+
+proptest! {
+    // A failure is told and not kept: whoever breaks this for the book keeps a clean tree.
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_is_decided_it_is_recorded_the_same(decisions in vec(anything(), 0..60)) {
+        let connects = vec![Decision::Connect(0); CLIENTS];
+        let decisions = [connects, decisions].concat();
+        let first = record(&decisions, Options::default());
+        prop_assert_eq!(record(&decisions, Options::default()), first);
+    }
+
+    /// Readiness in any order, too early, too late, or a lie; little room; clients that are not
+    /// accepted: each gets back its own bytes, all of them, in order.
+    #[test]
+    fn whatever_is_decided_each_byte_comes_back_once(
+        decisions in vec(anything(), 0..120),
+        sends_first in any::<bool>(),
+    ) {
+        let mut world = World::new();
+        if sends_first {
+            world.script.send_first();
+        }
+        let (sock, signals) = (world.script.socket(), world.script.socket());
+        let handle = world.scheduler.handle();
+        let options = Options::default();
+        world.scheduler.submit_task(echo_server(sock, handle.clone(), options));
+        world.scheduler.submit_task(stop_on_signal(signals, handle));
+        world.decide(&vec![Decision::Connect(0); CLIENTS]);
+        let clients: Vec<_> = (2..2 + CLIENTS).map(|it| world.script.peer(it)).collect();
+        let (mut sent, mut received) = (vec![vec![]; CLIENTS], vec![vec![]; CLIENTS]);
+        let mut has_ended = [false; CLIENTS];
+        for decision in decisions {
+            match &decision {
+                Decision::Send(to, bytes) if !has_ended[to - 2] => {
+                    sent[to - 2].extend_from_slice(bytes);
+                }
+                Decision::ShutDown(client) => has_ended[client - 2] = true,
+                Decision::Receive(client) => {
+                    received[client - 2].extend(clients[client - 2].receive());
+                    continue;
+                }
+                _ => {}
+            }
+            world.decide(&[decision]);
+        }
+        // The clients have no more to say, and take what comes.
+        for client in &clients {
+            client.shut_down();
+            client.room(1000);
+        }
+        for _ in 0..1000 {
+            world.decide(&[Decision::TimeOut]);
+            world.report_all();
+            for (client, received) in clients.iter().zip(&mut received) {
+                received.extend(client.receive());
+            }
+            if clients.iter().all(has_ended_well) {
+                break;
+            }
+        }
+        prop_assert!(clients.iter().all(has_ended_well));
+        prop_assert_eq!(received, sent);
+    }
+}
