@@ -7,17 +7,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::load::{Clients, Load};
-use crate::scenario::PING;
+use crate::load::connect;
 use crate::server::{Running, Server};
+
+/// Bytes of a message.
+const MESSAGE: usize = 64;
 
 /// Between the rounds.
 const PAUSE: Duration = Duration::from_micros(300);
@@ -104,13 +107,23 @@ fn run(server: &Server, clients: usize, rounds: usize, tool: Tool) -> Result<Cou
     }
 }
 
+/// These clients sleep until they are answered: those of a load do not, and would take the
+/// processor from the server's tool.
 fn talk(addr: SocketAddr, clients: usize, rounds: usize) -> Result<()> {
-    let mut clients = Clients::connect(addr, Load { clients, ..PING })?;
+    let message = [7; MESSAGE];
+    let clients = (0..clients).map(|_| connect(addr)).collect::<Result<Vec<_>>>()?;
     for _ in 0..rounds {
         // The server gets the time to find that there is nothing more to receive; else it
         // depends on the machine how often it does.
         thread::sleep(PAUSE);
-        clients.run(Duration::ZERO)?; // nobody begins a second message
+        for mut client in &clients {
+            client.write_all(&message)?;
+        }
+        for mut client in &clients {
+            let mut echoed = [0; MESSAGE];
+            client.read_exact(&mut echoed)?;
+            ensure!(echoed == message, "what came back is not what was sent");
+        }
     }
     Ok(())
 }
@@ -132,7 +145,7 @@ fn system_calls(table: &str) -> Counts {
 /// What was counted, by server and number of clients.
 pub type Table = BTreeMap<(String, usize), Counts>;
 
-/// Reads a file that [`write`] has written.
+/// Reads a file that [`write()`] has written.
 pub fn read(file: &Path) -> Result<Table> {
     let mut table = Table::new();
     let mut reader = csv::Reader::from_path(file).context(file.display().to_string())?;

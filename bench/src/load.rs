@@ -306,7 +306,7 @@ impl Clients {
 }
 
 /// A connection that sends at once, and whose blocking operations do not wait for ever.
-fn connect(addr: SocketAddr) -> Result<TcpStream> {
+pub fn connect(addr: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
