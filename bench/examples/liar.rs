@@ -8,10 +8,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::thread;
 
-use bench::peer;
+use bench::peer::{self, Plain};
 
 fn main() -> ExitCode {
-    peer::run(None, |options| {
+    peer::run(|Plain { options }| {
         let listener = TcpListener::bind(options.listen)?;
         peer::listening(listener.local_addr()?);
         for client in listener.incoming() {

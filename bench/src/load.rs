@@ -5,7 +5,7 @@
 //! fast one. How many messages of a connection are on their way at the same time is its *depth*.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use crate::pattern::{Pattern, WINDOW};
+use crate::pattern::{WINDOW, pattern};
 
 /// A server that does nothing for so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,16 +80,15 @@ impl Seen {
 pub struct Clients {
     addr: SocketAddr,
     load: Load,
-    pattern: &'static Pattern,
     epoll: Epoll,
-    active: Vec<Connection>,
-    idle: Vec<TcpStream>,
+    /// The idle ones first.
+    connections: Vec<Connection>,
     space: Vec<u8>,
     /// How many connections there have been: each sends something else.
     count: usize,
     /// When to begin nothing new; none if that is over.
     until: Option<Instant>,
-    /// How many of the active connections wait for something.
+    /// How many of the connections wait for something.
     busy: usize,
 }
 
@@ -107,50 +106,32 @@ struct Connection {
 
 impl Clients {
     /// Connects everybody. Those that stay idle have said hello, so the server knows them.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not let them in, or does not answer.
     pub fn connect(addr: SocketAddr, load: Load) -> Result<Clients> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let (active, idle, space) = (vec![], vec![], vec![0; WINDOW]);
-        let (pattern, count, until, busy) = (Pattern::get(), 0, None, 0);
         let mut clients = Clients {
             addr,
             load,
-            pattern,
             epoll,
-            active,
-            idle,
-            space,
-            count,
-            until,
-            busy,
+            connections: vec![],
+            space: vec![0; WINDOW],
+            count: 0,
+            until: None,
+            busy: 0,
         };
-        for _ in 0..load.idle {
+        for index in 0..load.idle + load.clients {
             let connection = clients.open()?;
-            let mut stream = connection.stream;
-            let hello = clients.pattern.at(connection.seed, 0, 64);
-            stream.write_all(hello).context("an idle client says hello")?;
-            let answer = &mut clients.space[..64];
-            stream.read_exact(answer).context("an idle client waits for an answer")?;
-            ensure!(answer == hello, "an idle client got back other bytes than it sent");
-            clients.idle.push(stream);
-        }
-        for _ in 0..load.clients {
-            let connection = clients.open()?;
-            clients.watch(&connection, clients.active.len())?;
-            clients.active.push(connection);
+            clients.watch(&connection, index)?;
+            clients.connections.push(connection);
+            if index < load.idle {
+                let hello = clients.run_some(index..index + 1, Duration::ZERO);
+                hello.context("an idle client says hello")?;
+            }
         }
         Ok(clients)
     }
 
     fn open(&mut self) -> Result<Connection> {
-        let stream =
-            TcpStream::connect_timeout(&self.addr, PATIENCE).context("connecting")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = connect(self.addr)?;
         let seed = self.count;
         self.count += 1;
         let begun = VecDeque::with_capacity(self.load.depth);
@@ -171,14 +152,10 @@ impl Clients {
     ///
     /// If a byte is not the one that was sent, or nothing comes back any more.
     pub fn run(&mut self, time: Duration) -> Result<Seen> {
-        self.run_some(0..self.active.len(), time)
+        self.run_some(self.load.idle..self.connections.len(), time)
     }
 
     /// The same for some of the clients, by their numbers; the others stay silent.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`run`](Clients::run).
     pub fn run_some(&mut self, who: Range<usize>, time: Duration) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut events = [EpollEvent::empty(); 512];
@@ -215,23 +192,23 @@ impl Clients {
     /// One client begins to talk.
     fn begin(&mut self, index: usize, now: Instant) -> Result<()> {
         self.busy += 1;
-        if self.load.short && self.active[index].received > 0 {
+        if self.load.short && self.connections[index].received > 0 {
             let next = self.open()?;
             self.watch(&next, index)?;
-            self.active[index] = next; // the last one is closed
+            self.connections[index] = next; // the last one is closed
         }
         self.go_on(index, now)
     }
 
     /// One client receives what is there, and sends on.
     fn turn(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         if connection.blocked {
             self.go_on(index, Instant::now())?;
         }
         let received = self.receive(index)?;
         ensure!(received != Some(0), "the server closed a connection that is in use");
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let now = Instant::now();
         let complete = connection.received / self.load.message as u64;
         let begun = connection.sent.div_ceil(self.load.message as u64);
@@ -248,14 +225,14 @@ impl Clients {
 
     /// Receives and checks; `None` if there is nothing.
     fn receive(&mut self, index: usize) -> Result<Option<usize>> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let fd = connection.stream.as_raw_fd();
         let count = match recv(fd, &mut self.space, MsgFlags::MSG_DONTWAIT) {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
             result => result.context("receiving")?,
         };
         let (seed, position) = (connection.seed, connection.received);
-        let expected = self.pattern.at(seed, position, count);
+        let expected = pattern(seed, position, count);
         if self.space[..count] != *expected || position + count as u64 > connection.sent {
             let at = self.space.iter().zip(expected).take_while(|(a, b)| a == b).count();
             bail!(
@@ -269,7 +246,7 @@ impl Clients {
 
     /// Sends until as much is on its way as the load says.
     fn go_on(&mut self, index: usize, now: Instant) -> Result<()> {
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let message = self.load.message as u64;
         let until = match self.until {
             Some(_) => (connection.received / message + self.load.depth as u64) * message,
@@ -280,7 +257,7 @@ impl Clients {
                 break false;
             }
             let length = (until - connection.sent) as usize;
-            let bytes = self.pattern.at(connection.seed, connection.sent, length);
+            let bytes = pattern(connection.seed, connection.sent, length);
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
             let sent = match send(connection.stream.as_raw_fd(), bytes, flags) {
                 Err(Errno::EAGAIN) => break true,
@@ -308,7 +285,7 @@ impl Clients {
     /// send no more, waits for the server to do the same, and makes room for the next.
     fn turn_short(&mut self, index: usize, seen: &mut Seen) -> Result<()> {
         let Some(received) = self.receive(index)? else { return Ok(()) };
-        let connection = &mut self.active[index];
+        let connection = &mut self.connections[index];
         let is_complete = connection.received == self.load.message as u64;
         if received > 0 {
             if is_complete {
@@ -328,21 +305,22 @@ impl Clients {
     }
 }
 
-/// Asks whether this is an echo server at all: in pieces of all sizes, more than fits on the
-/// way, and what is still on its way when the client shuts down.
-///
-/// # Errors
-///
-/// What it did wrong.
-pub fn verify(addr: SocketAddr) -> Result<()> {
-    let pattern = Pattern::get();
-    let mut stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
+/// A connection that sends at once, and whose blocking operations do not wait for ever.
+pub fn connect(addr: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&addr, PATIENCE).context("connecting")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Asks whether this is an echo server at all: in pieces of all sizes, more than fits on the
+/// way, and what is still on its way when the client shuts down.
+pub fn verify(addr: SocketAddr) -> Result<()> {
+    let mut stream = connect(addr)?;
     let mut position = 0;
     for length in [1, 2, 63, 64, 1000, 4095, 4096, 4097, 10_000, 65_536, 100_000, 1] {
-        let sent = pattern.at(1, position, length);
+        let sent = pattern(1, position, length);
         stream.write_all(sent).context("sending")?;
         let mut echoed = vec![0; length];
         stream.read_exact(&mut echoed).context("waiting for an echo")?;
@@ -351,30 +329,17 @@ pub fn verify(addr: SocketAddr) -> Result<()> {
     }
     let mut sender = stream.try_clone()?;
     let sent: Vec<u8> =
-        (0..16).flat_map(|i| pattern.at(2, i * 65_536, 65_536)).copied().collect();
-    let echoed = std::thread::scope(|scope| {
+        (0..16).flat_map(|i| pattern(2, i * 65_536, 65_536)).copied().collect();
+    let mut echoed = vec![];
+    std::thread::scope(|scope| {
         scope.spawn(|| {
             let _ = sender.write_all(&sent);
             let _ = sender.shutdown(Shutdown::Write);
         });
-        let mut echoed = vec![];
-        match stream.read_to_end(&mut echoed) {
-            Err(error) if is_timeout(&error) => {
-                bail!("it does not close after the client")
-            }
-            result => result.context("waiting for the end").map(|_| echoed),
-        }
+        stream.read_to_end(&mut echoed).context("waiting for it to close")
     })?;
-    ensure!(
-        echoed.len() == sent.len(),
-        "of {} bytes {} came back",
-        sent.len(),
-        echoed.len()
-    );
+    let (sent_len, echoed_len) = (sent.len(), echoed.len());
+    ensure!(echoed_len == sent_len, "of {sent_len} bytes {echoed_len} came back");
     ensure!(echoed == sent, "a megabyte came back changed");
     Ok(())
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

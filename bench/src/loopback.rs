@@ -11,11 +11,10 @@
 //! one congestion control that every kernel has and that knows no timers of this kind.
 
 use std::env;
-use std::ffi::OsStr;
-use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 
 /// Set for the program that has been started anew.
 const INSIDE: &str = "BENCH_LOOPBACK";
@@ -38,46 +37,34 @@ pub fn is_own() -> bool {
 /// # Errors
 ///
 /// Why there can be none. Then the machine's is used.
-pub fn own() -> Result<(), String> {
+pub fn own() -> Result<()> {
     if is_own() {
         return Ok(());
     }
     let mut why = String::new();
     for way in WAYS {
-        let tried =
-            unshare(way, SET_UP).output().map_err(|error| cannot_start(&error))?;
+        let tried = unshare(way, SET_UP).output().context("cannot start unshare")?;
         if tried.status.success() {
-            let program = env::current_exe().map_err(|error| error.to_string())?;
             let error = unshare(way, &format!("{SET_UP} && exec \"$0\" \"$@\""))
-                .arg(program)
+                .arg(env::current_exe()?)
                 .args(env::args_os().skip(1))
                 .env(INSIDE, "own")
                 .exec();
-            return Err(cannot_start(&error));
+            return Err(error).context("cannot start unshare");
         }
         why = String::from_utf8_lossy(&tried.stderr).trim().to_string();
     }
-    Err(why)
+    bail!(why)
 }
 
 fn unshare(way: &[&str], script: &str) -> Command {
     let mut command = Command::new("unshare");
-    command.args(way).args(["sh", "-c", script].map(OsStr::new));
+    command.args(way).args(["sh", "-c", script]);
     command
 }
 
-fn cannot_start(error: &io::Error) -> String {
-    format!("cannot start unshare: {error}")
-}
-
 /// How many packets have gone through `lo` so far.
-///
-/// # Errors
-///
-/// If the system does not say.
-pub fn packets() -> io::Result<u64> {
-    let interfaces = fs::read_to_string("/proc/net/dev")?;
-    let lo = interfaces.lines().find_map(|line| line.trim().strip_prefix("lo:"));
-    let packets = lo.and_then(|numbers| numbers.split_whitespace().nth(1));
-    packets.and_then(|number| number.parse().ok()).ok_or(io::ErrorKind::NotFound.into())
+pub fn packets() -> Result<u64> {
+    let interfaces = procfs::net::dev_status()?;
+    Ok(interfaces.get("lo").context("there is no lo")?.recv_packets)
 }

@@ -1,68 +1,52 @@
 //! What the peers share: their command line, which is that of the book's servers as far as it
 //! makes sense for them, and a listening socket like theirs.
-//!
-//! Peers say nothing about their clients, so `--quiet` changes nothing.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use lexopt::{Arg, Parser, ValueExt};
+use clap::{Args, Parser};
 
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// What the user asked for.
-#[derive(Clone, Copy, Debug)]
+/// The options of every peer.
+#[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// `--listen ADDR:PORT`.
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
-    /// `--buffer BYTES`: how much one receive takes at most.
+    /// How much one receive takes at most
+    #[arg(long, value_name = "BYTES", default_value = "4096", value_parser = size)]
     pub buffer: usize,
-    /// `--variant NAME`: the other way to write this peer, where it has two.
-    pub variant: bool,
+    /// Changes nothing: peers say nothing about their clients
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
-/// Reads the command line and runs `serve`. `variant` is the name of the other way that this
-/// peer is written in, if it has two.
-pub fn run(
-    variant: Option<&str>,
-    serve: impl FnOnce(Options) -> io::Result<()>,
-) -> ExitCode {
-    let options = match parse(variant) {
-        Ok(options) => options,
-        Err(wrong) => {
-            eprintln!("{wrong}");
-            return ExitCode::from(2);
-        }
-    };
-    match serve(options) {
+/// The command line of a peer that has no option of its own.
+#[derive(Parser)]
+pub struct Plain {
+    /// Those of every peer.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1..=1 << 20).contains(size));
+    size.ok_or("a number of bytes from 1 to 1048576 is wanted".to_string())
+}
+
+/// Reads the command line and runs `serve`.
+pub fn run<O: Parser>(serve: impl FnOnce(O) -> io::Result<()>) -> ExitCode {
+    match serve(O::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            problem(error);
             ExitCode::FAILURE
         }
     }
-}
-
-fn parse(variant: Option<&str>) -> Result<Options, lexopt::Error> {
-    let mut options =
-        Options { listen: ([127, 0, 0, 1], 8000).into(), buffer: 4096, variant: false };
-    let mut arguments = Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Arg::Long("listen") => options.listen = arguments.value()?.parse()?,
-            Arg::Long("buffer") => options.buffer = arguments.value()?.parse()?,
-            Arg::Short('q') | Arg::Long("quiet") => {}
-            Arg::Long(name) if Some(name) == variant => options.variant = true,
-            other => return Err(other.unexpected()),
-        }
-    }
-    if !(1..=1 << 20).contains(&options.buffer) {
-        return Err("--buffer wants a number of bytes from 1 to 1048576".into());
-    }
-    Ok(options)
 }
 
 /// A non-blocking socket that listens on `addr`. Those that it accepts send at once (on Linux

@@ -12,11 +12,15 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::load::{Clients, Seen, verify};
 use crate::loopback::packets;
-use crate::results::{FIELDS, Results, Row};
+use crate::results::{Results, Row};
 use crate::scenario::Scenario;
 use crate::server::{Cores, Running, Server, Usage};
 
-/// What to measure, and for how long.
+/// Long enough that what a turn begins and ends with does not count, and short enough that the
+/// machine is the same for neighbours.
+pub const TURN: Duration = Duration::from_millis(20);
+
+/// What to measure, and how often.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Who is measured.
@@ -27,8 +31,6 @@ pub struct Plan {
     pub rounds: usize,
     /// How many turns each has in a round.
     pub turns: usize,
-    /// How long a turn is.
-    pub turn: Duration,
     /// Where.
     pub cores: Cores,
 }
@@ -50,8 +52,9 @@ pub struct LeftOut {
 ///
 /// If nothing can be measured at all. A server that fails is left out from then on, and the
 /// others go on.
-pub fn run(plan: &Plan) -> Result<(Vec<Row>, Vec<LeftOut>)> {
-    let mut bench = Bench { plan, left_out: vec![], rows: vec![], bar: progress_bar() };
+pub fn run(plan: &Plan) -> Result<(Results, Vec<LeftOut>)> {
+    let (results, bar) = (Results::of_this_machine(), progress_bar());
+    let mut bench = Bench { plan, left_out: vec![], results, bar };
     for server in &plan.servers {
         bench.check(server);
     }
@@ -72,8 +75,8 @@ pub fn run(plan: &Plan) -> Result<(Vec<Row>, Vec<LeftOut>)> {
         let server = plan.servers.iter().position(|it| it.name == row.server);
         (scenario, row.round, server)
     };
-    bench.rows.sort_by_key(place);
-    Ok((bench.rows, bench.left_out))
+    bench.results.rows.sort_by_key(place);
+    Ok((bench.results, bench.left_out))
 }
 
 fn progress_bar() -> ProgressBar {
@@ -88,7 +91,7 @@ fn progress_bar() -> ProgressBar {
 struct Bench<'a> {
     plan: &'a Plan,
     left_out: Vec<LeftOut>,
-    rows: Vec<Row>,
+    results: Results,
     bar: ProgressBar,
 }
 
@@ -119,7 +122,7 @@ impl<'a> Bench<'a> {
 
     fn leave_out(&mut self, server: &Server, is_wrong: bool, error: &anyhow::Error) {
         let (server, why) = (server.name.clone(), format!("{error:#}"));
-        self.rows.retain(|row| row.server != server);
+        self.results.rows.retain(|row| row.server != server);
         self.left_out.push(LeftOut { server, why, is_wrong });
     }
 
@@ -135,7 +138,7 @@ impl<'a> Bench<'a> {
         let first = round % servers.len().max(1);
         servers.rotate_left(first);
         let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        let connections = scenario.load.clients + scenario.load.idle;
+        let connections = scenario.connections();
         let most = (limit as usize - 200) / connections;
         ensure!(most > 0, "{connections} connections are more than `ulimit -Hn` allows");
         Ok(servers.chunks(most).map(<[&Server]>::to_vec).collect())
@@ -152,7 +155,7 @@ impl<'a> Bench<'a> {
         }
         for _ in 0..self.plan.turns {
             fastrand::shuffle(&mut all);
-            all.retain_mut(|turns| match turns.take(self.plan.turn) {
+            all.retain_mut(|turns| match turns.take() {
                 Ok(()) => true,
                 Err(error) => {
                     self.fail(scenario, turns.server, error);
@@ -162,12 +165,10 @@ impl<'a> Bench<'a> {
         }
         for turns in all {
             match turns.values() {
-                Ok(values) => self.rows.push(Row {
-                    scenario: scenario.name.to_string(),
-                    server: turns.server.name.clone(),
-                    round,
-                    values,
-                }),
+                Ok(values) => {
+                    let server = &turns.server.name;
+                    self.results.add(scenario.name, server, round, &values);
+                }
                 Err(error) => self.fail(scenario, turns.server, error),
             }
         }
@@ -187,51 +188,46 @@ impl Turns<'_> {
         let running = Running::start(server, Some(plan.cores))?;
         let empty = running.usage()?;
         let mut clients = Clients::connect(running.addr, scenario.load)?;
-        clients.run(2 * plan.turn)?; // to warm up
+        clients.run(2 * TURN)?; // to warm up
         let before = running.usage()?;
         let (seen, cpu, packets) = (Seen::default(), Duration::ZERO, 0);
         Ok(Turns { server, running, clients, empty, before, seen, cpu, packets })
     }
 
-    fn take(&mut self, time: Duration) -> Result<()> {
+    fn take(&mut self) -> Result<()> {
         let (before, packets_before) = (self.running.processor_time()?, packets()?);
-        let seen = self.clients.run(time)?;
+        let seen = self.clients.run(TURN)?;
         self.cpu += self.running.processor_time()? - before;
         self.packets += packets()? - packets_before;
         self.seen.add(&seen);
         Ok(())
     }
 
-    fn values(&self) -> Result<[f64; FIELDS.len()]> {
+    /// What was measured. "An echo" is one message, or one short connection.
+    fn values(&self) -> Result<[(&'static str, f64); 12]> {
         let after = self.running.usage()?;
-        let [user, system] = [
-            (after.user - self.before.user) as f64,
-            (after.system - self.before.system) as f64,
-        ];
-        let switches = after.switches.saturating_sub(self.before.switches) as f64;
+        let (user, system) =
+            (after.user - self.before.user, after.system - self.before.system);
+        let switches = after.switches.saturating_sub(self.before.switches);
         let echoes = self.seen.echoes.max(1) as f64;
         let latency = |part| self.seen.latency.value_at_quantile(part) as f64 / 1000.0;
         Ok([
-            self.seen.echoes as f64,
-            self.seen.time.as_secs_f64(),
-            self.cpu.as_nanos() as f64 / echoes,
-            system / (user + system).max(1.0),
-            switches / echoes,
-            self.packets as f64 / echoes,
-            latency(0.5),
-            latency(0.99),
-            latency(0.999),
-            self.empty.resident as f64 / 1024.0,
-            after.resident as f64 / 1024.0,
-            after.threads as f64,
+            ("echoes", self.seen.echoes as f64),
+            ("seconds", self.seen.time.as_secs_f64()),
+            // The server's processor time, and how much of it was the kernel's.
+            ("cpu_ns", self.cpu.as_nanos() as f64 / echoes),
+            ("system_share", system as f64 / (user + system).max(1) as f64),
+            // Context switches an echo.
+            ("switches", switches as f64 / echoes),
+            // Packets an echo, of both sides together.
+            ("packets", self.packets as f64 / echoes),
+            ("p50_us", latency(0.5)),
+            ("p99_us", latency(0.99)),
+            ("p999_us", latency(0.999)),
+            // Resident memory, without a client and with all of them.
+            ("empty_kib", self.empty.resident as f64 / 1024.0),
+            ("full_kib", after.resident as f64 / 1024.0),
+            ("threads", after.threads as f64),
         ])
     }
-}
-
-/// Adds the rows to what was measured before; those of the same servers in the same scenarios
-/// take the place of the older ones.
-pub fn merge(results: &mut Results, rows: Vec<Row>) {
-    let is_same = |a: &Row, b: &Row| a.scenario == b.scenario && a.server == b.server;
-    results.rows.retain(|old| !rows.iter().any(|new| is_same(old, new)));
-    results.rows.extend(rows);
 }

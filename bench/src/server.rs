@@ -1,22 +1,22 @@
 //! The servers that are measured, and what the system tells about a running one.
 
-use std::env;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
+use procfs::process::Process;
 
 use crate::load::{Load, PATIENCE};
 
@@ -31,7 +31,18 @@ pub struct Server {
     pub most: usize,
 }
 
-/// The peers: a name, the program beside this one, and its flags.
+/// The stages of the book, by the names of their programs.
+pub const STAGES: [&str; 7] = [
+    "01_blocking",
+    "02_threads",
+    "03_select",
+    "04_scheduler",
+    "05_epoll",
+    "06_async_await",
+    "07_io_uring",
+];
+
+/// The peers: a name, a program, and its flags.
 const PEERS: [(&str, &str); 9] = [
     ("tokio", "peer_tokio"),
     ("tokio-64k", "peer_tokio --buffer 65536"),
@@ -64,58 +75,30 @@ impl Server {
     }
 }
 
-/// The stages and peers whose programs lie beside this one.
-///
-/// # Errors
-///
-/// If the folder cannot be read.
-pub fn all() -> Result<Vec<Server>> {
-    all_in(&folder()?)
+impl FromStr for Server {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Server, &'static str> {
+        let (name, command) = text.split_once('=').ok_or("NAME=COMMAND is wanted")?;
+        Ok(Server::new(name, command))
+    }
 }
 
-/// The stages and peers whose programs lie in this folder.
-///
-/// # Errors
-///
-/// If it cannot be read.
-pub fn all_in(folder: &Path) -> Result<Vec<Server>> {
-    let mut stages = vec![];
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let is_program = entry.metadata()?.permissions().mode() & 0o111 != 0;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let is_stage = name.len() > 3
-            && name.as_bytes()[..2].iter().all(u8::is_ascii_digit)
-            && name.as_bytes()[2] == b'_'
-            && !name.contains('.');
-        if is_program && entry.path().is_file() && is_stage {
-            stages.push(name);
-        }
-    }
-    stages.sort();
-    let beside = |name: &str, command: &str| {
-        Server::new(name, &folder.join(command).to_string_lossy())
-    };
-    let stages = stages.iter().map(|name| beside(name, name));
-    let peers = PEERS.iter().map(|(name, command)| beside(name, command));
-    let mut servers: Vec<Server> = stages.chain(peers).collect();
+/// The stages and peers whose programs lie in this folder, and the server in Python.
+pub fn all(folder: &Path) -> Vec<Server> {
+    let programs = STAGES.map(|stage| (stage, stage)).into_iter().chain(PEERS);
+    let mut servers: Vec<Server> = programs
+        .map(|(name, command)| Server::new(name, &folder.join(command).to_string_lossy()))
+        .filter(|server| Path::new(&server.command[0]).is_file())
+        .collect();
     let python = root().join("chapters/python/echo_server.py");
     servers.push(Server::new("python", &format!("python3 {}", python.display())));
-    Ok(servers)
+    servers
 }
 
 /// The folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this lies in the repository")
-}
-
-fn folder() -> Result<PathBuf> {
-    let program = env::current_exe().context("where is this program?")?;
-    let folder = program.parent().expect("a program lies in a folder");
-    // A test lies one folder deeper.
-    let is_test = folder.ends_with("deps");
-    let folder = if is_test { folder.parent().expect("of deps") } else { folder };
-    Ok(folder.to_path_buf())
 }
 
 /// Which processors the server and the client run on.
@@ -162,10 +145,6 @@ pub struct Running {
 
 impl Running {
     /// Starts a server on its processor, and waits until it says that it listens.
-    ///
-    /// # Errors
-    ///
-    /// What it said instead.
     pub fn start(server: &Server, cores: Option<Cores>) -> Result<Running> {
         let (program, arguments) = server.command.split_first().context("no command")?;
         let mut command = Command::new(program);
@@ -195,85 +174,84 @@ impl Running {
             let _ = complained.send(text);
             let _ = std::io::copy(&mut problems, &mut std::io::sink());
         });
-        if let Some(addr) = listening_addr(out) {
-            return Ok(addr);
+        let (said, lines) = mpsc::channel();
+        // It is read to its end, or the server would wait for somebody to do it.
+        thread::spawn(move || {
+            let lines = BufReader::new(out).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(said.send(line)));
+        });
+        while let Ok(line) = lines.recv_timeout(PATIENCE) {
+            if let Some(addr) = line.strip_prefix("listening on ") {
+                return Ok(addr.parse()?);
+            }
         }
         let _ = self.child.kill();
         let complaint =
             complaints.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        Err(anyhow!("it does not listen: {}", complaint.trim()))
+        bail!("it does not listen: {}", complaint.trim())
+    }
+
+    /// Ends it in an orderly way, so that a tool that it runs under writes down what it has seen.
+    pub fn end(mut self) -> Result<()> {
+        // Not SIGINT, which a shell makes a job in the background ignore.
+        kill(self.server(), Signal::SIGTERM).context("ending it")?;
+        let start = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(start.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// The server itself: the child of the tool that it runs under, if it does.
+    fn server(&self) -> Pid {
+        let process = self.child.id() as i32;
+        let children =
+            Process::new(process).and_then(|it| it.task_main_thread()?.children());
+        let child = children.ok().and_then(|it| it.first().copied());
+        Pid::from_raw(child.map_or(process, |child| child as i32))
     }
 
     /// The processor time it has used so far, all of its threads together.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there any more.
     pub fn processor_time(&self) -> Result<Duration> {
         Ok(self.clock.now().context("the server is gone")?.into())
     }
 
     /// What `/proc` says about it.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there any more.
     pub fn usage(&self) -> Result<Usage> {
-        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs::read_to_string(folder.join("status"))?;
-        let field = |text: &str, name: &str| -> Option<u64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
+        let process = Process::new(self.child.id() as i32)?;
+        let (status, stat) = (process.status()?, process.stat()?);
+        let mut usage = Usage {
+            resident: 1024 * status.vmrss.context("it has ended")?,
+            addresses: 1024 * status.vmsize.context("it has ended")?,
+            threads: 0,
+            switches: 0,
+            user: stat.utime,
+            system: stat.stime,
         };
-        let resident = 1024 * field(&status, "VmRSS:").context("it has ended")?;
-        let addresses = 1024 * field(&status, "VmSize:").context("it has ended")?;
-        let mut usage = Usage { resident, addresses, ..Usage::default() };
-        for thread in fs::read_dir(folder.join("task"))? {
+        for thread in process.tasks()? {
             // Between the two, a thread may end.
-            let Ok(status) = fs::read_to_string(thread?.path().join("status")) else {
-                continue;
-            };
+            let Ok(status) = thread?.status() else { continue };
             usage.threads += 1;
-            for kind in ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"] {
-                usage.switches += field(&status, kind).unwrap_or(0);
-            }
+            usage.switches += status.voluntary_ctxt_switches.unwrap_or(0);
+            usage.switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
         }
-        let stat = fs::read_to_string(folder.join("stat"))?;
-        let fields: Vec<&str> = match stat.rsplit_once(')') {
-            Some((_, fields)) => fields.split_whitespace().collect(),
-            None => vec![],
-        };
-        ensure!(fields.len() > 12, "/proc looks different here");
-        (usage.user, usage.system) = (fields[11].parse()?, fields[12].parse()?);
         Ok(usage)
     }
 }
 
-/// The address of a server that says `listening on` it; none if it does not.
-pub fn listening_addr(out: ChildStdout) -> Option<SocketAddr> {
-    let (said, lines) = mpsc::channel();
-    // It is read to its end, or the server would wait for somebody to do it.
-    thread::spawn(move || {
-        let lines = BufReader::new(out).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(said.send(line)));
-    });
-    while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        if let Some(addr) = line.strip_prefix("listening on ") {
-            return addr.parse().ok();
-        }
-    }
-    None
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(self.server(), Signal::SIGKILL);
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
 /// What a process has used, from `/proc`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Memory in bytes that is in the machine's memory.
     pub resident: u64,
@@ -295,10 +273,6 @@ const PLENTY: u64 = 1 << 18;
 /// Raises the number of descriptors that this process, and what it starts, may have: to what is
 /// enough, which root may do, or as far as it goes. Those who use `select` refuse the clients
 /// beyond 1,024 themselves.
-///
-/// # Errors
-///
-/// Those of `setrlimit(2)`.
 pub fn raise_descriptor_limit() -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let enough = hard.max(PLENTY);

@@ -44,16 +44,17 @@ fn rounds_end_in_a_table_and_a_file() {
     fs::remove_file(csv).unwrap();
     assert_eq!(results.scenarios(), ["ping4", "16k", "short"]);
     for scenario in results.scenarios() {
-        assert_eq!(results.servers(&scenario), ["tokio", "mio", "epoll"]);
+        assert_eq!(results.servers(scenario), ["tokio", "mio", "epoll"]);
         assert!(text.contains(&format!("\n{scenario}: ")), "{text}");
     }
     assert_eq!(results.rows.len(), 3 * 3 * 2);
     for row in &results.rows {
-        assert!(row.get("echoes") > 0.0 && row.get("cpu_ns") > 0.0, "{row:?}");
-        assert!(row.get("p50_us") <= row.get("p999_us"), "{row:?}");
-        assert!(row.get("full_kib") > 100.0 && row.get("threads") >= 1.0, "{row:?}");
+        let value = |field| results.value(row, field);
+        assert!(value("echoes") > 0.0 && value("cpu_ns") > 0.0, "{row:?}");
+        assert!(value("p50_us") <= value("p999_us"), "{row:?}");
+        assert!(value("full_kib") > 100.0 && value("threads") >= 1.0, "{row:?}");
     }
-    assert_eq!(results.ratio("16k", "epoll", "epoll", "cpu_ns"), Some([1.0; 3]));
+    assert_eq!(results.ratio("16k", "epoll", "epoll"), Some([1.0; 3]));
     assert!(results.machine.contains_key("processor"));
 }
 
@@ -67,18 +68,18 @@ fn the_measurement_has_a_loopback_of_its_own() {
         let (output, csv) = measure(name, &[&arguments, option].concat());
         let problems = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{problems}");
-        let Results { machine, rows } = Results::read(&csv).unwrap();
+        let results = Results::read(&csv).unwrap();
         fs::remove_file(csv).unwrap();
         // Not every machine permits it; then the user is told why.
         let impossible = problems.contains("bench: uses the machine's loopback: ");
         assert!(!(shared && impossible), "{problems}");
-        let own = machine["loopback"] == "its own";
+        let own = results.machine["loopback"] == "its own";
         assert_eq!(own, !shared && !impossible, "{problems}");
         if own {
-            assert_eq!(machine["congestion control"], "reno");
-            for row in &rows {
+            assert_eq!(results.machine["congestion control"], "reno");
+            for row in &results.rows {
                 // A message, its echo, and perhaps an acknowledgement of each.
-                let packets = row.get("packets");
+                let packets = results.value(row, "packets");
                 assert!((2.0..=4.1).contains(&packets), "{row:?}");
             }
         }
@@ -138,11 +139,11 @@ fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
 
 #[test]
 fn a_buffer_that_a_waiting_read_has_borrowed_is_counted() {
-    let (clients, servers) = (40, server::all().unwrap());
+    let (clients, servers) = (40, server::all(built("bench").parent().unwrap()));
     let each = |name: &str, bytes, in_turn| {
         let case = Case { name: "a few", about: "", clients, bytes, in_turn };
         let server = servers.iter().find(|server| server.name == name).unwrap();
-        let [empty, full, ..] = memory::measure(server, &case).unwrap();
+        let [(_, empty), (_, full), ..] = memory::measure(server, &case).unwrap();
         (full - empty) / clients as f64
     };
     for in_turn in [true, false] {

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use bench::peer::{self, Options};
+use bench::peer::{self, Options, Plain};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 fn main() -> ExitCode {
-    peer::run(None, |options| Server::new(options)?.run())
+    peer::run(|Plain { options }| Server::new(options)?.run())
 }
 
 struct Client {
@@ -53,7 +53,7 @@ impl Server {
                 if fd == self.listener.as_raw_fd() as usize {
                     self.accept()?;
                 } else if let Some(client) = &mut self.clients[fd]
-                    && !client.turn(&self.epoll, &mut self.buffer)
+                    && client.turn(&self.epoll, &mut self.buffer) != Ok(true)
                 {
                     self.clients[fd] = None; // closing it takes it out of the epoll set
                 }
@@ -88,33 +88,29 @@ fn interest(socket: &impl AsRawFd, flags: EpollFlags) -> EpollEvent {
 }
 
 impl Client {
-    /// One step: receive and send, or send the rest. False at the end.
-    fn turn(&mut self, epoll: &Epoll, buffer: &mut [u8]) -> bool {
-        if !self.unsent.is_empty() {
-            return match self.send(&self.unsent) {
-                Ok(sent) => {
-                    self.unsent.drain(..sent);
-                    !self.unsent.is_empty() || self.watch(epoll, EpollFlags::EPOLLIN)
-                }
-                Err(_) => false,
+    /// One step: receive and send, or send the rest. False at the end of input.
+    fn turn(&mut self, epoll: &Epoll, buffer: &mut [u8]) -> nix::Result<bool> {
+        let was_blocked = !self.unsent.is_empty();
+        if was_blocked {
+            let sent = self.send(&self.unsent)?;
+            self.unsent.drain(..sent);
+        } else {
+            let fd = self.stream.as_raw_fd();
+            let received = match recv(fd, buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return Ok(false),
+                Err(Errno::EAGAIN | Errno::EINTR) => return Ok(true),
+                result => &buffer[..result?],
             };
+            let sent = self.send(received)?;
+            self.unsent.extend_from_slice(&received[sent..]);
         }
-        let count = match recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
-            Ok(count) => count,
-            Err(Errno::EAGAIN | Errno::EINTR) => return true,
-            Err(_) => return false,
-        };
-        if count == 0 {
-            return false;
+        let is_blocked = !self.unsent.is_empty();
+        if is_blocked != was_blocked {
+            let flags =
+                if is_blocked { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
+            epoll.modify(&self.stream, &mut interest(&self.stream, flags))?;
         }
-        match self.send(&buffer[..count]) {
-            Ok(sent) if sent == count => true,
-            Ok(sent) => {
-                self.unsent.extend_from_slice(&buffer[sent..count]);
-                self.watch(epoll, EpollFlags::EPOLLOUT)
-            }
-            Err(_) => false,
-        }
+        Ok(true)
     }
 
     /// Sends what there is room for.
@@ -124,9 +120,5 @@ impl Client {
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
             result => result,
         }
-    }
-
-    fn watch(&self, epoll: &Epoll, flags: EpollFlags) -> bool {
-        epoll.modify(&self.stream, &mut interest(&self.stream, flags)).is_ok()
     }
 }

@@ -21,12 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 use bench::peer::{self, Options};
+use clap::Parser;
 use io_uring::types::{BufRingEntry, Fd};
 use io_uring::{IoUring, cqueue, opcode, squeue};
-
-fn main() -> ExitCode {
-    peer::run(Some("multishot"), |options| Server::new(options)?.run())
-}
 
 /// The kernel chooses the buffers of a receive from this group.
 const GROUP: u16 = 0;
@@ -50,45 +47,56 @@ const UNCLAIMED: usize = 8;
 /// A receive that is told that nothing is there yet: the kernel does not look before it waits.
 const POLL_FIRST: u16 = 1;
 
+#[derive(Parser)]
+struct Ring {
+    #[command(flatten)]
+    options: Options,
+    /// One receive serves a client for long
+    #[arg(long)]
+    multishot: bool,
+}
+
+fn main() -> ExitCode {
+    peer::run(|Ring { options, multishot }| Server::new(options, multishot)?.run())
+}
+
 struct Server {
     ring: IoUring,
     listener: TcpListener,
     buffers: Buffers,
-    /// What each client, by descriptor, is sending.
-    sending: Vec<Sending>,
+    multishot: bool,
+    /// By their descriptors.
+    clients: Vec<Client>,
     /// Clients that found no buffer free.
     starved: VecDeque<RawFd>,
-    multishot: bool,
-    /// What each client, by descriptor, has besides, with `--multishot`.
-    shots: Vec<Shots>,
 }
 
-/// A client of a multishot receive.
 #[derive(Default)]
-struct Shots {
-    /// What has been received, and waits for the send before it.
-    unclaimed: VecDeque<Sending>,
+struct Client {
+    /// What has been received; the first is being sent, the others wait for it.
+    unsent: VecDeque<Part>,
+    sending: bool,
     /// A receive is under way.
     receiving: bool,
-    /// It has been cancelled, for there were too many.
+    /// It has been cancelled, for too much waits to be sent.
     cancelled: bool,
-    sending: bool,
+    /// It is to receive when there is a buffer again.
+    starved: bool,
+    /// There was more to receive when the last receive was done.
+    more: bool,
     /// Nothing more will come.
     ended: bool,
 }
 
 /// A part of a buffer.
-#[derive(Clone, Copy, Default)]
-struct Sending {
+struct Part {
     buffer: u16,
     start: usize,
     end: usize,
-    /// There was more to receive when this was.
-    more: bool,
 }
 
 impl Server {
-    fn new(options: Options) -> io::Result<Server> {
+    fn new(options: Options, multishot: bool) -> io::Result<Server> {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -96,10 +104,9 @@ impl Server {
             .build(ENTRIES)?;
         let buffers = Buffers::new(&ring, options.buffer)?;
         let listener = listen(options.listen)?;
-        let starved = VecDeque::new();
         peer::listening(listener.local_addr()?);
-        let (multishot, shots) = (options.variant, vec![]);
-        Ok(Server { ring, listener, buffers, sending: vec![], starved, multishot, shots })
+        let (clients, starved) = (vec![], VecDeque::new());
+        Ok(Server { ring, listener, buffers, multishot, clients, starved })
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -114,157 +121,114 @@ impl Server {
             }
             completed.extend(self.ring.completion());
             for entry in completed.drain(..) {
-                self.complete(&entry)?;
+                let fd = entry.user_data() as RawFd;
+                match entry.user_data() & !0xffff_ffff {
+                    ACCEPT => self.accepted(&entry)?,
+                    RECEIVE => self.received(fd, &entry)?,
+                    SEND => self.sent(fd, entry.result())?,
+                    _ => {} // closed, or cancelled
+                }
             }
         }
     }
 
-    fn complete(&mut self, entry: &cqueue::Entry) -> io::Result<()> {
-        let (operation, fd) =
-            (entry.user_data() & !0xffff_ffff, entry.user_data() as RawFd);
-        let result = entry.result();
-        match operation {
-            ACCEPT => {
-                if result >= 0 {
-                    self.accepted(result)?;
-                } else {
-                    let error = io::Error::from_raw_os_error(-result);
-                    peer::problem(format_args!("cannot accept for now: {error}"));
-                    thread::sleep(Duration::from_millis(10));
-                }
-                match cqueue::more(entry.flags()) {
-                    true => Ok(()),
-                    false => self.accept(),
-                }
+    fn accepted(&mut self, entry: &cqueue::Entry) -> io::Result<()> {
+        let fd = entry.result();
+        if fd >= 0 {
+            if self.clients.len() <= fd as usize {
+                self.clients.resize_with(fd as usize + 1, Client::default);
             }
-            RECEIVE | SEND if self.multishot => self.shot(operation, fd, entry),
-            RECEIVE if result == -libc::ENOBUFS => {
-                self.starved.push_back(fd);
-                Ok(())
-            }
-            RECEIVE => match cqueue::buffer_select(entry.flags()) {
-                Some(buffer) if result > 0 => {
-                    let more = cqueue::sock_nonempty(entry.flags());
-                    let end = result as usize;
-                    self.sending[fd as usize] = Sending { buffer, start: 0, end, more };
-                    self.send(fd)
-                }
-                buffer => {
-                    buffer.into_iter().for_each(|it| self.buffers.give(it));
-                    self.close(fd)
-                }
-            },
-            SEND => {
-                let sending = &mut self.sending[fd as usize];
-                sending.start += result.max(0) as usize;
-                if result > 0 && sending.start < sending.end {
-                    return self.send(fd);
-                }
-                self.buffers.give(sending.buffer);
-                if let Some(starved) = self.starved.pop_front() {
-                    self.receive(starved)?;
-                }
-                match result > 0 {
-                    true => self.receive(fd),
-                    false => self.close(fd),
-                }
-            }
-            _ => Ok(()), // closed
+            self.clients[fd as usize] = Client::default();
+            self.go_on(fd)?;
+        } else {
+            let error = io::Error::from_raw_os_error(-fd);
+            peer::problem(format_args!("cannot accept for now: {error}"));
+            thread::sleep(Duration::from_millis(10));
+        }
+        match cqueue::more(entry.flags()) {
+            true => Ok(()),
+            false => self.accept(),
         }
     }
 
-    fn accepted(&mut self, fd: RawFd) -> io::Result<()> {
-        if self.sending.len() <= fd as usize {
-            self.sending.resize(fd as usize + 1, Sending::default());
-            self.shots.resize_with(fd as usize + 1, Shots::default);
-        }
-        if self.multishot {
-            self.shots[fd as usize] = Shots::default();
-            return self.next_shot(fd);
-        }
-        self.receive(fd)
-    }
-
-    /// With `--multishot`: a receive has brought something, or a send has ended.
-    fn shot(
-        &mut self,
-        operation: u64,
-        fd: RawFd,
-        entry: &cqueue::Entry,
-    ) -> io::Result<()> {
-        let (result, shots) = (entry.result(), &mut self.shots[fd as usize]);
-        if operation == SEND {
-            let sending = &mut self.sending[fd as usize];
-            sending.start += result.max(0) as usize;
-            if result > 0 && sending.start < sending.end {
-                return self.send(fd);
-            }
-            shots.sending = false;
-            shots.ended |= result <= 0;
-            self.buffers.give(sending.buffer);
-            if let Some(starved) = self.starved.pop_front() {
-                self.next_shot(starved)?;
-            }
-            return self.next_shot(fd);
-        }
-        shots.receiving = cqueue::more(entry.flags());
-        if !shots.receiving {
-            shots.cancelled = false;
-        }
+    fn received(&mut self, fd: RawFd, entry: &cqueue::Entry) -> io::Result<()> {
+        let (result, client) = (entry.result(), &mut self.clients[fd as usize]);
+        client.more = cqueue::sock_nonempty(entry.flags());
+        client.receiving = cqueue::more(entry.flags());
+        client.cancelled &= client.receiving;
         match cqueue::buffer_select(entry.flags()) {
             Some(buffer) if result > 0 => {
                 let end = result as usize;
-                shots.unclaimed.push_back(Sending { buffer, start: 0, end, more: false });
+                client.unsent.push_back(Part { buffer, start: 0, end });
             }
             buffer => {
                 buffer.into_iter().for_each(|it| self.buffers.give(it));
                 match -result {
                     libc::ENOBUFS => {
+                        client.starved = true;
                         self.starved.push_back(fd);
-                        // Its own sends will give buffers back; or somebody else's.
-                        return self.next_send(fd);
                     }
                     libc::ECANCELED => {}
-                    _ => shots.ended = true,
+                    _ => client.ended = true,
                 }
             }
         }
         // ANCHOR: bound
-        let shots = &mut self.shots[fd as usize];
-        if shots.receiving && !shots.cancelled && shots.unclaimed.len() >= UNCLAIMED {
-            shots.cancelled = true;
+        let client = &mut self.clients[fd as usize];
+        if client.receiving && !client.cancelled && client.unsent.len() > UNCLAIMED {
+            client.cancelled = true;
             let cancel = opcode::AsyncCancel::new(RECEIVE | fd as u64).build();
             self.push(cancel.user_data(CANCEL | fd as u64))?;
         }
         // ANCHOR_END: bound
-        self.next_shot(fd)
+        self.go_on(fd)
     }
 
-    /// Sends what waits, receives if nothing does, and closes when that is all.
-    fn next_shot(&mut self, fd: RawFd) -> io::Result<()> {
-        self.next_send(fd)?;
-        let shots = &mut self.shots[fd as usize];
-        let idle = !shots.receiving && !shots.sending && shots.unclaimed.is_empty();
-        if shots.ended && idle {
-            return self.close(fd);
+    fn sent(&mut self, fd: RawFd, result: i32) -> io::Result<()> {
+        let client = &mut self.clients[fd as usize];
+        client.sending = false;
+        client.ended |= result <= 0;
+        let Some(part) = client.unsent.front_mut() else { return Ok(()) };
+        part.start += result.max(0) as usize;
+        if result <= 0 || part.start == part.end {
+            self.buffers.give(part.buffer);
+            client.unsent.pop_front();
+            self.feed()?;
         }
-        if !shots.ended && !shots.receiving && shots.unclaimed.is_empty() {
-            shots.receiving = true;
-            let receive = opcode::RecvMulti::new(Fd(fd), GROUP).build();
-            self.push(receive.user_data(RECEIVE | fd as u64))?;
-        }
-        Ok(())
+        self.go_on(fd)
     }
 
-    fn next_send(&mut self, fd: RawFd) -> io::Result<()> {
-        let shots = &mut self.shots[fd as usize];
-        if shots.sending {
+    /// There is a buffer for one who has found none.
+    fn feed(&mut self) -> io::Result<()> {
+        let Some(fd) = self.starved.pop_front() else { return Ok(()) };
+        self.clients[fd as usize].starved = false;
+        self.go_on(fd)
+    }
+
+    /// Sends what waits, receives when it is time, and closes when nothing more will come.
+    fn go_on(&mut self, fd: RawFd) -> io::Result<()> {
+        let client = &mut self.clients[fd as usize];
+        if !client.sending && !client.unsent.is_empty() {
+            client.sending = true;
+            self.send(fd)?;
+        }
+        // A multishot receive goes on while the last of what it has brought is being sent.
+        let client = &mut self.clients[fd as usize];
+        let is_time = client.unsent.len() <= usize::from(self.multishot);
+        if client.receiving || client.starved || !is_time {
             return Ok(());
         }
-        let Some(next) = shots.unclaimed.pop_front() else { return Ok(()) };
-        shots.sending = true;
-        self.sending[fd as usize] = next;
-        self.send(fd)
+        if !client.ended {
+            client.receiving = true;
+            return self.receive(fd);
+        }
+        if client.unsent.is_empty() {
+            let close = opcode::Close::new(Fd(fd)).build();
+            self.push(close.user_data(CLOSE | fd as u64))?;
+            // If it was fed, it has left its buffer to the next one.
+            return self.feed();
+        }
+        Ok(())
     }
 
     fn accept(&mut self) -> io::Result<()> {
@@ -273,25 +237,26 @@ impl Server {
     }
 
     fn receive(&mut self, fd: RawFd) -> io::Result<()> {
-        let size = self.buffers.size as u32;
-        let receive = opcode::Recv::new(Fd(fd), ptr::null_mut(), size).buf_group(GROUP);
-        let receive =
-            receive.ioprio(if self.sending[fd as usize].more { 0 } else { POLL_FIRST });
-        let receive = receive.build().flags(squeue::Flags::BUFFER_SELECT);
+        let receive = if self.multishot {
+            opcode::RecvMulti::new(Fd(fd), GROUP).build()
+        } else {
+            let more = self.clients[fd as usize].more;
+            opcode::Recv::new(Fd(fd), ptr::null_mut(), self.buffers.size as u32)
+                .buf_group(GROUP)
+                .ioprio(if more { 0 } else { POLL_FIRST })
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        };
         self.push(receive.user_data(RECEIVE | fd as u64))
     }
 
+    /// Sends the first of what waits; the kernel itself waits until all of it has been sent.
     fn send(&mut self, fd: RawFd) -> io::Result<()> {
-        let Sending { buffer, start, end, .. } = self.sending[fd as usize];
+        let Part { buffer, start, end } = self.clients[fd as usize].unsent[0];
         let bytes = self.buffers.address(buffer).wrapping_add(start);
         let send = opcode::Send::new(Fd(fd), bytes, (end - start) as u32);
-        // The kernel itself waits until all has been sent.
         let send = send.flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL).build();
         self.push(send.user_data(SEND | fd as u64))
-    }
-
-    fn close(&mut self, fd: RawFd) -> io::Result<()> {
-        self.push(opcode::Close::new(Fd(fd)).build().user_data(CLOSE | fd as u64))
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {

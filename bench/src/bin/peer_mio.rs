@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bench::peer::{self, Options};
+use bench::peer::{self, Options, Plain};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 const LISTENER: Token = Token(usize::MAX);
 
 fn main() -> ExitCode {
-    peer::run(None, |options| Server::new(options)?.run())
+    peer::run(|Plain { options }| Server::new(options)?.run())
 }
 
 struct Client {

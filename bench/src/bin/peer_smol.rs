@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bench::peer::{self, Options};
+use bench::peer::{self, Options, Plain};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol::{LocalExecutor, Timer};
 
 fn main() -> ExitCode {
-    peer::run(None, |options| {
+    peer::run(|Plain { options }| {
         let executor = Rc::new(LocalExecutor::new());
         // A task of its own: else each wake-up would ask for the next client, too.
         let server = executor.spawn(serve(Rc::clone(&executor), options));

@@ -1,6 +1,4 @@
 //! A peer: an echo server on tokio, one task a client, as its tutorial has it.
-//!
-//! One thread, unless `--multi-thread` asks for tokio's usual pool.
 
 #![forbid(unsafe_code)]
 
@@ -10,13 +8,23 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bench::peer::{self, Options};
+use clap::Parser;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
+#[derive(Parser)]
+struct Tokio {
+    #[command(flatten)]
+    options: Options,
+    /// tokio's usual pool of threads, and not one thread
+    #[arg(long)]
+    multi_thread: bool,
+}
+
 fn main() -> ExitCode {
-    peer::run(Some("multi-thread"), |options| {
-        let mut builder = match options.variant {
+    peer::run(|Tokio { options, multi_thread }| {
+        let mut builder = match multi_thread {
             true => Builder::new_multi_thread(),
             false => Builder::new_current_thread(),
         };
