@@ -129,9 +129,9 @@ impl Executor {
             Ok(Poll::Ready(())) => self.finish(task, false),
             Err(panic) => {
                 let (name, why) = (task.name, log::panic_message(&*panic));
-                let what =
-                    format_args!("task {id} ({name}) panicked and was ended: {why}");
-                log::problem(what);
+                log::problem(format_args!(
+                    "task {id} ({name}) panicked and was ended: {why}"
+                ));
                 self.finish(task, true);
             }
         }
