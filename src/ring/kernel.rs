@@ -284,6 +284,8 @@ mod tests {
     use super::*;
     use crate::net::Socket;
     use crate::scheduler::event::{Data, Happened};
+    use crate::scheduler::ready::ReadyQueue;
+    use crate::scheduler::task::Coroutine;
     use std::env;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
@@ -316,6 +318,26 @@ mod tests {
             }
         }
         panic!("nothing completes");
+    }
+
+    /// A task may end at any time. The kernel goes on with what the task wanted.
+    #[test]
+    fn what_the_kernel_uses_outlives_the_task() {
+        let Some(mut kernel) = kernel_or_skip() else { return };
+        let tasks = ReadyQueue::new(None);
+        tasks.submit_task(Coroutine::new(async |_| {}));
+        let (task, _) = tasks.pop().unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::new(ours).unwrap();
+        let descriptor = socket.descriptor();
+        kernel.start(socket.recv().into(), task);
+        drop(socket);
+        kernel.enter(Some(Duration::ZERO)).unwrap();
+        assert_eq!(kernel.take_tasks().len(), 1);
+        assert_eq!(kernel.tasks().count(), 0);
+        assert!(!descriptor.is_closed());
+        assert!(kernel.end());
+        assert!(descriptor.is_closed());
     }
 
     /// As on a kernel that has answered: it would block.
