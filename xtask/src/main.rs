@@ -124,6 +124,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
 // ANCHOR: check
 fn check() -> Result<(), String> {
     let start = Instant::now();
+    line_ends_are_lf()?;
     run("cargo fmt --all --check", &[])?;
     run(
         "cargo clippy --workspace --exclude bench --all-targets -- --deny warnings",
@@ -150,9 +151,24 @@ fn check() -> Result<(), String> {
 
 /// The tests that compare the recordings make them if they are asked to.
 fn record() -> Result<(), String> {
+    line_ends_are_lf()?;
     run("cargo build --bins --examples", &[])?;
     let tests = "cargo test --test sessions --test traces --test diffs";
     run(tests, &[("RECORD_SESSIONS", "1")])
+}
+
+/// The tests compare what they find in files with what programs print.
+fn line_ends_are_lf() -> Result<(), String> {
+    let file = root().join("chapters/SUMMARY.md");
+    let text = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    match text.contains(&b'\r') {
+        false => Ok(()),
+        true => {
+            Err("the lines of this copy of the repository end with CRLF, and its tests \
+            need LF. A fresh `git clone` has LF. (The readers' chores work here, too.)"
+                .into())
+        }
+    }
 }
 
 /// Prints a recording in the format of Chrome's tracing.

@@ -124,17 +124,18 @@ fn what_editors_and_desktops_leave_behind_stops_no_chore() {
     assert!(good, "{text}");
 }
 
-/// A `cargo` whose compiler makes a program without tests.
-fn with_a_cargo_that_finds_no_tests(command: &mut Command, folder: &Path) {
-    let program = folder.join("03_fd_set-0");
+/// A `cargo` that builds nothing, and names this program, which prints one line.
+fn with_a_cargo_that_names(command: &mut Command, program: &Path, prints: &str) {
+    let folder = program.parent().unwrap();
     let message = format!(
         r#"{{"target":{{"kind":["test"]}},"executable":"{}"}}"#,
         program.display()
     );
-    let nothing = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed";
-    for (file, prints) in [(folder.join("cargo"), &*message), (program, nothing)] {
-        fs::write(&file, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let cargo = format!("echo Compiling >&2\necho '{message}'");
+    let says = format!("echo '{prints}'");
+    for (file, script) in [(&*folder.join("cargo"), &cargo), (program, &says)] {
+        fs::write(file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = [folder.to_path_buf()].into_iter().chain(std::env::split_paths(&path));
@@ -146,9 +147,33 @@ fn nothing_is_done_when_no_test_has_run() {
     for (name, line_end) in [("no tests, LF", "\n"), ("no tests, CRLF", "\r\n")] {
         let root = copy(name, line_end);
         let mut learn = xtask(&root, &["learn", "03_fd_set", "--once"]);
-        with_a_cargo_that_finds_no_tests(&mut learn, &root);
+        let nothing = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed";
+        with_a_cargo_that_names(&mut learn, &root.join("03_fd_set-0"), nothing);
         let (text, good) = said(&mut learn);
-        assert!(!good && text.contains("03_fd_set is not done yet"), "{text}");
+        assert!(!good && !text.contains("Done"), "{text}");
+    }
+}
+
+#[test]
+fn preflight_starts_what_cargo_names_wherever_that_is_and_shows_what_cargo_does() {
+    let root = copy("preflight", "\n");
+    let target = root.join("another tärget");
+    fs::create_dir(&target).unwrap();
+    let mut preflight = xtask(&root, &["preflight"]);
+    let listens = "listening on 127.0.0.1:1";
+    with_a_cargo_that_names(&mut preflight, &target.join("server"), listens);
+    let (text, _) = said(preflight.env("CARGO_TARGET_DIR", &target));
+    for words in ["Compiling\n", "05_epoll starts\n", "07_io_uring starts\n"] {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_chore_that_needs_lf_says_so() {
+    let root = copy("contributor", "\r\n");
+    for chore in ["check", "record"] {
+        let (text, good) = said(xtask(&root, &[chore]).env("PATH", ""));
+        assert!(!good && text.contains("end with CRLF"), "{text}");
     }
 }
 
