@@ -68,7 +68,6 @@ enum End {
 }
 
 // ANCHOR: echo
-// ANCHOR: echo
 /// The echo of stage 06, but for the time limit around the read.
 async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
     let mut buffer = ReadBuffer::new();
@@ -84,5 +83,4 @@ async fn echo(client: &Stream, executor: &Handle) -> io::Result<End> {
         buffer.adapt_to(count);
     }
 }
-// ANCHOR_END: echo
 // ANCHOR_END: echo

@@ -20,7 +20,7 @@ use clap::{Parser, ValueEnum, value_parser};
 
 /// Measures the book's servers beside their peers.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
 struct Options {
     /// What to do instead of measuring
     chore: Option<Chore>,

@@ -202,7 +202,8 @@ impl Figure {
         for (row, (label, values)) in self.rows.iter().enumerate() {
             let (mut end, y) = (0.0, top + 12.0 + 24.0 * row as f64);
             svg.text((left - 8.0, y), "end", label);
-            for (kind, it) in values.iter().flatten().enumerate() {
+            let values = values.iter().enumerate();
+            for (kind, it) in values.filter_map(|(kind, it)| Some((kind, (*it)?))) {
                 let start = end;
                 end += it.value;
                 if is_stacked && it.value > 0.0 {
@@ -217,16 +218,20 @@ impl Figure {
                 }
             }
         }
-        let (mut x, y) = (16.0, top - 18.0);
+        self.legend(&mut svg);
+        svg.finish(self, height)
+    }
+
+    fn legend(&self, svg: &mut Svg) {
+        let (mut x, y) = (16.0, 16.0);
         for (kind, label) in self.columns.iter().enumerate() {
-            match is_stacked {
-                true => svg.line(&[(x - 5.0, y), (x + 5.0, y)], &stroke(kind, 10)),
-                false => svg.shape(kind, (x, y)),
+            match self.form {
+                Form::Bars => svg.line(&[(x - 5.0, y), (x + 5.0, y)], &stroke(kind, 10)),
+                _ => svg.shape(kind, (x, y)),
             }
             svg.text((x + 10.0, y), "start", label);
             x += 30.0 + 8.0 * label.chars().count() as f64;
         }
-        svg.finish(self, height)
     }
 }
 

@@ -13,6 +13,7 @@ const book = fileURLToPath(new URL("../../book/", import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const themes = ["light", "rust", "coal", "navy", "ayu"];
 const blocking = join(book, "01_blocking/index.html");
+const select = join(book, "03_select/index.html");
 const viewport = { width: 1280, height: 720 };
 
 let browser;
@@ -73,10 +74,20 @@ test("who types is left alone, and so is who zooms", async () => {
   assert.equal(await isOpen(), false);
 });
 
+/** Goes down to the listing that has this in it. */
+const downTo = async (pattern) => {
+  await press("p", "Home");
+  const shown = () => page.locator(".pj-stage").textContent();
+  for (let screens = 0; !pattern.test(await shown()); screens += 1) {
+    assert.ok(screens < 30, "there is no such listing");
+    await press("ArrowDown");
+  }
+};
+
 test("a listing is stepped through, part by part", async () => {
-  await goto(blocking);
-  await press("p", "Home", "ArrowDown", "ArrowDown", "ArrowDown");
-  assert.equal(await page.locator(".pj-path").textContent(), "src/bin/01_blocking.rs");
+  await goto(select);
+  await downTo(/fn run\(&mut self/);
+  assert.equal(await page.locator(".pj-path").textContent(), "src/bin/03_select.rs");
   const total = await page.locator(".pj-line").count();
   assert.deepEqual(await lit(), [], "first as a whole");
   const seen = [];
@@ -87,7 +98,7 @@ test("a listing is stepped through, part by part", async () => {
   }
   assert.ok(seen.length >= 3, `${seen.length} parts`);
   assert.ok(seen.every((part) => part.length > 0 && part.length < total));
-  assert.match(seen[0][0], /fn echo_server/);
+  assert.match(seen[0][0], /fn run/);
   assert.equal(seen.flat().length, total, "each line is in one part");
   // And the same way back, which ends where it began.
   await press("ArrowLeft");
@@ -100,12 +111,7 @@ test("a listing is stepped through, part by part", async () => {
 
 test("a function below a long comment is divided, too", async () => {
   await goto(blocking);
-  await press("p", "Home");
-  const shown = () => page.locator(".pj-stage").textContent();
-  for (let screens = 0; !/pub fn listen\(/.test(await shown()); screens += 1) {
-    assert.ok(screens < 30, "there is no such listing");
-    await press("ArrowDown");
-  }
+  await downTo(/pub fn listen\(/);
   const seen = [];
   for (await press("ArrowRight"); /part/.test(await count()); await press("ArrowRight")) seen.push(await lit());
   assert.ok(seen.length >= 5, `${seen.length} parts`);
