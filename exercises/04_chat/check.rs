@@ -56,10 +56,8 @@ fn nobody_hears_itself() {
     assert_eq!(ada.line(), "yes\n", "what the first client hears: not its own words");
 }
 
-#[test]
-fn who_does_not_read_disturbs_nobody() {
-    let server = server();
-    let (mut ada, mut bob, _deaf) = (enter(server), enter(server), enter(server));
+/// Says more than there is room for, to one client that hears it and one that does not read.
+fn speak(ada: &mut Client, bob: &mut Client) -> String {
     let line = format!("{}\n", "x".repeat(64 * 1024 - 1));
     for _ in 0..200 {
         ada.send(&line);
@@ -70,6 +68,14 @@ fn who_does_not_read_disturbs_nobody() {
              long does the `borrow_mut` in your `sender` live? If not: who waits for whom?"
         );
     }
+    line
+}
+
+#[test]
+fn who_does_not_read_disturbs_nobody() {
+    let server = server();
+    let (mut ada, mut bob, _deaf) = (enter(server), enter(server), enter(server));
+    speak(&mut ada, &mut bob);
 }
 
 const TWO_AT_ONCE: &str = "Can two tasks send to the same client at the same time? See what the \
@@ -123,6 +129,20 @@ fn who_has_gone_disturbs_nobody() {
             bob.line(),
             line,
             "what the second client hears, after the third has gone"
+        );
+    }
+}
+
+#[test]
+fn who_reads_late_gets_all() {
+    let server = server();
+    let (mut ada, mut bob, mut late) = (enter(server), enter(server), enter(server));
+    let line = speak(&mut ada, &mut bob);
+    for number in 1..=200 {
+        assert!(
+            late.receive(line.len()) == line,
+            "one client did not read while 200 lines were said, and then it did: line {number} is \
+             not whole. What becomes of the bytes that there was no room for?"
         );
     }
 }
