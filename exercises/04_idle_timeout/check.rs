@@ -116,8 +116,9 @@ fn a_client_that_talks_may_stay() {
     }
 }
 
-/// A poller that never waits: it ends the scheduler instead.
-struct Ends;
+/// A poller that never waits: it notes how long it would have had to, and ends the scheduler.
+#[derive(Default)]
+struct Ends(Rc<Cell<Option<Duration>>>);
 
 impl Poller for Ends {
     fn call(&self) -> &'static str {
@@ -130,7 +131,12 @@ impl Poller for Ends {
 
     fn unwatch(&mut self, _: RawFd, _: Direction) {}
 
-    fn wait(&mut self, _: Option<Duration>, _: &mut Vec<Readiness>) -> io::Result<()> {
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        _: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        self.0.set(timeout);
         Err(io::Error::other("a task waits"))
     }
 }
@@ -138,7 +144,7 @@ impl Poller for Ends {
 /// Whether a client that came some time ago, and says something now, is idle when its watchman
 /// looks. Its handler is driven by hand; the scheduler has only the watchman.
 fn is_idle(limit: Duration) -> bool {
-    let mut scheduler = Scheduler::new(Ends, None);
+    let mut scheduler = Scheduler::new(Ends::default(), None);
     let client = Socket::new(pair().1).expect("a socket");
     let mut handler = client_handler(client, scheduler.handle(), limit);
     handler.send(Data::Start);
@@ -155,6 +161,23 @@ fn who_talks_is_not_idle() {
         limits.into_iter().any(|limit| !is_idle(limit)),
         "a client that had been connected for the whole limit said something, and was sent away \
          a moment later: how does the watchman hear of what was received?"
+    );
+}
+
+#[test]
+fn it_does_not_look_for_nothing() {
+    let (_ours, theirs) = pair();
+    let slept = Rc::new(Cell::new(None));
+    let mut scheduler = Scheduler::new(Ends(Rc::clone(&slept)), None);
+    let client = Socket::new(theirs).expect("a socket");
+    scheduler.submit_task(watchman(client, idle(Duration::ZERO), LONG));
+    let _ = scheduler.run(); // it ends with the first wait
+    let slept = slept.get().expect("the watchman of a client that has just come sleeps");
+    assert!(
+        slept > LONG / 2,
+        "the client may be silent for 10 s, and its watchman looks again after {slept:?}. With \
+         ten thousand clients, somebody would always be looking: when can it have been silent \
+         for too long, at the earliest?"
     );
 }
 

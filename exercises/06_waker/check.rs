@@ -65,7 +65,7 @@ fn who_is_woken_is_polled() {
         one.polls.get(),
         2,
         "polls of the task, which has been woken once since its first poll: does its waker reach \
-         the queue?"
+         the queue? It cannot, if the task still counts as queued, from the time before"
     );
     assert_eq!(other.polls.get(), 1, "polls of the task that was not");
 }
