@@ -64,6 +64,16 @@ fn a_write_that_fails() {
 }
 
 #[test]
+fn a_write_that_would_block() {
+    let mut stream = Stream::new([Takes(2), Fails(ErrorKind::WouldBlock)])
+        .or("there is no room, and you asked again at once: a loop that asks until there is room \
+             takes all of the processor, and nobody else is served meanwhile");
+    let result = send_all(&mut stream, b"hello");
+    let error = result.expect_err("there is no room: your caller must hear of it");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "the kind of the error");
+}
+
+#[test]
 fn nothing_to_send() {
     let mut stream = Stream::new([]).or("there was nothing to send");
     send_all(&mut stream, b"").expect("nothing has failed");

@@ -4,11 +4,14 @@
 mod exercise;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
 
 use exercise::{Limit, start};
-use exercises::{PATIENCE, in_time};
+use exercises::steps::hold_up;
+use exercises::{PATIENCE, in_time, without_a_panic};
 
 /// A client that is served until the sender is dropped.
 fn client(limit: &Limit) -> io::Result<Sender<()>> {
@@ -63,6 +66,32 @@ fn one_more_is_refused() {
         );
     };
     assert_eq!(error.kind(), io::ErrorKind::ResourceBusy, "the kind of the error");
+}
+
+/// One thread takes a place, and another one comes between any two of its steps.
+#[test]
+fn two_come_at_the_same_time() {
+    const LOOK_AND_TAKE: &str = "There was one place, and two threads came at the same time: \
+        both saw that it was free, and took it: look and take while you hold the lock, \
+        without letting go of it between the two";
+    for step in 0.. {
+        let limit = Limit::new(1);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (second, second_taken) = (limit.clone(), Arc::clone(&taken));
+        let enter = move |limit: &Limit, taken: &AtomicUsize| {
+            if let Some(place) = limit.enter() {
+                taken.fetch_add(1, Ordering::SeqCst);
+                std::mem::forget(place); // it stays
+            }
+        };
+        let is_held_up = without_a_panic(LOOK_AND_TAKE, || {
+            hold_up(step, move || enter(&second, &second_taken), || enter(&limit, &taken))
+        });
+        if !is_held_up {
+            break;
+        }
+        assert_eq!(taken.load(Ordering::SeqCst), 1, "places taken. {LOOK_AND_TAKE}");
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 //! The page of this exercise: chapters/exercises/02_thread_limit.md
 
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
+
+// Like that of the standard library; a check can hold up a thread that uses it.
+use exercises::steps::Mutex;
 
 /// So many clients at once, and no more.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@
 mod exercise;
 
 use std::os::fd::RawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use exercise::FdSet;
+use exercises::without_a_panic;
 
 fn set(descriptors: &[RawFd]) -> FdSet {
     let mut set = FdSet::new();
@@ -36,6 +36,16 @@ fn the_descriptors_come_in_order() {
 }
 
 #[test]
+fn what_is_put_in_twice_is_in() {
+    let set = set(&[3, 4, 4]);
+    assert_eq!(
+        set.descriptors(),
+        [3, 4],
+        "4 was in the set, and it was put in a second time: a bit that is set must stay so"
+    );
+}
+
+#[test]
 fn what_is_taken_out_is_out() {
     let mut set = set(&[3, 4, 5]);
     set.remove(4);
@@ -52,12 +62,11 @@ fn what_is_taken_out_is_out() {
 fn what_has_no_room_is_refused() {
     for fd in [1024, 1025, 5000, RawFd::MAX, -1, RawFd::MIN] {
         let mut set = set(&[3]);
-        let Ok(inserted) = catch_unwind(AssertUnwindSafe(|| set.insert(fd))) else {
-            panic!(
-                "insert({fd}) panics. One client too many would end the server: refuse it with \
-                 an error"
-            );
-        };
+        let panics = format!(
+            "insert({fd}) panics. One client too many would end the server: refuse it with an \
+             error"
+        );
+        let inserted = without_a_panic(&panics, || set.insert(fd));
         assert!(
             inserted.is_err(),
             "insert({fd}) said Ok: but the set has bits for 0 to 1,023 only"

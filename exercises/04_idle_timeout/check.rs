@@ -4,13 +4,16 @@
 mod exercise;
 
 use std::cell::Cell;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bricks::net::Socket;
+use bricks::net::{Direction, Readiness, Socket};
+use bricks::scheduler::Scheduler;
 use bricks::scheduler::event::{Data, Event};
+use bricks::scheduler::poller::Poller;
 use bricks::scheduler::task::{Resumed, Task};
 use bricks::select::Select;
 use exercise::{Activity, client_handler, watchman};
@@ -33,7 +36,7 @@ fn idle(duration: Duration) -> Rc<Activity> {
 }
 
 /// A server with one client, which may be idle for so long.
-fn server(limit: Duration) -> (UnixStream, Work<std::io::Result<()>>) {
+fn server(limit: Duration) -> (UnixStream, Work<io::Result<()>>) {
     let (ours, theirs) = pair();
     let server = schedule::<Select>(move |scheduler| {
         let client = Socket::new(theirs).expect("a socket");
@@ -111,6 +114,71 @@ fn a_client_that_talks_may_stay() {
         watched.activity.last.set(Instant::now());
         data = Data::Slept;
     }
+}
+
+/// A poller that never waits: it notes how long it would have had to, and ends the scheduler.
+#[derive(Default)]
+struct Ends(Rc<Cell<Option<Duration>>>);
+
+impl Poller for Ends {
+    fn call(&self) -> &'static str {
+        "none"
+    }
+
+    fn watch(&mut self, _: &Socket, _: Direction) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unwatch(&mut self, _: RawFd, _: Direction) {}
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        _: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        self.0.set(timeout);
+        Err(io::Error::other("a task waits"))
+    }
+}
+
+/// Whether a client that came some time ago, and says something now, is idle when its watchman
+/// looks. Its handler is driven by hand; the scheduler has only the watchman.
+fn is_idle(limit: Duration) -> bool {
+    let mut scheduler = Scheduler::new(Ends::default(), None);
+    let client = Socket::new(pair().1).expect("a socket");
+    let mut handler = client_handler(client, scheduler.handle(), limit);
+    handler.send(Data::Start);
+    std::thread::sleep(limit);
+    handler.send(Data::Received(b"hello".to_vec()));
+    scheduler.run().is_ok() // the watchman does not sleep on
+}
+
+#[test]
+fn who_talks_is_not_idle() {
+    // A machine that stops for so long, at the wrong moment, is idle itself.
+    let limits = [50, 400, 1500].map(Duration::from_millis);
+    assert!(
+        limits.into_iter().any(|limit| !is_idle(limit)),
+        "a client that had been connected for the whole limit said something, and was sent away \
+         a moment later: how does the watchman hear of what was received?"
+    );
+}
+
+#[test]
+fn it_does_not_look_for_nothing() {
+    let (_ours, theirs) = pair();
+    let slept = Rc::new(Cell::new(None));
+    let mut scheduler = Scheduler::new(Ends(Rc::clone(&slept)), None);
+    let client = Socket::new(theirs).expect("a socket");
+    scheduler.submit_task(watchman(client, idle(Duration::ZERO), LONG));
+    let _ = scheduler.run(); // it ends with the first wait
+    let slept = slept.get().expect("the watchman of a client that has just come sleeps");
+    assert!(
+        slept > LONG / 2,
+        "the client may be silent for 10 s, and its watchman looks again after {slept:?}. With \
+         ten thousand clients, somebody would always be looking: when can it have been silent \
+         for too long, at the earliest?"
+    );
 }
 
 #[test]

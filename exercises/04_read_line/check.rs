@@ -15,7 +15,7 @@ use exercise::{Lines, read_line};
 
 /// The lines that are read out of these pieces, and how often it was received. The last is
 /// followed by the end of input, or by an error.
-fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
+fn read(pieces: &[&[u8]], end: fn() -> Data) -> (Vec<String>, usize) {
     let (_ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let client = Socket::new(theirs).expect("a socket");
     let read = Rc::new(RefCell::new(vec![]));
@@ -25,7 +25,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
         let end = loop {
             match read_line(&co, &mut lines).await {
                 Ok(Some(line)) => {
-                    list.borrow_mut().push(String::from_utf8_lossy(&line).into_owned());
+                    list.borrow_mut().push(line.escape_ascii().to_string());
                 }
                 Ok(None) => break "END".to_string(),
                 Err(error) => break format!("{:?}", error.kind()),
@@ -39,8 +39,7 @@ fn read(pieces: &[&str], end: fn() -> Data) -> (Vec<String>, usize) {
         };
         list.borrow_mut().push(end);
     });
-    let received = |bytes: &str| Data::Received(bytes.as_bytes().to_vec());
-    let pieces = pieces.iter().map(|piece| received(piece));
+    let pieces = pieces.iter().map(|piece| Data::Received(piece.to_vec()));
     // Who asks again at the end of input is told again.
     let ends = [end(), end(), end()];
     let mut results = [Data::Start].into_iter().chain(pieces).chain(ends);
@@ -65,30 +64,30 @@ fn end() -> Data {
     Data::Received(vec![])
 }
 
-fn lines(pieces: &[&str]) -> Vec<String> {
+fn lines(pieces: &[&[u8]]) -> Vec<String> {
     read(pieces, end).0
 }
 
 #[test]
 fn a_line_in_one_piece() {
-    assert_eq!(lines(&["hello\n"]), ["hello\n", "END"], "the lines of \"hello\\n\"");
+    assert_eq!(lines(&[b"hello\n"]), ["hello\\n", "END"], "the lines of \"hello\\n\"");
 }
 
 #[test]
 fn a_line_in_many_pieces() {
     assert_eq!(
-        lines(&["he", "l", "lo", "\n"]),
-        ["hello\n", "END"],
+        lines(&[b"he", b"l", b"lo", b"\n"]),
+        ["hello\\n", "END"],
         "one line came in four pieces: TCP knows bytes, not messages"
     );
 }
 
 #[test]
 fn many_lines_in_one_piece() {
-    let (lines, receives) = read(&["one\ntwo\n\nthr", "ee\n"], end);
+    let (lines, receives) = read(&[b"one\ntwo\n\nthr", b"ee\n"], end);
     assert_eq!(
         lines,
-        ["one\n", "two\n", "\n", "three\n", "END"],
+        ["one\\n", "two\\n", "\\n", "three\\n", "END"],
         "lines that came in two pieces: what comes behind the first newline belongs to the next \
          line"
     );
@@ -102,8 +101,8 @@ fn many_lines_in_one_piece() {
 #[test]
 fn the_last_line_has_no_newline() {
     assert_eq!(
-        lines(&["one\ntw", "o"]),
-        ["one\n", "two", "END"],
+        lines(&[b"one\ntw", b"o"]),
+        ["one\\n", "two", "END"],
         "the client sent \"two\" and ended its input: those bytes were received, so they count"
     );
 }
@@ -115,13 +114,17 @@ fn nothing_at_all() {
 
 #[test]
 fn bytes_that_are_not_text() {
-    let (lines, _) = read(&["\u{e9}\r\n"], end);
-    assert_eq!(lines, ["\u{e9}\r\n", "END"], "a line, with all of its bytes");
+    assert_eq!(
+        lines(&[b"\xff\x80 \xc3", b"\xa9\r\n"]),
+        ["\\xff\\x80 \\xc3\\xa9\\r\\n", "END"],
+        "the bytes of a line, each as it came: a client may send any bytes, and a letter may \
+         come in two pieces"
+    );
 }
 
 #[test]
 fn an_error() {
     let gone = || Data::Failed(ErrorKind::ConnectionReset.into());
-    let (lines, _) = read(&["one\ntwo"], gone);
-    assert_eq!(lines, ["one\n", "ConnectionReset"], "the caller must hear of an error");
+    let (lines, _) = read(&[b"one\ntwo"], gone);
+    assert_eq!(lines, ["one\\n", "ConnectionReset"], "the caller must hear of an error");
 }

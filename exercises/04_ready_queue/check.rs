@@ -4,10 +4,10 @@
 mod exercise;
 
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use exercise::{BATCH, Ready};
+use exercises::without_a_panic;
 
 /// A step that pushes itself again, so often; counts how often it has run.
 fn again(ready: &Ready, count: Rc<Cell<usize>>, left: usize) {
@@ -38,15 +38,12 @@ fn the_oldest_comes_first() {
 fn a_step_may_push_another() {
     let ready = Ready::default();
     ready.push(|ready| ready.push(|_| {}));
-    let result = catch_unwind(AssertUnwindSafe(|| ready.step()));
-    match result {
-        Ok(went) => assert!(went, "there was a step to take"),
-        Err(panic) if panic.is::<String>() => panic!(
-            "a step that pushed another one panicked. While a step runs, the queue must not be \
-             borrowed: how long does the `borrow_mut` in your `step` live?"
-        ),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    let went = without_a_panic(
+        "a step that pushed another one panicked. While a step runs, the queue must not be \
+         borrowed: how long does the `borrow_mut` in your `step` live?",
+        || ready.step(),
+    );
+    assert!(went, "there was a step to take");
     assert_eq!(ready.len(), 1, "the step that was pushed waits");
 }
 
@@ -90,5 +87,28 @@ fn a_large_round_is_run_as_a_whole() {
         100,
         "steps taken where a hundred were ready at once: all of them, and what they pushed \
          waits for the next round"
+    );
+}
+
+/// A step that pushes two more of itself, in so many generations.
+fn twice(ready: &Ready, count: Rc<Cell<usize>>, generations: usize) {
+    ready.push(move |ready| {
+        count.set(count.get() + 1);
+        for _ in 0..if generations > 0 { 2 } else { 0 } {
+            twice(ready, Rc::clone(&count), generations - 1);
+        }
+    });
+}
+
+#[test]
+fn a_queue_that_grows_meanwhile_is_interrupted() {
+    let (ready, count) = (Ready::default(), Rc::default());
+    twice(&ready, Rc::clone(&count), 12);
+    ready.run_ready();
+    assert_eq!(
+        count.get(),
+        BATCH,
+        "steps taken where one was ready at the beginning, and each pushed two more. How many \
+         there are changes while you take them: count them once, before the first step"
     );
 }

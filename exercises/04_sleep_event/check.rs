@@ -3,10 +3,10 @@
 #[allow(unused, reason = "it is not finished yet")]
 mod exercise;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use exercise::{CENTURY, SleepEvent, Timers, sleep};
+use exercises::without_a_panic;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -34,15 +34,11 @@ fn an_event_knows_its_end() {
 #[test]
 fn a_sleep_that_no_clock_can_express() {
     let now = Instant::now();
-    match catch_unwind(AssertUnwindSafe(|| sleep(Duration::MAX, now))) {
-        Ok(event) => assert_eq!(event.until, now + CENTURY, "the end of Duration::MAX"),
-        Err(panic) if panic.is::<String>() => {
-            panic!(
-                "sleep(Duration::MAX) panics: `now + duration` overflows. Is there a gentler +?"
-            )
-        }
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    let event = without_a_panic(
+        "sleep(Duration::MAX) panics: `now + duration` overflows. Is there a gentler +?",
+        || sleep(Duration::MAX, now),
+    );
+    assert_eq!(event.until, now + CENTURY, "the end of Duration::MAX");
 }
 
 #[test]

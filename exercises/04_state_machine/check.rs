@@ -77,6 +77,13 @@ fn a_client_that_has_gone() {
         ["send Your name? ", "receive", "close", "finished"],
         "the name could not be received"
     );
+    let results =
+        [Data::Start, Data::Sent(1), name(b"Ada"), Data::Failed(gone()), Data::Closed];
+    assert_eq!(
+        steps(results),
+        ["send Your name? ", "receive", "send Hello, Ada", "close", "finished"],
+        "the greeting could not be sent: the coroutine above `Greeter` closes then, too"
+    );
 }
 
 #[test]

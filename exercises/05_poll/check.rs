@@ -24,7 +24,8 @@ fn pair() -> (UnixStream, Socket) {
 /// What is ready now.
 fn ready(poll: &mut Poll) -> Vec<Direction> {
     let mut ready = vec![];
-    poll.wait(Some(Duration::ZERO), &mut ready).expect("poll works");
+    let result = poll.wait(Some(Duration::ZERO), &mut ready);
+    result.unwrap_or_else(|error| panic!("`wait` failed: {error}"));
     ready.into_iter().map(|(_, direction)| direction).collect()
 }
 
@@ -133,6 +134,38 @@ fn an_error_reaches_the_writer() {
         [W],
         "nobody will ever read from this pipe, and `poll` reports that as POLLERR: a writer that \
          is not told waits for ever"
+    );
+}
+
+#[test]
+fn who_has_not_asked_is_not_told() {
+    let (ours, socket) = pair();
+    let mut poll = Poll::default();
+    watch(&mut poll, &socket, W);
+    drop(ours);
+    assert_eq!(
+        ready(&mut poll),
+        [W],
+        "a task waits to write, none waits to read, and the other end has gone. `poll` reports \
+         POLLHUP and POLLERR although nobody asked for them: look at `revents`, and compare \
+         `events` as well"
+    );
+}
+
+#[test]
+fn an_error_reaches_the_reader() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    // Nothing ever comes from this end of a pipe, but who waits for that hears of its other end.
+    let socket = Socket::new(writer).expect("a pipe");
+    let mut poll = Poll::default();
+    watch(&mut poll, &socket, R);
+    assert_eq!(ready(&mut poll), [], "the reader of this pipe is still there");
+    drop(reader);
+    assert_eq!(
+        ready(&mut poll),
+        [R],
+        "the other end has gone, and `poll` reports that as POLLERR alone: a reader that is not \
+         told waits for ever. Hanging up and errors concern who reads and who writes"
     );
 }
 

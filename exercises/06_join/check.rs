@@ -97,6 +97,12 @@ fn one_by_one(first: impl Fn(&Later, &Later)) {
     let mut both = pin!(join(a.clone(), b.clone()));
     let mut poll = || both.as_mut().poll(&mut context);
     assert_eq!(poll(), Poll::Pending, "neither of the two is ready");
+    assert_eq!(
+        count.0.load(Ordering::Relaxed),
+        0,
+        "how often the task was woken when nothing had happened yet: a task that wakes itself \
+         is polled again and again, in a busy loop. The futures wake it when they can go on"
+    );
     first(&a, &b);
     assert_eq!(
         count.0.load(Ordering::Relaxed),

@@ -6,12 +6,12 @@ mod exercise;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
 
 use exercise::Executor;
+use exercises::Work;
+use exercises::steps::hold_up;
 
 /// A task that waits until `done` is set, counts its polls, and leaves its waker.
 struct Waiting {
@@ -65,7 +65,7 @@ fn who_is_woken_is_polled() {
         one.polls.get(),
         2,
         "polls of the task, which has been woken once since its first poll: does its waker reach \
-         the queue?"
+         the queue? It cannot, if the task still counts as queued, from the time before"
     );
     assert_eq!(other.polls.get(), 1, "polls of the task that was not");
 }
@@ -85,6 +85,25 @@ fn who_is_woken_three_times_is_polled_once() {
          on the queue is enough"
     );
     assert_eq!(executor.run_ready(), 0, "polls after that");
+}
+
+#[test]
+fn who_has_finished_is_left_alone() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    task.done.set(true);
+    task.waker().wake();
+    executor.run_ready();
+    assert_eq!(
+        executor.running(),
+        0,
+        "tasks that have not finished: there was one, its future has returned `Poll::Ready`, and \
+         its task is still there. What does `poll` return, and who looks at it?"
+    );
+    task.waker().wake();
+    executor.run_ready();
+    assert_eq!(task.polls.get(), 2, "polls: a finished future must not be polled");
 }
 
 #[test]
@@ -111,20 +130,6 @@ fn who_is_woken_while_it_runs_is_polled_again() {
 }
 
 #[test]
-fn who_has_finished_is_left_alone() {
-    let mut executor = Executor::default();
-    let task = Waiting::spawn(&mut executor);
-    executor.run_ready();
-    task.done.set(true);
-    task.waker().wake();
-    executor.run_ready();
-    assert_eq!(executor.running(), 0, "the task is done: it should be forgotten");
-    task.waker().wake();
-    executor.run_ready();
-    assert_eq!(task.polls.get(), 2, "polls: a finished future must not be polled");
-}
-
-#[test]
 fn a_wake_up_from_another_thread() {
     let mut executor = Executor::default();
     let task = Waiting::spawn(&mut executor);
@@ -136,39 +141,54 @@ fn a_wake_up_from_another_thread() {
 }
 
 #[test]
-fn threads_wake_it_at_the_same_time() {
-    let mut executor = Executor::default();
-    let task = Waiting::spawn(&mut executor);
-    executor.run_ready();
-    let stop = Arc::new(AtomicBool::new(false));
-    let threads = [(); 2].map(|()| {
-        let (waker, stop) = (task.waker(), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                waker.wake_by_ref();
-            }
-        })
-    });
-    let start = Instant::now();
-    let mut most = 0;
-    while task.polls.get() < 200_000 && start.elapsed() < Duration::from_secs(1) {
-        most = most.max(executor.run_ready());
+fn two_threads_wake_it_at_the_same_time() {
+    for step in 0.. {
+        let mut executor = Executor::default();
+        let task = Waiting::spawn(&mut executor);
+        executor.run_ready();
+        let (waker, other) = (task.waker(), task.waker());
+        if !hold_up(step, move || other.wake(), || waker.wake_by_ref()) {
+            break;
+        }
+        assert_eq!(
+            executor.run_ready(),
+            1,
+            "polls after two threads have woken the task at the same time: between two steps of \
+             one `wake_by_ref`, the other one came and went. If it is on the queue twice, both \
+             have asked whether it is there, both were told no, and both put it there: ask and \
+             mark in one step"
+        );
     }
-    stop.store(true, Ordering::Relaxed);
-    for thread in threads {
-        thread.join().expect("waking does not panic");
+}
+
+#[test]
+fn it_runs_while_a_thread_wakes_it() {
+    for step in 0.. {
+        let mut executor = Executor::default();
+        let task = Waiting::spawn(&mut executor);
+        executor.run_ready();
+        let (waker, (stopped, is_stopped)) = (task.waker(), mpsc::channel());
+        let (done, is_done) = mpsc::channel::<()>();
+        let other = move || {
+            let _ = stopped.send(());
+            let _ = is_done.recv();
+        };
+        let waking = Work::start(move || hold_up(step, other, || waker.wake_by_ref()));
+        if is_stopped.recv().is_err() {
+            break; // it has not so many steps
+        }
+        executor.run_ready();
+        drop(done);
+        waking.end("a wake-up that was held up for a moment does not end");
+        executor.run_ready();
+        task.waker().wake();
+        assert_eq!(
+            executor.run_ready(),
+            1,
+            "polls after a wake-up. Before it, a thread woke the task, and between two steps of \
+             its `wake_by_ref` the executor ran. If there was no poll, the task is marked as \
+             queued and is not on the queue, for ever: the thread has set the mark after the \
+             task had been taken off. Ask and mark in one step"
+        );
     }
-    assert!(
-        most <= 1,
-        "the task was on the queue twice. Two threads have asked whether it is there, both \
-         were told no, and both put it there: ask and mark it in one step"
-    );
-    executor.run_ready();
-    task.waker().wake();
-    assert_eq!(
-        executor.run_ready(),
-        1,
-        "polls after a wake-up: the task is marked as queued, and is not on the queue, for ever. \
-         A thread has set the mark after the task had been taken off: ask and mark it in one step"
-    );
 }

@@ -4,9 +4,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
+
+// Like those of the standard library; a check can hold up a thread that uses them.
+use exercises::steps::{AtomicBool, Mutex};
 
 /// A task's number.
 pub type Id = usize;
@@ -75,8 +78,9 @@ impl Executor {
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             polled += 1;
             // ANSWER: off the queue; poll it with its waker; forget it when it is done
-            // Before the poll: or a wake-up during the poll would be lost.
-            task.waker.queued.store(false, Ordering::Release);
+            // Before the poll: or a wake-up during the poll would be lost. A swap and not a
+            // store: so the poll sees what happened before a wake-up that found the mark set.
+            task.waker.queued.swap(false, Ordering::AcqRel);
             let waker = Waker::from(Arc::clone(&task.waker));
             let mut context = Context::from_waker(&waker);
             if let Poll::Ready(()) = task.future.as_mut().poll(&mut context) {

@@ -14,6 +14,7 @@ use bricks::scheduler::poller::Poller;
 use nix::sys::socket::Shutdown;
 
 pub mod poll;
+pub mod steps;
 pub mod stream;
 
 /// Nothing that is right takes so long.
@@ -29,6 +30,17 @@ pub fn in_time<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     Work::start(work).end(otherwise)
+}
+
+/// Does `work`, and says what it means if that panics.
+///
+/// # Panics
+///
+/// With `otherwise`, if `work` panics.
+pub fn without_a_panic<T>(otherwise: &str, work: impl FnOnce() -> T) -> T {
+    // The panic has said where it was: libtest shows that with this test.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    result.unwrap_or_else(|_| panic!("{otherwise}"))
 }
 
 /// Something that runs in a thread of its own.

@@ -3,7 +3,8 @@
 
 #![expect(unsafe_code, reason = "a thin wrapper around a system call")]
 
-use std::io;
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 pub use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, pollfd as PollFd};
@@ -14,8 +15,18 @@ pub use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, pollfd as PollFd};
 ///
 /// # Errors
 ///
-/// Those of `poll(2)`, except for `EINTR`.
+/// Those of `poll(2)`, except for `EINTR`; and `InvalidInput` if a descriptor has two entries.
 pub fn poll(list: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> {
+    let mut seen = BTreeSet::new();
+    if let Some(entry) = list.iter().find(|entry| !seen.insert(entry.fd)) {
+        let fd = entry.fd;
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "the list names descriptor {fd} twice. Make one entry for each descriptor"
+            ),
+        ));
+    }
     // To whole milliseconds, upwards: or the last one would be a busy loop.
     let timeout = timeout.map_or(-1, |timeout| {
         let millis = timeout.as_nanos().div_ceil(1_000_000);
@@ -30,7 +41,7 @@ pub fn poll(list: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize>
     }
     list.iter_mut().for_each(|entry| entry.revents = 0);
     match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        error if error.kind() == ErrorKind::Interrupted => Ok(0),
         error => Err(error),
     }
 }
