@@ -186,6 +186,26 @@ mod tests {
         assert_eq!(read(root, &file), "my work\n");
     }
 
+    /// A program that takes the starter takes the learner's file, if there is one.
+    #[test]
+    fn every_check_looks_at_the_learners_file() {
+        for exercise in exercises::all().unwrap() {
+            let name = &exercise.name;
+            let folder = crate::root().join("exercises").join(name);
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                if path.ends_with("check.rs") || text.contains("\nmod exercise;\n") {
+                    let line = format!(
+                        "#[cfg_attr(my_{name}, path = \"../my/{name}.rs\")]\n\
+                         #[rustfmt::skip]\nmod exercise;\n"
+                    );
+                    let text = text.replace("\r\n", "\n");
+                    assert!(text.contains(&line), "{} without\n{line}", path.display());
+                }
+            }
+        }
+    }
+
     /// A fork may commit what a learner writes.
     #[test]
     fn git_does_not_ignore_what_a_learner_writes() {
