@@ -10,6 +10,8 @@ use std::{env, fs};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=answers.rs");
+    // The learner's answers: a check takes the one that is there, or else the starter.
+    println!("cargo:rerun-if-changed=my");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let mut modules = String::new();
     for folder in sorted(Path::new(".")) {
@@ -23,7 +25,11 @@ fn main() {
             println!("cargo:rerun-if-changed={}", path.display());
         }
         let name = stem(&folder);
-        let (solution, check) = (read(&solution), read(&check));
+        let (solution, check) = (read(&solution), without_mine(&read(&check)));
+        println!("cargo:rustc-check-cfg=cfg(my_{name})");
+        if Path::new("my").join(format!("{name}.rs")).is_file() {
+            println!("cargo:rustc-cfg=my_{name}");
+        }
         let mut variants = vec![
             ("solution".to_string(), answers::solved(&solution)),
             ("starter".to_string(), answers::starter(&solution)),
@@ -46,6 +52,12 @@ fn main() {
         }
     }
     fs::write(out.join("variants.rs"), modules).expect("a file of cargo's");
+}
+
+/// A check that does not look at the learner's answer.
+fn without_mine(check: &str) -> String {
+    let lines = check.lines().filter(|line| !line.starts_with("#[cfg_attr(my_"));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {

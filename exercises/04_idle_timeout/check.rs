@@ -1,6 +1,8 @@
 //! The check of the exercise: clients that talk, and one that does not.
 
 #[allow(unused, reason = "it is not finished yet")]
+#[cfg_attr(my_04_idle_timeout, path = "../my/04_idle_timeout.rs")]
+#[rustfmt::skip]
 mod exercise;
 
 use std::cell::Cell;

@@ -1,6 +1,8 @@
 //! The check of the exercise: it is sent what a scheduler would send it.
 
 #[allow(unused, reason = "it is not finished yet")]
+#[cfg_attr(my_04_state_machine, path = "../my/04_state_machine.rs")]
+#[rustfmt::skip]
 mod exercise;
 
 use std::io::{ErrorKind, Read, Write};

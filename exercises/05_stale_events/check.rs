@@ -1,6 +1,8 @@
 //! The check of the exercise: numbers that are used again.
 
 #[allow(unused, reason = "it is not finished yet")]
+#[cfg_attr(my_05_stale_events, path = "../my/05_stale_events.rs")]
+#[rustfmt::skip]
 mod exercise;
 
 use std::collections::BTreeSet;

@@ -23,6 +23,8 @@ pub struct Exercise {
     pub minutes: String,
     /// What its page folds away, step by step.
     pub hints: Vec<String>,
+    /// What its page asks who has done it: the answer, which is folded away, is not in it.
+    pub afterwards: String,
 }
 
 /// All of them, in the order of the book.
@@ -51,11 +53,15 @@ impl Exercise {
             let (hint, _) = part.split_once("</summary>")?.1.split_once("</details>")?;
             Some(hint.trim().to_string())
         });
+        let afterwards =
+            text.split_once("\n## Afterwards\n").map_or("", |(_, after)| after);
+        let afterwards = afterwards.split("<details>").next().unwrap_or_default();
         Ok(Exercise {
             name: name.to_string(),
             title: title.to_string(),
             minutes: minutes.to_string(),
             hints: hints.collect(),
+            afterwards: afterwards.trim().to_string(),
         })
     }
 

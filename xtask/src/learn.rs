@@ -1,16 +1,23 @@
-//! `cargo xtask learn`: shows how far a learner is, and checks the next exercise.
+//! `cargo xtask learn`: shows how far a learner is, and checks an exercise whenever it is saved.
 
-use std::collections::BTreeMap;
+mod copies;
+mod moved;
+mod progress;
+mod screen;
+
 use std::fs;
-use std::io::{self, BufRead};
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::exercises::{self, Exercise};
 use crate::suite;
 use crate::{read, root};
+
+use copies::mine;
+use progress::Progress;
+use screen::{Keys, indent, marks, unwrapped};
 
 /// Where the learner's progress is: a line for each exercise that was done, and for each hint.
 const PROGRESS: &str = "exercises/progress.txt";
@@ -19,54 +26,33 @@ const PROGRESS: &str = "exercises/progress.txt";
 /// takes less than five, also if a loop does not end.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
-/// How often the file is looked at.
+/// How often the file is looked at. Looking works where the system tells of no change (a folder
+/// of another machine), whatever an editor does to save a file.
 const LOOK: Duration = Duration::from_millis(300);
 
 const HELP: &str = "\
-Shows how far you are, and checks the next exercise whenever you save it.
+Shows how far you are, and checks an exercise whenever you save it.
 
 Usage: cargo xtask learn [NAME] [OPTIONS]
 
-  NAME            this exercise, not the next one that is not done
-  --once          check once, and end: status 0 if the check passes
+  NAME            this exercise, not the one at which you were last
+  --once          check once, and end: status 0 if the check passes; without NAME, the one at
+                  which you were last, or the next if that is done
   --list          all exercises, and which of them are done
   --hint          the next hint
   --starter       shows the exercise as it was at the beginning
-  --reset         the exercise as it was at the beginning; your work on it is lost
+  --reset         the exercise as it was at the beginning; your work is kept beside it
   --help          print this and exit
 ";
 
-const KEYS: &str = "Save the file, and it is checked again. Or type a letter and Enter:\n\
-h for a hint, l for the list, n for the next one, q to end.";
-
-/// What an answer may say that was written for the library as it was before, and what that is
-/// called now.
-const MOVED: [(&str, &str); 12] = [
-    ("bricks::event", "bricks::scheduler::event"),
-    ("bricks::task", "bricks::scheduler::task"),
-    ("bricks::ready", "bricks::scheduler::ready"),
-    ("bricks::timers", "bricks::scheduler::timers"),
-    (
-        "bricks::lines",
-        "bricks::scheduler::lines, where the end is an empty line, not None",
-    ),
-    ("bricks::poller", "bricks::scheduler::poller, bricks::net::{Direction, Readiness}"),
-    ("bricks::poller::Select", "bricks::select::Select"),
-    ("io::Result<Watch>", "io::Result<()>; a `Poller` reports once what it watches"),
-    ("bricks::buffer", "a Buffer is a Vec<u8>"),
-    ("Data::Connected(client)", "Data::Connected(client, addr)"),
-    ("Scheduler::new(poller)", "Scheduler::new(poller, None)"),
-    (
-        "-> Option<(Task, Data)>",
-        "nothing is returned: the task goes onto the ready queue",
-    ),
-];
+const KEYS: &str = "Save the file, and it is checked again. Or press a key: \
+h for a hint, n for the next exercise, b to go back, l for the list, r to reset, q to end.";
 
 /// After so long, the learner is told what is going on.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// What is to be done.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Wish {
     Watch,
     Once,
@@ -97,28 +83,48 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
         }
     }
     let exercises = exercises::all()?;
-    let mut progress = Progress::read();
+    let progress = Progress::read(&root().join(Path::new(PROGRESS)));
+    let carried = carried_over(&exercises)?;
+    if wish != Wish::Watch {
+        print!("{carried}");
+    }
     if wish == Wish::List {
         list(&exercises, &progress);
         return Ok(());
     }
     let exercise = match name {
-        None => exercises.iter().find(|exercise| !progress.is_done(exercise)),
         Some(name) => Some(find(&exercises, name)?),
+        None if wish == Wish::Reset => {
+            let last = progress.last().map(|name| format!(" You were at {name}."));
+            println!("Which exercise shall begin anew?{}", last.unwrap_or_default());
+            Some(find(&exercises, &screen::ask("Its name:"))?)
+        }
+        None => place(&exercises, &progress, wish),
     };
     let Some(exercise) = exercise else {
         list(&exercises, &progress);
-        println!(
-            "\nAll exercises are done. The last one is your own: a server that passes"
-        );
-        println!("`cargo xtask judge` (chapters/exercises/judge.md).");
+        println!("\n{ALL_DONE}");
         return Ok(());
     };
+    carry_out(wish, &exercises, exercise, progress, carried)
+}
+
+const ALL_DONE: &str = "All exercises are done. The last one is your own: a server that passes\n\
+    `cargo xtask judge` (chapters/exercises/judge.md).";
+
+fn carry_out(
+    wish: Wish,
+    exercises: &[Exercise],
+    exercise: &Exercise,
+    mut progress: Progress,
+    news: String,
+) -> Result<(), String> {
     match wish {
         Wish::Once => {
-            introduce(exercise, &exercises, &progress);
+            begin(exercise, &mut progress)?;
+            introduce(exercise, exercises, &progress);
             match check(exercise)? {
-                true => finish(exercise, &mut progress),
+                true => finish(exercise, exercises, &mut progress),
                 false => Err(format!("{} is not done yet", exercise.name)),
             }
         }
@@ -128,72 +134,59 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
             Ok(())
         }
         Wish::Reset => {
-            let file = exercise.file("exercise.rs");
-            let starter = exercise.starter()?;
-            fs::write(root().join(&file), starter).map_err(|e| format!("{file}: {e}"))?;
-            println!("{file} is as it was at the beginning.");
-            progress.forget(exercise)
+            println!("{}", reset(exercise, &mut progress, screen::ask)?);
+            Ok(())
         }
-        _ => watch(exercise, &exercises, progress),
+        Wish::Watch | Wish::List => {
+            let keys = Keys::listen();
+            Session { exercises, exercise, progress, keys, news }.run()
+        }
     }
 }
 
-/// The exercise of this name, or with this in its name.
+/// Moves all work from where it was before: what was moved, a line for each.
+fn carried_over(exercises: &[Exercise]) -> Result<String, String> {
+    let mut told = String::new();
+    for exercise in exercises {
+        let moved = copies::carry_over(root(), &exercise.name, &exercise.starter()?)?;
+        told += &moved.map(|line| line + "\n").unwrap_or_default();
+    }
+    Ok(told)
+}
+
+/// The exercise of this name or number, or with this in its name.
 fn find<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise, String> {
-    let name = name.trim_end_matches('/').trim_start_matches("exercises/");
+    let ask = || format!("which exercise is {name:?}? `cargo xtask learn --list`");
+    let name = name.trim_end_matches('/').trim_end_matches(".rs");
+    let name = name.trim_start_matches("exercises/").trim_start_matches("my/");
+    if name.is_empty() {
+        return Err(ask());
+    }
+    // `04` begins names.
+    if let (Ok(number), false) = (name.parse::<usize>(), name.starts_with('0')) {
+        return exercises.get(number.wrapping_sub(1)).ok_or_else(ask);
+    }
     let exact = exercises.iter().find(|exercise| exercise.name == name);
     let mut alike = exercises.iter().filter(|exercise| exercise.name.contains(name));
     match (exact, alike.next(), alike.next()) {
         (Some(exercise), ..) | (None, Some(exercise), None) => Ok(exercise),
-        _ => Err(format!("which exercise is {name:?}? `cargo xtask learn --list`")),
+        _ => Err(ask()),
     }
 }
 
-/// Checks an exercise now and whenever it is saved, and goes on to the next when it is done.
-fn watch<'a>(
-    mut exercise: &'a Exercise,
+/// Where the learner was last. A check that is asked for once goes on behind what is done.
+fn place<'a>(
     exercises: &'a [Exercise],
-    mut progress: Progress,
-) -> Result<(), String> {
-    let typed = typed_lines();
-    introduce(exercise, exercises, &progress);
-    loop {
-        // Before the check: what is saved while it runs is checked next.
-        let mut looked = when_saved(exercise);
-        if check(exercise)? {
-            finish(exercise, &mut progress)?;
-            let Some(next) = next(exercise, exercises, &progress) else {
-                println!("\nThere is no other exercise left.");
-                return Ok(());
-            };
-            exercise = next;
-            introduce(exercise, exercises, &progress);
-            looked = when_saved(exercise);
+    progress: &Progress,
+    wish: Wish,
+) -> Option<&'a Exercise> {
+    let last = exercises.iter().find(|e| progress.last() == Some(e.name.as_str()));
+    match last {
+        Some(last) if wish == Wish::Once && progress.is_done(&last.name) => {
+            next(last, exercises, progress)
         }
-        println!("\n{KEYS}");
-        loop {
-            match typed.recv_timeout(LOOK) {
-                Ok(key) => match key.trim() {
-                    "h" => hint(exercise, &mut progress)?,
-                    "l" => list(exercises, &progress),
-                    "q" => return Ok(()),
-                    "n" => {
-                        if let Some(next) = next(exercise, exercises, &progress) {
-                            exercise = next;
-                            introduce(exercise, exercises, &progress);
-                            break;
-                        }
-                    }
-                    "" => break,
-                    _ => println!("{KEYS}"),
-                },
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if when_saved(exercise) != looked {
-                break;
-            }
-        }
+        Some(last) => Some(last),
+        None => exercises.iter().find(|exercise| !progress.is_done(&exercise.name)),
     }
 }
 
@@ -208,39 +201,118 @@ fn next<'a>(
     after
         .iter()
         .chain(before)
-        .find(|other| !progress.is_done(other) && other.name != exercise.name)
+        .find(|other| !progress.is_done(&other.name) && other.name != exercise.name)
 }
 
-fn typed_lines() -> Receiver<String> {
-    let (line, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for text in io::stdin().lock().lines().map_while(Result::ok) {
-            if line.send(text).is_err() {
-                break;
+/// The one before `exercise` in the book, done or not.
+fn previous<'a>(exercise: &Exercise, exercises: &'a [Exercise]) -> Option<&'a Exercise> {
+    let at = exercises.iter().position(|other| other.name == exercise.name)?;
+    exercises.get(at.checked_sub(1)?)
+}
+
+/// A learner at work.
+struct Session<'a> {
+    exercises: &'a [Exercise],
+    exercise: &'a Exercise,
+    progress: Progress,
+    keys: Keys,
+    /// What is still to be said, when the screen has been cleared.
+    news: String,
+}
+
+impl Session<'_> {
+    /// Checks the exercise now and whenever it is saved.
+    fn run(&mut self) -> Result<(), String> {
+        loop {
+            screen::clear();
+            print!("{}", std::mem::take(&mut self.news));
+            begin(self.exercise, &mut self.progress)?;
+            introduce(self.exercise, self.exercises, &self.progress);
+            // Before the check: what is saved while it runs is checked next.
+            let looked = when_saved(self.exercise);
+            if check(self.exercise)? {
+                finish(self.exercise, self.exercises, &mut self.progress)?;
+            }
+            println!("\n{}", indent(KEYS));
+            if !self.wait(looked)? {
+                return Ok(());
             }
         }
-    });
-    lines
+    }
+
+    /// Does what the keys say, until there is something to check: false if the learner ends.
+    fn wait(&mut self, looked: Option<SystemTime>) -> Result<bool, String> {
+        loop {
+            match self.keys.within(LOOK).as_deref() {
+                None => {}
+                Some("") => return Ok(true),
+                Some("q" | "\x04") => return Ok(false),
+                Some("h") => hint(self.exercise, &mut self.progress)?,
+                Some("r") => {
+                    let ask = |question: &str| self.keys.ask(question);
+                    self.news = reset(self.exercise, &mut self.progress, ask)? + "\n";
+                    return Ok(true);
+                }
+                Some("l") => {
+                    list(self.exercises, &self.progress);
+                    let name = self.keys.ask("Which one? Its number, or Enter to stay:");
+                    match find(self.exercises, &name) {
+                        Ok(exercise) => {
+                            self.exercise = exercise;
+                            return Ok(true);
+                        }
+                        Err(error) if !name.is_empty() => println!("{error}"),
+                        Err(_) => {}
+                    }
+                }
+                Some("n") => match next(self.exercise, self.exercises, &self.progress) {
+                    Some(next) => {
+                        self.exercise = next;
+                        return Ok(true);
+                    }
+                    None => println!("\nThere is no other exercise left."),
+                },
+                Some("b") => match previous(self.exercise, self.exercises) {
+                    Some(previous) => {
+                        self.exercise = previous;
+                        return Ok(true);
+                    }
+                    None => println!("\nThis is the first exercise."),
+                },
+                Some(_) => println!("\n{}", indent(KEYS)),
+            }
+            let saved = when_saved(self.exercise);
+            // An editor may take the file away before it writes it anew.
+            if saved.is_some() && saved != looked {
+                return Ok(true);
+            }
+        }
+    }
 }
 
 fn when_saved(exercise: &Exercise) -> Option<SystemTime> {
-    let path = root().join(exercise.file("exercise.rs"));
+    let path = root().join(mine(&exercise.name));
     fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
+/// The learner is at this exercise now, and has a file for it.
+fn begin(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
+    copies::prepare(root(), exercise)?;
+    progress.is_at(&exercise.name)
+}
+
 fn introduce(exercise: &Exercise, exercises: &[Exercise], progress: &Progress) {
-    let done = exercises.iter().filter(|exercise| progress.is_done(exercise)).count();
-    let bar: String = exercises
-        .iter()
-        .map(|other| if progress.is_done(other) { '#' } else { '.' })
-        .collect();
+    let is_done = |exercise: &&Exercise| progress.is_done(&exercise.name);
+    let done = exercises.iter().filter(is_done).count();
+    let bar: String =
+        exercises.iter().map(|other| if is_done(&other) { '#' } else { '.' }).collect();
     println!("\n[{bar}] {done} of {} exercises are done\n", exercises.len());
     println!(
         "{}: {} (about {} minutes)",
         exercise.name, exercise.title, exercise.minutes
     );
     println!("  read  {}", exercise.page());
-    println!("  write {}\n", exercise.file("exercise.rs"));
+    println!("  write {}\n", mine(&exercise.name));
 }
 
 /// Compiles the exercise and runs its tests one after the other, up to the first that fails.
@@ -248,14 +320,17 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     let program = match patiently(|| suite::build("exercises", &exercise.name)) {
         Ok(program) => program,
         Err(error) => {
-            let answer = read(&exercise.file("exercise.rs"))?;
-            let why = what_has_moved(&exercise.name, &answer);
+            let answer = read(&mine(&exercise.name))?;
+            let why = moved::what_has_moved(&exercise.name, &answer);
             println!("{} {error}\n{}", marks().1, indent(&why));
             return Ok(false);
         }
     };
     let start = Instant::now();
     let tests = exercise.tests()?;
+    if tests.is_empty() {
+        return Err(format!("{} has no tests", exercise.file("check.rs")));
+    }
     for (number, test) in tests.iter().enumerate() {
         let name = test.replace('_', " ");
         let arguments = ["--exact", test, "--test-threads=1"];
@@ -276,23 +351,6 @@ fn check(exercise: &Exercise) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Why an answer does not compile that was written for the library as it was before. No words
-/// at all if it was not.
-fn what_has_moved(exercise: &str, answer: &str) -> String {
-    let moved = MOVED.iter().filter(|(before, _)| answer.contains(before));
-    let moved: Vec<String> =
-        moved.map(|(before, now)| format!("  {before} -> {now}")).collect();
-    if moved.is_empty() {
-        return String::new();
-    }
-    format!(
-        "\nThis was written for an earlier version of the library, and some of what it uses has \
-         moved. Your answer is kept. Write what stands on the right:\n\n{}\n\n\
-         To see the exercise as it begins today: cargo xtask learn {exercise} --starter",
-        moved.join("\n")
-    )
-}
-
 /// Says that things are being compiled, if that takes long: it does the first time.
 fn patiently<T>(build: impl FnOnce() -> T) -> T {
     let (built, is_built) = mpsc::channel::<()>();
@@ -307,11 +365,19 @@ fn patiently<T>(build: impl FnOnce() -> T) -> T {
     result
 }
 
-/// What went wrong, in words.
+/// What went wrong, in words, and what the answer printed.
 fn explain(exercise: &Exercise, report: &suite::Report) -> String {
-    if let Some(failure) = report.failed.first() {
-        return failure.says.clone();
+    let mut words = why(exercise, report);
+    let printed: Vec<&str> = report.printed.trim_end().lines().collect();
+    if !printed.is_empty() {
+        let last = &printed[printed.len().saturating_sub(10)..];
+        let lines = last.iter().map(|line| format!("\n  {line}")).collect::<String>();
+        words += &format!("\n\nIt printed:\n{lines}");
     }
+    words
+}
+
+fn why(exercise: &Exercise, report: &suite::Report) -> String {
     if report.hung.is_some() {
         return format!(
             "This did not end within {:.1} seconds, and was stopped. Is there a loop whose \
@@ -321,211 +387,201 @@ fn explain(exercise: &Exercise, report: &suite::Report) -> String {
         );
     }
     match &report.crashed {
+        Some(said) if said.starts_with("exit status") => format!(
+            "Your code ended the whole program before the check had seen whether it is right \
+             ({}). Does it call `exit`? A function ends with `return`.",
+            said.lines().next().unwrap_or_default()
+        ),
         Some(said) => format!(
             "The program was ended by the system: {said}\nDoes it call itself without end, or \
              collect without end?"
         ),
+        None if !report.failed.is_empty() => report.failed[0].says.clone(),
         None => format!("{} is not a test of this check any more", exercise.name),
     }
 }
 
-fn indent(text: &str) -> String {
-    let text = if speaks_utf8() { text.to_string() } else { in_ascii(text) };
-    let lines = text.lines().flat_map(|line| match line.starts_with(' ') {
-        true => vec![line.to_string()],
-        false => wrap(line),
-    });
-    lines.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
-}
-
-/// What stands before what is right, and before what is not.
-fn marks() -> (&'static str, &'static str) {
-    if speaks_utf8() { ("✓", "✗") } else { ("ok", "NO") }
-}
-
-/// Whether the terminal's language has more letters than ASCII, as far as the environment says.
-fn speaks_utf8() -> bool {
-    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let set = names.iter().filter_map(|name| std::env::var(name).ok());
-    let locale = set.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
-    locale.to_lowercase().replace('-', "").ends_with("utf8")
-}
-
-/// In signs that every terminal has.
-fn in_ascii(text: &str) -> String {
-    let replace = |sign| match sign {
-        '“' | '”' => '"',
-        '’' | '‘' => '\'',
-        '–' | '—' => '-',
-        other => other,
-    };
-    text.chars().map(replace).collect::<String>().replace('…', "...").replace('×', "x")
-}
-
-/// A paragraph's lines in one: those of the page are longer than ours.
-fn unwrapped(text: &str) -> String {
-    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
-    paragraphs.collect::<Vec<_>>().join("\n\n")
-}
-
-/// Lines of up to 84 characters.
-fn wrap(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always one");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > 84 {
-            lines.push(word.to_string());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
+/// Says that the exercise is done, and asks what its page asks afterwards.
+fn finish(
+    exercise: &Exercise,
+    exercises: &[Exercise],
+    progress: &mut Progress,
+) -> Result<(), String> {
+    progress.done(&exercise.name)?;
+    println!("\nDone. Compare your solution with {}.", exercise.file("solution.rs"));
+    println!("\nAfterwards:\n\n{}\n", indent(&unwrapped(&exercise.afterwards)));
+    println!("(An answer is at the end of {}.)", exercise.page());
+    if exercises.iter().all(|exercise| progress.is_done(&exercise.name)) {
+        println!("\n{ALL_DONE}");
     }
-    lines
-}
-
-fn finish(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
-    progress.done(exercise)?;
-    println!("\nDone. The page has questions for afterwards, and your solution can be");
-    println!("compared with {}.", exercise.file("solution.rs"));
     Ok(())
 }
 
+/// Asks, and lets the exercise begin anew: what has become of the learner's file.
+fn reset(
+    exercise: &Exercise,
+    progress: &mut Progress,
+    ask: impl FnOnce(&str) -> String,
+) -> Result<String, String> {
+    let file = mine(&exercise.name);
+    let question =
+        format!("Begin {} anew? What is in {file} is kept. (y/n)", exercise.name);
+    if !matches!(ask(&question).as_str(), "y" | "Y" | "yes") {
+        return Ok(format!("{file} stays as it is."));
+    }
+    let kept = copies::reset(root(), &exercise.name, &exercise.starter()?)?;
+    progress.forget(&exercise.name)?;
+    let kept =
+        kept.map(|kept| format!("\nWhat you had is in {kept}.")).unwrap_or_default();
+    Ok(format!("{file} is as it was at the beginning.{kept}"))
+}
+
 fn hint(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
-    let number = (progress.hints(exercise) + 1).min(exercise.hints.len());
+    let number = (progress.hints(&exercise.name) + 1).min(exercise.hints.len());
     let hint = exercise.hints.get(number - 1).ok_or("this exercise has no hints")?;
     println!(
         "\nHint {number} of {}:\n\n{}\n",
         exercise.hints.len(),
         indent(&unwrapped(hint))
     );
-    progress.hinted(exercise, number)
+    progress.hinted(&exercise.name, number)
 }
 
 fn list(exercises: &[Exercise], progress: &Progress) {
-    for exercise in exercises {
-        let mark = if progress.is_done(exercise) { marks().0 } else { "" };
+    for (number, exercise) in (1..).zip(exercises) {
+        let mark = if progress.is_done(&exercise.name) { marks().0 } else { "" };
+        let at = if progress.last() == Some(exercise.name.as_str()) { ">" } else { " " };
         println!(
-            "{mark:<2} {:<18} {:>2} min  {}",
+            "{at} {number:>2} {mark:<2} {:<18} {:>2} min  {}",
             exercise.name, exercise.minutes, exercise.title
         );
     }
 }
 
-/// What has been done, and how many hints were asked for.
-struct Progress(BTreeMap<String, (bool, usize)>);
-
-impl Progress {
-    /// A line that is not understood is left out: the file is the learner's.
-    fn read() -> Progress {
-        let text = read(PROGRESS).unwrap_or_default();
-        let mut progress = Progress(BTreeMap::new());
-        for line in text.lines() {
-            match line.split_whitespace().collect::<Vec<_>>()[..] {
-                ["done", name] => progress.entry(name).0 = true,
-                ["hint", name, number] => {
-                    progress.entry(name).1 = number.parse().unwrap_or_default();
-                }
-                _ => {}
-            }
-        }
-        progress
-    }
-
-    fn entry(&mut self, name: &str) -> &mut (bool, usize) {
-        self.0.entry(name.to_string()).or_default()
-    }
-
-    fn is_done(&self, exercise: &Exercise) -> bool {
-        self.0.get(&exercise.name).is_some_and(|(done, _)| *done)
-    }
-
-    fn hints(&self, exercise: &Exercise) -> usize {
-        self.0.get(&exercise.name).map_or(0, |(_, hints)| *hints)
-    }
-
-    fn done(&mut self, exercise: &Exercise) -> Result<(), String> {
-        self.entry(&exercise.name).0 = true;
-        self.write()
-    }
-
-    fn hinted(&mut self, exercise: &Exercise, number: usize) -> Result<(), String> {
-        self.entry(&exercise.name).1 = number;
-        self.write()
-    }
-
-    fn forget(&mut self, exercise: &Exercise) -> Result<(), String> {
-        self.0.remove(&exercise.name);
-        self.write()
-    }
-
-    fn write(&self) -> Result<(), String> {
-        let mut text =
-            String::from("Your progress; `cargo xtask learn` reads and writes it.\n\n");
-        for (name, (done, hints)) in &self.0 {
-            if *done {
-                text += &format!("done {name}\n");
-            }
-            if *hints > 0 {
-                text += &format!("hint {name} {hints}\n");
-            }
-        }
-        fs::write(root().join(Path::new(PROGRESS)), text)
-            .map_err(|e| format!("{PROGRESS}: {e}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{in_ascii, what_has_moved, wrap};
-    use crate::exercises;
+    use super::*;
+    use std::process::Command;
+
+    /// What answers print and how they end, in checks that are small.
+    const CHECK: &str = r#"
+use std::io::{Write, stdout};
+fn print(text: &str) { stdout().write_all(text.as_bytes()).unwrap(); }
+#[test] fn right() { print("set\n"); println!("too"); }
+#[test] fn right_without_an_end_of_line() { print("set"); }
+#[test] fn right_with_words_of_libtest() { print("ok\nrunning 1 test\ntest a ... FAILED\n"); }
+#[test] fn right_beside_a_thread() { std::thread::spawn(|| loop { print("x") }); }
+#[test] fn wrong() { print("set\n"); println!("too"); panic!("too few"); }
+#[test] fn wrong_with_words_of_libtest() { print("ok\ntest result: ok. 1 passed\n"); panic!("too few"); }
+#[test] fn exit_0() { print("bye\n"); std::process::exit(0); }
+#[test] fn exit_3() { print("FAILED\n"); std::process::exit(3); }
+#[test] fn exit_101() { std::process::exit(101); }
+#[test] fn abort() { std::process::abort(); }
+"#;
 
     #[test]
-    fn hints_can_be_read_in_every_terminal() {
-        assert_eq!(in_ascii("“who’s 1, 2, …” – 2 × 3"), "\"who's 1, 2, ...\" - 2 x 3");
-        for exercise in exercises::all().unwrap() {
-            for hint in &exercise.hints {
-                assert!(in_ascii(hint).is_ascii(), "{}: {hint}", exercise.name);
-            }
+    fn an_answer_may_print_and_exit_and_its_learner_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, program) =
+            (folder.path().join("check.rs"), folder.path().join("check"));
+        fs::write(&source, CHECK).unwrap();
+        let rustc = Command::new("rustc")
+            .args(["--test", "--edition", "2024", "-o"])
+            .args([&program, &source])
+            .status();
+        assert!(rustc.unwrap().success());
+        let exercise = &exercises::all().unwrap()[0];
+        let check = |test: &str| {
+            let arguments = ["--exact", test, "--test-threads=1"];
+            let report =
+                suite::run(&program, &arguments, &[], Duration::from_secs(60)).unwrap();
+            let passed = report.is_good() && report.passed == [test];
+            (passed, explain(exercise, &report))
+        };
+        for test in CHECK.split("fn ").filter(|test| test.starts_with("right")) {
+            let (test, _) = test.split_once('(').unwrap();
+            let (passed, told) = check(test);
+            assert!(passed, "{test}: {told}");
         }
-    }
-
-    #[test]
-    fn an_answer_for_the_library_as_it_was_is_told_what_has_moved() {
-        let answer = "use bricks::event::Data;\nuse bricks::poller::Select;\n\
-             match data { Data::Connected(client) => {} }";
-        let told = what_has_moved("04_chat", answer);
-        for words in [
-            "Your answer is kept",
-            "bricks::event -> bricks::scheduler::event",
-            "bricks::poller::Select -> bricks::select::Select",
-            "Data::Connected(client) -> Data::Connected(client, addr)",
-            "cargo xtask learn 04_chat --starter",
+        for (test, words) in [
+            ("wrong", &["too few", "It printed:\n\n  set"][..]),
+            ("wrong_with_words_of_libtest", &["too few", "\n  ok\n"]),
+            ("exit_0", &["Your code ended", "(exit status: 0)", "It printed:\n\n  bye"]),
+            ("exit_3", &["Your code ended", "(exit status: 3)"]),
+            ("exit_101", &["Your code ended", "(exit status: 101)"]),
+            ("abort", &["ended by the system: signal: 6"]),
         ] {
-            assert!(told.contains(words), "{words:?} in {told}");
+            let (passed, told) = check(test);
+            assert!(!passed, "{test}");
+            assert!(words.iter().all(|word| told.contains(word)), "{test}: {told}");
         }
-        assert!(!told.contains("bricks::task"), "it does not use that: {told}");
     }
 
-    /// Nothing has moved for those who begin today, nor does an answer use what is gone.
+    fn progress(lines: &str) -> Progress {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), lines).unwrap();
+        Progress::read(file.path())
+    }
+
     #[test]
-    fn an_answer_of_today_is_told_nothing() {
+    fn the_next_start_goes_on_where_the_last_ended() {
+        let exercises = exercises::all().unwrap();
+        let at = |lines: &str, wish| {
+            let place = place(&exercises, &progress(lines), wish);
+            place.map_or("none", |exercise| &exercise.name)
+        };
+        assert_eq!(at("", Wish::Watch), exercises[0].name);
+        assert_eq!(at("at 04_read_line\n", Wish::Watch), "04_read_line");
+        assert_eq!(at("at 04_read_line\n", Wish::Once), "04_read_line");
+        let done = "done 04_read_line\nat 04_read_line\n";
+        assert_eq!(at(done, Wish::Watch), "04_read_line", "a learner may stay");
+        assert_eq!(at(done, Wish::Once), "04_idle_timeout");
+        let all: String =
+            exercises.iter().map(|e| format!("done {}\n", e.name)).collect();
+        assert_eq!(at(&all, Wish::Watch), "none");
+    }
+
+    #[test]
+    fn an_exercise_is_found_by_its_name_a_part_of_it_and_its_number() {
+        let exercises = exercises::all().unwrap();
+        let found =
+            |name| find(&exercises, name).map_or("none", |exercise| &exercise.name);
+        for name in ["04_chat", "chat", "exercises/04_chat/", "exercises/my/04_chat.rs"] {
+            assert_eq!(found(name), "04_chat", "{name}");
+        }
+        assert_eq!(found("1"), exercises[0].name);
+        for name in ["", "0", "99", "04", "nothing"] {
+            assert_eq!(found(name), "none", "{name:?}");
+        }
+        assert_eq!(previous(&exercises[0], &exercises).map(|e| &e.name), None);
+        let before = previous(&exercises[3], &exercises).map(|e| &e.name);
+        assert_eq!(before, Some(&exercises[2].name));
+    }
+
+    #[test]
+    fn a_reset_asks_first() {
+        let exercise = &exercises::all().unwrap()[0];
+        for answer in ["", "n", "no", "what?"] {
+            let mut progress = progress(&format!("done {}\n", exercise.name));
+            let ask = |question: &str| {
+                assert!(question.contains(&exercise.name), "{question}");
+                answer.to_string()
+            };
+            reset(exercise, &mut progress, ask).unwrap();
+            assert!(progress.is_done(&exercise.name), "{answer:?} is not yes");
+        }
+    }
+
+    /// Who has finished an exercise is asked what its page asks, without the answer.
+    #[test]
+    fn every_page_asks_something_afterwards() {
         for exercise in exercises::all().unwrap() {
-            let solution = crate::read(&exercise.file("solution.rs")).unwrap();
-            assert_eq!(
-                what_has_moved(&exercise.name, &solution),
-                "",
-                "{}",
+            let asks = &exercise.afterwards;
+            assert!(
+                asks.contains('?') && !asks.contains('<'),
+                "{}: {asks}",
                 exercise.name
             );
         }
-    }
-
-    #[test]
-    fn lines_are_wrapped_between_words() {
-        let text = "word ".repeat(40);
-        assert!(wrap(&text).iter().all(|line| line.len() <= 84));
-        assert_eq!(wrap(&text).join(" "), text.trim_end());
     }
 }

@@ -17,8 +17,10 @@ pub struct Report {
     pub failed: Vec<Failure>,
     /// The program did not end, and was killed: this test was running, if that is known.
     pub hung: Option<String>,
-    /// The program ended itself in another way: what it said.
+    /// The program ended itself in another way, or did not run to its end: what it said.
     pub crashed: Option<String>,
+    /// What was printed past the test harness, which collects what it can.
+    pub printed: String,
 }
 
 /// A test that failed, and what it said.
@@ -155,7 +157,8 @@ fn run_script(
         // 101: tests have failed, and all of them were run.
         Some(status)
             if status.code() != Some(101) && !status.success()
-                || !status.success() && report.failed.is_empty() =>
+                || !status.success() && report.failed.is_empty()
+                || !has_ended(&said) =>
         {
             let last: Vec<&str> = problems.lines().rev().take(3).collect();
             let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
@@ -163,6 +166,7 @@ fn run_script(
         }
         Some(_) => {}
     }
+    report.printed += &problems;
     Ok(report)
 }
 
@@ -221,7 +225,14 @@ fn outcome(line: &str) -> Option<(&str, bool)> {
 /// What libtest prints: a line for each test, and below them a block for each that failed.
 fn understand(said: &str) -> Report {
     let mut report = Report::default();
-    for (test, passed) in said.lines().filter_map(outcome) {
+    let mut tests: Vec<(&str, bool)> = said.lines().filter_map(outcome).collect();
+    if let Some((test, printed, passed)) = only_test(said) {
+        if let Some(passed) = passed {
+            tests = vec![(test, passed)];
+        }
+        report.printed = printed.to_string();
+    }
+    for (test, passed) in tests {
         if passed {
             report.passed.push(test.to_string());
             continue;
@@ -235,6 +246,26 @@ fn understand(said: &str) -> Report {
         });
     }
     report
+}
+
+/// The only test that was run, what was printed past libtest while it ran (perhaps words of
+/// libtest's), and whether it has passed, if it has ended.
+fn only_test(said: &str) -> Option<(&str, &str, Option<bool>)> {
+    let (_, lines) = said.split_once("running 1 test\ntest ")?;
+    let (test, rest) = lines.split_once(" ... ")?;
+    let Some(end) = rest.rfind("test result: ") else { return Some((test, rest, None)) };
+    let (before, result) = rest.split_at(end);
+    if result.contains(". 1 passed;") {
+        let end = before.rfind("ok\n").unwrap_or_default();
+        return Some((test, &before[..end], Some(true)));
+    }
+    let end = before.find("FAILED\n").unwrap_or_default();
+    result.contains(" 1 failed;").then_some((test, &before[..end], Some(false)))
+}
+
+/// Whether the program has run to its end, and said so.
+fn has_ended(said: &str) -> bool {
+    said.contains("test result: ")
 }
 
 /// The first panic of a test: others often follow from it.
@@ -275,7 +306,9 @@ fn place_in_the_exercise(block: &str) -> Option<&str> {
     let (_, after) = block.split_once(" panicked at ")?;
     let (place, _) = after.split_once('\n')?;
     let place = place.trim_end_matches(':');
-    place.contains("exercise.rs:").then_some(place)
+    let is_the_learners =
+        ["/exercise.rs:", "/../my/"].iter().any(|it| place.contains(it));
+    is_the_learners.then_some(place)
 }
 
 /// What a panic says, without what only the compiler's friends understand.
@@ -291,6 +324,8 @@ fn words(block: &str) -> String {
     });
     let mut words = vec![];
     if let Some(place) = place_in_the_exercise(block) {
+        let (_, file) = place.split_once("/../").unwrap_or_default();
+        let place = if file.is_empty() { place } else { &format!("exercises/{file}") };
         words.push(format!("your code panics in {place}:"));
     }
     for line in lines {
@@ -338,6 +373,11 @@ mod tests {
             called `Option::unwrap()` on a `None` value";
         assert_eq!(words(block), expected);
         assert_eq!(words(&block.replace("exercise.rs", "check.rs")), &expected[54..]);
+        let mine = words(&block.replace("07_x/exercise.rs", "07_x/../my/07_x.rs"));
+        assert!(
+            mine.starts_with("your code panics in exercises/my/07_x.rs:49"),
+            "{mine}"
+        );
     }
 
     #[test]
