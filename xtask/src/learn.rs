@@ -62,7 +62,10 @@ enum Wish {
     Reset,
 }
 
-pub fn learn(arguments: &[&str]) -> Result<(), String> {
+/// What the arguments ask for, and the exercise that they name: nothing if that is the help.
+fn understand<'a>(
+    arguments: &[&'a str],
+) -> Result<Option<(Wish, Option<&'a str>)>, String> {
     let mut wish = Wish::Watch;
     let mut name = None;
     for &argument in arguments {
@@ -72,21 +75,27 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
             "--hint" => wish = Wish::Hint,
             "--starter" => wish = Wish::Starter,
             "--reset" => wish = Wish::Reset,
-            "--help" | "-h" => {
-                print!("{HELP}");
-                return Ok(());
-            }
+            "--help" | "-h" => return Ok(None),
             other if other.starts_with('-') || name.is_some() => {
                 return Err(format!("{other:?} is not understood\n\n{HELP}"));
             }
             other => name = Some(other),
         }
     }
+    Ok(Some((wish, name)))
+}
+
+pub fn learn(arguments: &[&str]) -> Result<(), String> {
+    let Some((wish, name)) = understand(arguments)? else {
+        print!("{HELP}");
+        return Ok(());
+    };
     let exercises = exercises::all()?;
     let progress = Progress::read(&root().join(Path::new(PROGRESS)));
     let carried = carried_over(&exercises)?;
     if wish != Wish::Watch {
-        print!("{carried}");
+        // Not into what `--starter` prints.
+        eprint!("{carried}");
     }
     if wish == Wish::List {
         list(&exercises, &progress);

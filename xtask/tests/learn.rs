@@ -132,7 +132,8 @@ fn learn_goes_on_where_it_ended_and_loses_nothing() {
     fs::write(copy.join(STARTER), &work).unwrap();
     let (good, said) = learn(&copy, &["03_fd_set", "--once"], "");
     assert!(!good);
-    in_order(&said, &["is now in exercises/my/03_fd_set.rs", "mine: "]);
+    assert!(said.contains("is now in exercises/my/03_fd_set.rs"), "{said}");
+    assert!(said.contains("mine: "), "{said}");
     assert_eq!((read(STARTER), read(MINE)), (starter.clone(), work.clone()));
 
     // The previous one, then the fifth of the list, which begins anew.
