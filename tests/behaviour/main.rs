@@ -224,6 +224,8 @@ mod linux {
         behaviours: {
             faults:
                 epoll_watches_no_more registered_once;
+            unread:
+                an_unread_terminal_that_cannot_be_opened;
         }
     }
 

@@ -24,10 +24,26 @@ type Ends = (OwnedFd, OwnedFd);
 
 /// A terminal in a window that stands still, or one whose program reads nothing.
 pub fn an_unread_terminal(stage: &Stage) {
-    assert_serves_unread(stage, || {
-        let terminal = openpty(None, None).unwrap();
-        (terminal.slave, terminal.master)
-    });
+    assert_serves_unread(stage, terminal);
+}
+
+fn terminal() -> Ends {
+    let terminal = openpty(None, None).unwrap();
+    (terminal.slave, terminal.master)
+}
+
+/// The process has no descriptor left to open it once more, or may not.
+#[cfg(target_os = "linux")]
+pub fn an_unread_terminal_that_cannot_be_opened(stage: &Stage) {
+    if !crate::support::machine::strace_works() {
+        return;
+    }
+    // With -D the child is the server itself, and not strace.
+    let mut strace = vec!["strace", "-D", "-f", "-e", "quiet=all"];
+    strace.extend(["-o", "/dev/null", "-P", "/proc/self/fd/1", "-P", "/proc/self/fd/2"]);
+    strace.extend(["-e", "trace=openat", "-e", "inject=openat:error=EMFILE"]);
+    let setup = Setup::new(stage).wrapped(&strace);
+    Filled::new(stage, setup, terminal()).assert_the_log_goes_on();
 }
 
 /// A pager.
@@ -59,9 +75,8 @@ pub fn an_unread_connection(stage: &Stage) {
 }
 
 fn assert_serves_unread(stage: &Stage, open: impl Fn() -> Ends) {
-    let filled = Filled::new(stage, open());
-    filled.assert_the_log_goes_on();
-    let filled = Filled::new(stage, open());
+    Filled::new(stage, Setup::new(stage), open()).assert_the_log_goes_on();
+    let filled = Filled::new(stage, Setup::new(stage), open());
     assert_ends(stage, filled.server);
 }
 
@@ -76,8 +91,8 @@ struct Filled {
 }
 
 impl Filled {
-    fn new(stage: &Stage, (theirs, ours): Ends) -> Filled {
-        let (mut ours, mut command) = (File::from(ours), Setup::new(stage).command());
+    fn new(stage: &Stage, setup: Setup, (theirs, ours): Ends) -> Filled {
+        let (mut ours, mut command) = (File::from(ours), setup.command());
         command.stdout(theirs.try_clone().unwrap()).stderr(theirs);
         let server = Killed(command.spawn().unwrap());
         drop(command); // and with it our copies of the server's end
