@@ -78,7 +78,7 @@ suite! {
             ipv6 both_families lines_is_a_flag_of_later_stages;
         unread:
             an_unread_terminal an_unread_pipe an_unread_socket an_unread_connection
-            full_or_closed;
+            full_or_closed a_log_of_the_largest_size;
         recording:
             trace_is_an_option_of_later_stages a_recorded_server_serves
             a_recording_can_be_followed a_recording_that_cannot_be_written

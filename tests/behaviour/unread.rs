@@ -1,13 +1,14 @@
 //! Standard output and standard error that take no more: clients and signals do not wait for
 //! that. Both are the same thing here, as in a terminal.
 
-use std::fs::File;
+use std::env;
+use std::fs::{self, File};
 use std::io::{Cursor, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{self, Command};
 use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
@@ -202,4 +203,27 @@ pub fn full_or_closed(stage: &Stage) {
         client.finish();
         assert_ends(stage, server);
     }
+}
+
+/// `ulimit -f`: the system's signal for that would end the process.
+pub fn a_log_of_the_largest_size(stage: &Stage) {
+    let path =
+        env::temp_dir().join(format!("bricks-log-{}-{}", process::id(), stage.name));
+    let file = File::create(&path).unwrap();
+    let mut command = Setup::new(stage).limit("-f", 2).command();
+    command.stdout(file.try_clone().unwrap()).stderr(file);
+    let server = Killed(command.spawn().unwrap());
+    let text = || fs::read_to_string(&path).unwrap();
+    let addr = eventually("it listens", || {
+        text().lines().next()?.strip_prefix("listening on ")?.parse().ok()
+    });
+    for _ in 0..100 {
+        let mut client = Client::connect(addr);
+        client.echo(b"hello");
+        client.finish();
+    }
+    let written = text();
+    fs::remove_file(&path).unwrap();
+    assert!((1000..=2048).contains(&written.len()), "{written}");
+    assert_ends(stage, server);
 }
