@@ -44,7 +44,7 @@ impl Provided {
     ///
     /// # Errors
     ///
-    /// If there is no memory, or the kernel is too old (before 5.19).
+    /// If the kernel has no memory for it, or is too old (before 5.19).
     pub fn new(ring: &IoUring) -> io::Result<Provided> {
         // SAFETY: The layout's size is not zero.
         let entries = unsafe { alloc_zeroed(layout()) };
