@@ -8,13 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Instant;
 
-use signal_hook::consts::SIGXFSZ;
 use socket2::SockRef;
 
 use super::Sink;
@@ -119,9 +116,7 @@ fn ends_here(path: &Path, why: impl Display) {
 /// Opens a file to write to. A pipe that has no reader is an error, and no reason to wait for one;
 /// to write to a pipe whose reader is slow is to wait, which this thread may.
 fn open(path: &Path) -> io::Result<File> {
-    // Writing past the limit of a file's size (`ulimit -f`) ends a process that does not handle
-    // this signal; for one that does it is an error.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    log::outlive_a_full_file()?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
     let file = options.open(path)?;

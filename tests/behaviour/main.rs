@@ -20,6 +20,7 @@ mod signals;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod unread;
 
 #[cfg(target_os = "linux")]
 mod faults;
@@ -74,8 +75,10 @@ suite! {
         command_line:
             help_and_version unknown_flag missing_value bad_address unassignable_address
             port_in_use quiet the_log closed_standard_output closed_standard_error
-            unread_standard_output ipv6 both_families
-            lines_is_a_flag_of_later_stages;
+            ipv6 both_families lines_is_a_flag_of_later_stages;
+        unread:
+            an_unread_terminal an_unread_pipe an_unread_socket an_unread_connection
+            full_or_closed a_log_of_the_largest_size;
         recording:
             trace_is_an_option_of_later_stages a_recorded_server_serves
             a_recording_can_be_followed a_recording_that_cannot_be_written
@@ -221,6 +224,8 @@ mod linux {
         behaviours: {
             faults:
                 epoll_watches_no_more registered_once;
+            unread:
+                an_unread_terminal_that_cannot_be_opened;
         }
     }
 
