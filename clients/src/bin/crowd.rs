@@ -108,5 +108,6 @@ fn hint(connected: usize, options: &Options, error: &io::Error) -> String {
         0 => "start a server first: cargo run --bin 05_epoll",
         _ => "take fewer --clients",
     };
-    format!("client {connected} cannot connect to {}: {error}\n{hint}", options.connect)
+    let (client, to) = (connected + 1, options.connect);
+    format!("client {client} cannot connect to {to}: {error}\n{hint}")
 }
