@@ -1,0 +1,196 @@
+//! The first look at a server, before anything is compiled: does it start, and what does it do?
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::foreign::{self, Group, PORT};
+
+/// How long a server may take until it is ready.
+const START: Duration = Duration::from_secs(10);
+
+/// How long the first look waits for an answer.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// What the first look has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Found {
+    /// A message is answered when a newline has come, and not before.
+    pub lines_only: bool,
+    /// The second client is served when the first has gone.
+    pub one_at_a_time: bool,
+    /// The connection stays when the client has said that no more comes.
+    pub stays: bool,
+}
+
+pub fn look(words: &[String]) -> Result<Found, String> {
+    let first = Started::new(words)?;
+    if !has_port(words) {
+        // Several of them must be able to run.
+        let port = first.addr.port();
+        let same = || format!("it takes port {port} whatever it is told: {}", ask(words));
+        let second =
+            Started::new(words).map_err(|refusal| format!("{}; {refusal}", same()))?;
+        if second.addr.port() == port {
+            return Err(same());
+        }
+    }
+    Ok(find(first.addr).unwrap_or_default())
+}
+
+fn has_port(words: &[String]) -> bool {
+    words.iter().any(|word| word.contains(PORT))
+}
+
+/// What is missing where nothing says which port it has.
+fn ask(words: &[String]) -> String {
+    format!("write {PORT} where its port belongs, as in `-- {} {PORT}`", words.join(" "))
+}
+
+/// A server that is ready.
+struct Started {
+    child: Child,
+    addr: SocketAddr,
+    _group: Group,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Started {
+    /// Starts it as the suite will, and waits until it is ready.
+    fn new(words: &[String]) -> Result<Started, String> {
+        let port = foreign::free_port();
+        let words_with_port =
+            words.iter().map(|word| word.replace(PORT, &port.to_string()));
+        let words_with_port: Vec<String> = words_with_port.collect();
+        let mut command = Command::new(&words_with_port[0]);
+        command.args(&words_with_port[1..]).current_dir(crate::root());
+        if !has_port(words) {
+            command.args(["--listen", "127.0.0.1:0", "--quiet"]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, group) = Group::start(&mut command)
+            .map_err(|error| format!("cannot start {}: {error}", words[0]))?;
+        let said = listen_to(&mut child);
+        let known = has_port(words).then(|| foreign::on_port(port));
+        match ready(&mut child, &said, known) {
+            Ok(addr) => Ok(Started { child, addr, _group: group }),
+            Err(what) => {
+                drop(group);
+                let _ = child.wait();
+                Err(match has_port(words) {
+                    true => format!("{what}; its port was to be {port}"),
+                    false => format!(
+                        "{what}; it was given `--listen 127.0.0.1:0 --quiet` and should print its \
+                         address (and flush), or {}",
+                        ask(words)
+                    ),
+                })
+            }
+        }
+    }
+}
+
+/// The lines of both outputs.
+fn listen_to(child: &mut Child) -> mpsc::Receiver<String> {
+    fn pass_on(from: impl Read + Send + 'static, to: Sender<String>) {
+        thread::spawn(move || {
+            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+                let _ = to.send(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+    }
+    let (to, lines) = mpsc::channel();
+    pass_on(child.stdout.take().expect("piped"), to.clone());
+    pass_on(child.stderr.take().expect("piped"), to);
+    lines
+}
+
+/// Where it accepts connections; or why it is not ready, in a line.
+fn ready(
+    child: &mut Child,
+    lines: &mpsc::Receiver<String>,
+    mut known: Option<Vec<SocketAddr>>,
+) -> Result<SocketAddr, String> {
+    let start = Instant::now();
+    let mut last = String::new();
+    loop {
+        let ended = child.try_wait().ok().flatten();
+        let wait = Duration::from_millis(if ended.is_some() { 300 } else { 20 });
+        let closed = match lines.recv_timeout(wait) {
+            Ok(line) if line.trim().is_empty() => continue,
+            Ok(line) => {
+                let found = Some(foreign::addresses(&line)).filter(|it| !it.is_empty());
+                known = known.or(found);
+                last = format!(", and said last: {}", line.trim());
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        if let Some(status) = ended {
+            return Err(format!("it has ended before it was ready ({status}){last}"));
+        }
+        if let Some(addr) = known.as_deref().and_then(foreign::accepting) {
+            return Ok(addr);
+        }
+        if start.elapsed() > START {
+            let seconds = START.as_secs();
+            return Err(match known {
+                Some(_) => {
+                    format!("it accepts no connection within {seconds} seconds{last}")
+                }
+                None => format!("it prints no address within {seconds} seconds{last}"),
+            });
+        }
+        if closed {
+            thread::sleep(wait);
+        }
+    }
+}
+
+/// What comes of a message, of a second client, and of the end of input.
+fn find(addr: SocketAddr) -> std::io::Result<Found> {
+    let connect = || -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&addr, MOMENT)?;
+        stream.set_read_timeout(Some(MOMENT))?;
+        stream.set_write_timeout(Some(MOMENT))?;
+        Ok(stream)
+    };
+    let mut found = Found::default();
+    let mut first = connect()?;
+    first.write_all(b"hello")?;
+    if is_late(first.read(&mut [0; 5])) {
+        first.write_all(b"\n")?;
+        found.lines_only = first.read(&mut [0; 6]).is_ok_and(|count| count > 0);
+        if !found.lines_only {
+            return Ok(found); // It does not answer: nothing can be learned.
+        }
+    } else {
+        first.write_all(b"\n")?;
+    }
+    let mut second = connect()?;
+    second.write_all(b"hello\n")?;
+    let mut answer = [0; 6];
+    found.one_at_a_time = is_late(second.read(&mut answer));
+    first.shutdown(Shutdown::Write)?;
+    found.stays = is_late(first.read_to_end(&mut vec![]));
+    if found.one_at_a_time && !found.stays {
+        found.one_at_a_time = second.read(&mut answer).is_ok_and(|count| count > 0);
+    }
+    Ok(found)
+}
+
+/// Whether nothing came in time.
+fn is_late(result: std::io::Result<usize>) -> bool {
+    let late = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+    result.is_err_and(|error| late.contains(&error.kind()))
+}
