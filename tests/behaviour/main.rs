@@ -12,6 +12,7 @@ mod command_line;
 mod echo;
 mod fairness;
 mod foreign;
+mod judged;
 mod limits;
 mod lines;
 mod original;

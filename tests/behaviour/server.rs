@@ -255,21 +255,25 @@ impl Server {
 }
 
 impl Server {
+    /// How it has ended by itself, if it has: its sockets are closed before it is gone.
+    fn own_end(&mut self) -> Option<ExitStatus> {
+        let start = Instant::now();
+        while self.is_running() && start.elapsed() < Duration::from_millis(500) {
+            pause();
+        }
+        self.child.try_wait().ok().flatten()
+    }
+
     /// For a report: what is known of a server of which nobody knows how it fails.
-    fn tell(&mut self) {
-        if self.group.is_some() {
-            // It may be about to end: its sockets are closed before it is gone.
-            let start = Instant::now();
-            while self.is_running() && start.elapsed() < Duration::from_millis(500) {
-                pause();
-            }
-            if let Ok(Some(status)) = self.child.try_wait() {
-                let acts = self.problems.acts_before_the_end().join(", ");
-                eprintln!("the server's end: {status}\nthe server's clients: {acts}");
-            }
-            if !self.limits.is_empty() {
-                eprintln!("the server's limits: {}", self.limits);
-            }
+    fn tell(&self, end: Option<ExitStatus>) {
+        self.log.wait_for_its_end();
+        self.problems.wait_for_its_end();
+        if let Some(status) = end {
+            let acts = self.problems.acts_before_the_end().join(", ");
+            eprintln!("the server's end: {status}\nthe server's clients: {acts}");
+        }
+        if !self.limits.is_empty() {
+            eprintln!("the server's limits: {}", self.limits);
         }
         eprintln!("the server said: {}{}", self.log.text(), self.problems.text());
     }
@@ -277,15 +281,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.tell();
-        }
+        let is_foreign = self.group.is_some();
+        let end = if thread::panicking() && is_foreign { self.own_end() } else { None };
         drop(self.group.take());
         if self.pid != self.child.id() {
             let _ = signal::kill(Pid::from_raw(self.pid as i32), Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            self.tell(end);
+        }
     }
 }
 
@@ -377,6 +383,13 @@ impl Output {
     fn address(&self) -> Option<Vec<SocketAddr>> {
         let lines = &self.printed().lines;
         lines.iter().map(|line| foreign::addresses(line)).find(|found| !found.is_empty())
+    }
+
+    /// Until all of it is there; but a process that has left the group may keep it open.
+    fn wait_for_its_end(&self) {
+        let is_open = |printed: &mut Printed| !printed.ended;
+        let soon = Duration::from_secs(1);
+        drop(self.0.1.wait_timeout_while(self.printed(), soon, is_open));
     }
 
     /// What clients did before the process closed it, the last one last.

@@ -1,6 +1,6 @@
 //! The first look at a server, before anything is compiled: does it start, and what does it do?
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -24,6 +24,8 @@ pub struct Found {
     pub one_at_a_time: bool,
     /// The connection stays when the client has said that no more comes.
     pub stays: bool,
+    /// What it has received when the client says that no more comes is lost.
+    pub drops: bool,
 }
 
 pub fn look(words: &[String]) -> Result<Found, String> {
@@ -38,7 +40,16 @@ pub fn look(words: &[String]) -> Result<Found, String> {
             return Err(same());
         }
     }
-    Ok(find(first.addr).unwrap_or_default())
+    let answer = |error| format!("it does not answer a short message: {error}");
+    let (found, answer) = find(first.addr).map_err(answer)?;
+    match MESSAGE.starts_with(&answer) {
+        true => Ok(found),
+        false => Err(format!(
+            "it is no echo server: to {:?} it answers {:?}",
+            String::from_utf8_lossy(MESSAGE),
+            String::from_utf8_lossy(&answer)
+        )),
+    }
 }
 
 fn has_port(words: &[String]) -> bool {
@@ -157,40 +168,46 @@ fn ready(
     }
 }
 
-/// What comes of a message, of a second client, and of the end of input.
-fn find(addr: SocketAddr) -> std::io::Result<Found> {
-    let connect = || -> std::io::Result<TcpStream> {
+/// The first message; a line echo answers when all of it is there.
+const MESSAGE: &[u8] = b"hello\n";
+
+/// What comes of a message, of a second client, and of the end of input; and the first answer.
+fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
+    let connect = || -> io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&addr, MOMENT)?;
         stream.set_read_timeout(Some(MOMENT))?;
         stream.set_write_timeout(Some(MOMENT))?;
         Ok(stream)
     };
     let mut found = Found::default();
-    let mut first = connect()?;
-    first.write_all(b"hello")?;
-    if is_late(first.read(&mut [0; 5])) {
-        first.write_all(b"\n")?;
-        found.lines_only = first.read(&mut [0; 6]).is_ok_and(|count| count > 0);
-        if !found.lines_only {
-            return Ok(found); // It does not answer: nothing can be learned.
-        }
-    } else {
-        first.write_all(b"\n")?;
+    let (mut first, mut answer) = (connect()?, [0; 6]);
+    first.write_all(&MESSAGE[..5])?;
+    let mut result = first.read(&mut answer);
+    let late = is_late(&result);
+    first.write_all(&MESSAGE[5..])?;
+    if late {
+        result = first.read(&mut answer);
+        found.lines_only = result.is_ok();
     }
+    let answer = match result {
+        Err(_) => return Err(io::Error::other("nothing comes back")),
+        Ok(0) => return Err(io::Error::other("it closes the connection")),
+        Ok(count) => answer[..count].to_vec(),
+    };
     let mut second = connect()?;
-    second.write_all(b"hello\n")?;
-    let mut answer = [0; 6];
-    found.one_at_a_time = is_late(second.read(&mut answer));
+    second.write_all(MESSAGE)?;
+    let waits = is_late(&second.read(&mut [0; 6]));
+    let mut rest = vec![];
+    first.write_all(b"bye\n")?;
     first.shutdown(Shutdown::Write)?;
-    found.stays = is_late(first.read_to_end(&mut vec![]));
-    if found.one_at_a_time && !found.stays {
-        found.one_at_a_time = second.read(&mut answer).is_ok_and(|count| count > 0);
-    }
-    Ok(found)
+    found.stays = is_late(&first.read_to_end(&mut rest));
+    found.drops = !found.stays && !rest.ends_with(b"bye\n");
+    found.one_at_a_time = waits && second.read(&mut [0; 6]).is_ok_and(|count| count > 0);
+    Ok((found, answer))
 }
 
 /// Whether nothing came in time.
-fn is_late(result: std::io::Result<usize>) -> bool {
+fn is_late(result: &io::Result<usize>) -> bool {
     let late = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
-    result.is_err_and(|error| late.contains(&error.kind()))
+    result.as_ref().is_err_and(|error| late.contains(&error.kind()))
 }
