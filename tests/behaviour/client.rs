@@ -53,7 +53,7 @@ impl Client {
         stream.set_read_timeout(Some(*PATIENCE)).unwrap();
         stream.set_write_timeout(Some(*PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        did("connected");
+        did("connect");
         Client { stream }
     }
 
@@ -63,7 +63,7 @@ impl Client {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server takes what it is sent");
-        did("sent something");
+        did("send");
     }
 
     /// Sends as much as fits without waiting, up to `limit` bytes of [`Pattern`] 0, and returns
@@ -133,7 +133,7 @@ impl Client {
     /// No more from us.
     pub fn shutdown(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is there");
-        did("said that no more comes");
+        did("shut down sending");
     }
 
     /// Everything up to the server's end of input, and asserts that it is one, not an error.
@@ -174,7 +174,7 @@ impl Client {
         let socket = socket2::Socket::from(self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
         drop(socket);
-        did("reset its connection");
+        did("reset");
     }
 
     /// Sends `count` bytes of a pattern and receives at the same time. Returns the hashes of
@@ -192,7 +192,7 @@ impl Client {
                 writer.write_all(&chunk).expect("the server takes what it is sent");
             }
             writer.shutdown(Shutdown::Write).unwrap();
-            did("said that no more comes");
+            did("shut down sending");
             hasher.finish()
         });
         let mut hasher = DefaultHasher::new();

@@ -96,7 +96,7 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     let wanted = Wanted::read(arguments)?;
-    println!("Does it start? {}", wanted.words.join(" "));
+    println!("Does it start? {}", shown(&wanted.words));
     let found = first::look(&wanted.words)?;
     println!(
         "It does. The tests are being compiled; then each behaviour is tried. That takes"
@@ -106,8 +106,17 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     );
     let suite = suite::build("async-from-bricks", "behaviour")?;
     let tests = choose(list(&suite)?, &wanted)?;
-    let tried = try_all(&suite, &tests, &wanted.words);
+    let tried = try_all(&suite, &tests, &wanted.words, ALL_TOGETHER);
     table(tried, found)
+}
+
+/// A command, as it could be typed.
+fn shown(words: &[String]) -> String {
+    let quoted = |word: &String| match word.contains(char::is_whitespace) {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    words.iter().map(quoted).collect::<Vec<String>>().join(" ")
 }
 
 /// The names of all tests.
@@ -146,8 +155,13 @@ struct Tried {
 }
 
 /// Each has a process and a limit of its own, so that no server can keep this from its end.
-fn try_all(suite: &Path, tests: &[String], words: &[String]) -> Vec<Tried> {
-    let end = Instant::now() + ALL_TOGETHER;
+fn try_all(
+    suite: &Path,
+    tests: &[String],
+    words: &[String],
+    limit: Duration,
+) -> Vec<Tried> {
+    let end = Instant::now() + limit;
     let (next, tried) = (Mutex::new(0..tests.len()), Mutex::new(vec![]));
     let work = || {
         while let Some((index, left)) = {
@@ -242,4 +256,67 @@ fn table(mut tried: Vec<Tried>, found: Found) -> Result<(), String> {
          `--only {}` tries one of them again",
         cause.explains[0].replace(' ', "_")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Wanted, String> {
+        Wanted::read(&line.split(' ').collect::<Vec<&str>>())
+    }
+
+    #[test]
+    fn the_command_line_is_understood() {
+        let wanted = read("--only half_close --stops -- ./x --fast {port}").unwrap();
+        assert_eq!(wanted.only.as_deref(), Some("half_close"));
+        assert_eq!(wanted.themes, ["yours", "yours_that_stops"]);
+        assert_eq!(wanted.words, ["./x", "--fast", "{port}"]);
+        assert_eq!(read("./x --lines").unwrap().words, ["./x", "--lines"]);
+        for wrong in ["--only", "--strict -- ./x {port}", "--fast -- ./x", "--"] {
+            read(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn one_behaviour_is_chosen_by_its_name() {
+        let tests = || {
+            [
+                "yours::half_close",
+                "s01::half_close",
+                "yours::small",
+                "yours::ten_idle_seconds",
+            ]
+            .map(str::to_string)
+            .to_vec()
+        };
+        for name in ["half_close", "half close", "yours::half_close"] {
+            let wanted = Wanted::read(&["--only", name, "--", "./x"]).unwrap();
+            assert_eq!(choose(tests(), &wanted).unwrap(), ["yours::half_close"]);
+        }
+        let all = ["yours::ten_idle_seconds", "yours::half_close", "yours::small"];
+        assert_eq!(choose(tests(), &read("./x").unwrap()).unwrap(), all);
+        let refusal = choose(tests(), &read("--only x -- ./x").unwrap()).unwrap_err();
+        assert!(refusal.contains("half close, small"), "{refusal}");
+    }
+
+    /// The suite's part is played by a script that takes as long as it may.
+    #[test]
+    fn all_are_tried_in_the_time_that_is_left() {
+        let script =
+            std::env::temp_dir().join(format!("judge-{}.sh", std::process::id()));
+        std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
+        let tried = try_all(&script, &tests, &[], Duration::from_millis(500));
+        std::fs::remove_file(&script).unwrap();
+        let failures: Vec<_> =
+            tried.iter().filter_map(|it| it.failure.as_ref()).collect();
+        assert_eq!(failures.len(), 9);
+        assert!(
+            failures.iter().all(|it| it.panic.starts_with("not done after")),
+            "{failures:?}"
+        );
+    }
 }

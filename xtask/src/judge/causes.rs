@@ -50,7 +50,7 @@ pub fn cause(failure: &Failure, found: Found) -> (String, String, Vec<String>) {
         let last = said.last().map_or(String::new(), |line| without_digits(line));
         let key = format!("{end}{under}{last}");
         let text =
-            format!("the server has ended{under}: {end}. Before that, a client {acts}");
+            format!("the server has ended{under}: {end}. Its clients' last acts: {acts}");
         return (key, text, said);
     }
     let text = known(failure, found).map_or_else(
@@ -227,15 +227,14 @@ mod tests {
 
     #[test]
     fn a_server_that_has_ended_is_said_to_have_ended() {
-        let said = "x\nthe server's end: exit status: 1\nthe server's clients: connected, reset \
-                    its connection\nthe server's limits: ulimit -n 32\nthe server said: \
+        let said = "x\nthe server's end: exit status: 1\nthe server's clients: connect, reset\nthe server's limits: ulimit -n 32\nthe server said: \
                     listening on 127.0.0.1:4\nTraceback:\n  line 3\n\nValueError: port 4071\n";
         let (key, text, lines) =
             cause(&failure("the server answers: it is reset", said), Found::default());
         assert_eq!(
             text,
-            "the server has ended (under ulimit -n 32): exit status: 1. Before that, a client \
-             connected, reset its connection"
+            "the server has ended (under ulimit -n 32): exit status: 1. Its clients' last acts: \
+             connect, reset"
         );
         assert_eq!(lines, ["Traceback:", "  line 3", "ValueError: port 4071"]);
         let again = said.replace("4071", "5");

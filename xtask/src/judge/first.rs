@@ -34,8 +34,7 @@ pub fn look(words: &[String]) -> Result<Found, String> {
         // Several of them must be able to run.
         let port = first.addr.port();
         let same = || format!("it takes port {port} whatever it is told: {}", ask(words));
-        let second =
-            Started::new(words).map_err(|refusal| format!("{}; {refusal}", same()))?;
+        let second = Started::new(words).map_err(|_| same())?;
         if second.addr.port() == port {
             return Err(same());
         }
@@ -58,7 +57,10 @@ fn has_port(words: &[String]) -> bool {
 
 /// What is missing where nothing says which port it has.
 fn ask(words: &[String]) -> String {
-    format!("write {PORT} where its port belongs, as in `-- {} {PORT}`", words.join(" "))
+    format!(
+        "write {PORT} where its port belongs, as in `-- {} {PORT}`",
+        super::shown(words)
+    )
 }
 
 /// A server that is ready.
@@ -194,15 +196,23 @@ fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
         Ok(0) => return Err(io::Error::other("it closes the connection")),
         Ok(count) => answer[..count].to_vec(),
     };
+    if !MESSAGE.starts_with(&answer) {
+        return Ok((found, answer));
+    }
     let mut second = connect()?;
     second.write_all(MESSAGE)?;
     let waits = is_late(&second.read(&mut [0; 6]));
-    let mut rest = vec![];
-    first.write_all(b"bye\n")?;
     first.shutdown(Shutdown::Write)?;
-    found.stays = is_late(&first.read_to_end(&mut rest));
-    found.drops = !found.stays && !rest.ends_with(b"bye\n");
+    found.stays = is_late(&first.read_to_end(&mut vec![]));
+    drop(first);
     found.one_at_a_time = waits && second.read(&mut [0; 6]).is_ok_and(|count| count > 0);
+    drop(second);
+    if !found.stays {
+        let (mut third, mut rest) = (connect()?, vec![]);
+        third.write_all(MESSAGE)?;
+        third.shutdown(Shutdown::Write)?;
+        found.drops = third.read_to_end(&mut rest).is_ok() && rest.is_empty();
+    }
     Ok((found, answer))
 }
 
@@ -210,4 +220,108 @@ fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
 fn is_late(result: &io::Result<usize>) -> bool {
     let late = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
     result.as_ref().is_err_and(|error| late.contains(&error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An echo server in Python: `read` is how it takes a message, `end` is what it does at the
+    /// end of input.
+    fn server(listen: &str, read: &str, end: &str) -> Vec<String> {
+        let script = format!(
+            "import socket, sys, time, threading\n\
+             def serve(client):\n    file = client.makefile('rb', 0)\n    \
+             while data := {read}:\n        client.sendall(data)\n    {end}\n    client.close()\n\
+             server = socket.create_server({listen})\n\
+             print('I am at', server.getsockname(), flush=True)\n\
+             while True:\n    client, _ = server.accept()\n    \
+             threading.Thread(target=serve, args=[client], daemon=True).start()\n    del client\n"
+        );
+        ["python3", "-c", &script].map(str::to_string).to_vec()
+    }
+
+    const BYTES: &str = "client.recv(9999)";
+    const FREE: &str = "('127.0.0.1', 0)";
+
+    /// (There is no Python on some machines.)
+    fn look_at(words: &[String]) -> Option<Result<Found, String>> {
+        Command::new("python3").arg("--version").output().ok().map(|_| look(words))
+    }
+
+    #[test]
+    fn what_a_server_does_is_found() {
+        let cases = [
+            (BYTES, "pass", Found::default()),
+            ("file.readline()", "pass", Found { lines_only: true, ..Found::default() }),
+            (BYTES, "time.sleep(99)", Found { stays: true, ..Found::default() }),
+        ];
+        for (read, end, expected) in cases {
+            let Some(found) = look_at(&server(FREE, read, end)) else { return };
+            assert_eq!(found, Ok(expected), "{read} {end}");
+        }
+    }
+
+    #[test]
+    fn one_client_after_the_other_is_found() {
+        let mut words = server(FREE, BYTES, "pass");
+        words[2] = words[2].replace(
+            "threading.Thread(target=serve, args=[client], daemon=True).start()",
+            "serve(client)",
+        );
+        let Some(found) = look_at(&words) else { return };
+        assert_eq!(found, Ok(Found { one_at_a_time: true, ..Found::default() }));
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_in_a_line() {
+        let ended = ["sh", "-c", "echo one; echo no such option >&2; exit 2"];
+        let other = server(FREE, "client.recv(9) and b'Welcome!'", "pass");
+        let words =
+            |words: &[&str]| words.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+        let fixed =
+            server(&format!("('127.0.0.1', {})", foreign::free_port()), BYTES, "pass");
+        for (words, expected) in [
+            (words(&ended), vec!["it has ended", "no such option", "write {port} where"]),
+            (
+                words(&["sh", "-c", "exec sleep 1000"]),
+                vec!["prints no address", "{port}"],
+            ),
+            (
+                words(&["sh", "-c", "exec sleep 1000", "{port}"]),
+                vec!["accepts no connection"],
+            ),
+            (words(&["/no/such/server"]), vec!["cannot start /no/such/server"]),
+            (other, vec!["it is no echo server", "\"Welcom\""]),
+            (fixed, vec!["whatever it is told", "write {port} where"]),
+        ] {
+            let Some(found) = look_at(&words) else { return };
+            let refusal = found.unwrap_err();
+            for part in expected {
+                assert!(refusal.contains(part), "{part:?}: {refusal}");
+            }
+            let lines =
+                if words.len() > 2 && words[2].contains('\n') { usize::MAX } else { 1 };
+            assert!(refusal.lines().count() <= lines, "{refusal}");
+        }
+    }
+
+    /// A start script that does not become the server, and that holds its outputs open.
+    #[test]
+    fn nothing_is_left_of_what_was_started() {
+        let python = server("('127.0.0.1', int(sys.argv[1]))", BYTES, "pass");
+        let script = "python3 -c \"$0\" \"$1\"; echo it has ended";
+        let words = ["sh", "-c", script, &*python[2], "{port}"].map(str::to_string);
+        if Command::new("python3").arg("--version").output().is_err() {
+            return;
+        }
+        let started = Started::new(&words).unwrap();
+        let addr = started.addr;
+        drop(started);
+        // It is killed, but may take a moment to be gone.
+        let start = Instant::now();
+        while foreign::accepting(&[addr]).is_some() {
+            assert!(start.elapsed() < START, "the server is still there");
+        }
+    }
 }
