@@ -16,7 +16,8 @@ pub fn free_port() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16 % 600 * 20;
     loop {
-        let port = 20_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        let port =
+            20_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed) % 12_000) % 12_000;
         if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
             return port;
         }
