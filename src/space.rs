@@ -55,7 +55,8 @@ impl Space {
 
     /// A message is no longer needed. If it had left with a block, that block is used again.
     pub fn give_back(&mut self, mut bytes: Vec<u8>) {
-        if bytes.capacity() >= RECEIVE_SIZE && self.blocks.len() < SPARE {
+        // Other bytes, such as a long line, have another capacity: they are given back.
+        if bytes.capacity() == RECEIVE_SIZE && self.blocks.len() < SPARE {
             bytes.clear();
             self.blocks.push(bytes);
         }
@@ -91,6 +92,15 @@ mod tests {
         space.give_back(message);
         assert_eq!(space.blocks.len(), 1);
         assert_eq!(received(&mut space, b"again"), b"again");
+    }
+
+    #[test]
+    fn only_blocks_are_kept() {
+        let mut space = Space::default();
+        space.give_back(Vec::with_capacity(2 * RECEIVE_SIZE));
+        space.give_back(vec![]);
+        assert!(space.blocks.is_empty());
+        assert_eq!(space.take().unwrap().capacity(), RECEIVE_SIZE);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::queue::Queue;
 use super::reactor::Reactor;
@@ -45,11 +46,16 @@ pub(super) struct Shared {
 // ANCHOR_END: shared
 
 impl Shared {
-    /// Takes one operation from the share of the running task. False if it has none left.
-    pub fn take_share(&self) -> bool {
+    /// Takes one operation from the share of the running task. If none is left, the task goes on
+    /// after the others.
+    pub fn poll_share(&self, context: &Context<'_>) -> Poll<()> {
         let left = self.share.get();
-        self.share.set(left.saturating_sub(1));
-        left > 0
+        if left == 0 {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.share.set(left - 1);
+        Poll::Ready(())
     }
 
     /// Reports a step, if there is a trace.

@@ -41,13 +41,13 @@ impl<T, F: FnMut() -> io::Result<T> + Unpin> Future for Operation<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
-            let is_last_call = self.is_last_call()?;
-            if self.waits && !is_last_call {
-                ready!(self.poll_ready(context))?;
-            } else if !self.io.handle.shared.take_share() {
-                context.waker().wake_by_ref(); // it goes on after the others
-                return Poll::Pending;
+            let (last_call, mut waited) = (self.is_last_call(), Ok(()));
+            if self.waits && matches!(last_call, Ok(false)) {
+                waited = ready!(self.poll_ready(context));
             }
+            // Also what only fails has its share, or a task that ignores the error never ends.
+            ready!(self.io.handle.shared.poll_share(context));
+            let is_last_call = waited.and(last_call)?;
             self.report_call();
             match (self.call)() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -197,14 +197,13 @@ impl Kernel {
                 )
             };
             let result = completion.result();
-            match -result {
-                libc::EAGAIN => operation.waits = true,
-                // All buffers were in use. Those of this round are back by now, and one more.
-                libc::ENOBUFS => self.memory.provided.grow(),
-                _ if operation.waits && result >= 0 => operation.waits = false, // it is ready
-                _ => return Some(self.completed(operation, &completion)),
+            if operation.found_no_buffer(result) {
+                // Those of this round are back by now, and one more.
+                self.memory.provided.grow();
+            } else if !operation.only_waited(result) {
+                return Some(self.completed(operation, &completion));
             }
-            self.submit(operation);
+            self.submit(operation); // once more
         }
     }
 
@@ -233,7 +232,8 @@ impl Kernel {
         let start = Instant::now();
         while self.memory.under_way.iter().any(Option::is_some) {
             self.cancel_all(|_| true);
-            if start.elapsed() > PATIENCE || self.enter(Some(PATIENCE)).is_err() {
+            let rest = PATIENCE.saturating_sub(start.elapsed());
+            if rest.is_zero() || self.enter(Some(rest)).is_err() {
                 return false;
             }
             while let Some(completed) = self.next() {

@@ -87,6 +87,20 @@ impl Operation {
     // ANCHOR_END: entry
 
     // ANCHOR: completed
+    /// Whether it is a receive that has come to nothing because all buffers were in use. (Other
+    /// operations have this error when the system is short of memory.)
+    pub fn found_no_buffer(&self, result: i32) -> bool {
+        let receives = matches!(self.event, Event::Receive(_) | Event::Close(_));
+        receives && result == -libc::ENOBUFS
+    }
+
+    /// Whether its completion says only that it has to wait first, or that it has waited.
+    pub fn only_waited(&mut self, result: i32) -> bool {
+        let is_ready = self.waits && result >= 0;
+        self.waits = result == -libc::EAGAIN;
+        self.waits || is_ready
+    }
+
     /// What its completion means: the kernel has done what [`Event::happen`] does elsewhere.
     /// `bytes` are what a receive has brought.
     ///
@@ -182,5 +196,26 @@ impl Address {
         // SAFETY: The kernel has written an address there, and its length; and if it has not,
         // the zeros are an address of no family.
         unsafe { SockAddr::new(self.storage, self.len) }.as_socket()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn operation(event: impl Into<Event>) -> Operation {
+        Operation { event: event.into(), task: None, address: None, waits: false }
+    }
+
+    /// An accept that is short of memory must pause: that is its task's business.
+    #[test]
+    fn only_a_receive_is_short_of_buffers() {
+        let socket = Socket::new(UnixStream::pair().unwrap().0).unwrap();
+        assert!(operation(socket.recv()).found_no_buffer(-libc::ENOBUFS));
+        assert!(!operation(socket.recv()).found_no_buffer(-libc::ENOMEM));
+        assert!(!operation(socket.accept()).found_no_buffer(-libc::ENOBUFS));
+        assert!(!operation(socket.send(*b"x")).found_no_buffer(-libc::ENOBUFS));
+        assert!(operation(socket.close()).found_no_buffer(-libc::ENOBUFS));
     }
 }

@@ -44,7 +44,7 @@ impl Provided {
     ///
     /// # Errors
     ///
-    /// If there is no memory, or the kernel is too old (before 5.19).
+    /// If the kernel has no memory for it, or is too old (before 5.19).
     pub fn new(ring: &IoUring) -> io::Result<Provided> {
         // SAFETY: The layout's size is not zero.
         let entries = unsafe { alloc_zeroed(layout()) };
@@ -93,9 +93,10 @@ impl Provided {
         let place = self.tail & (MOST - 1);
         // SAFETY: `place` is below `MOST`, so it lies in what `entries` was allocated for.
         let mut entry = unsafe { self.entries.add(place.into()) };
-        // SAFETY: It is initialised, and lives as long as the ring. Nothing else uses it: the
-        // kernel does not look at an entry before the tail is moved over it, and it has taken
-        // what was here before, or that number would still be in the ring.
+        // SAFETY: It is initialised, and lives as long as the ring. The kernel does not look at it
+        // before the tail is moved over it. And it has taken the entry that was here before: there
+        // are at most `MOST` numbers, each of them is in the ring at most once, and this one is
+        // not.
         let entry = unsafe { entry.as_mut() };
         entry.set_addr(block.as_mut_ptr() as u64);
         entry.set_len(RECEIVE_SIZE as u32);
@@ -114,7 +115,7 @@ impl Provided {
         // SAFETY: The tail lies in a part of the first entry that nothing else uses, is aligned
         // for a `u16`, and lives as long as the ring. The kernel only reads it.
         let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
-        // "Release": whoever sees the new tail sees the entry, too.
+        // "Release": a kernel that sees the new tail sees the entry, too.
         tail.store(self.tail, Ordering::Release);
     }
     // ANCHOR_END: publish
@@ -147,8 +148,8 @@ impl Provided {
     /// The kernel must have given the ring up: no operation may be under way, and the group
     /// must have been unregistered.
     pub unsafe fn free(self) {
-        // SAFETY: It was allocated with this layout, and by the promise of the caller nobody
-        // uses it any more. (The blocks are freed when `self` is dropped.)
+        // SAFETY: It was allocated with this layout, and by the promise of the caller the kernel
+        // no longer uses it. (The blocks are freed when `self` is dropped.)
         unsafe { std::alloc::dealloc(self.entries.as_ptr().cast(), layout()) };
     }
     // ANCHOR_END: free

@@ -42,8 +42,8 @@ impl Unread {
         }
         self.searched = if newline.is_some() { 0 } else { length };
         let line = newline.map(|_| self.bytes.drain(..=length).collect());
-        if self.bytes.is_empty() {
-            self.bytes = VecDeque::new(); // a connection that waits holds no buffer
+        if self.bytes.len() <= self.bytes.capacity() / 4 {
+            self.bytes.shrink_to(2 * self.bytes.len()); // who waits holds what it needs
         }
         Ok(line)
     }
@@ -93,3 +93,25 @@ pub async fn read_line(co: &Co, lines: &mut Lines) -> io::Result<Vec<u8>> {
     }
 }
 // ANCHOR_END: read_line
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_leaves_no_memory_behind() {
+        let mut unread = Unread::default();
+        unread.add(&[b'x'; 1_000_000]);
+        assert_eq!(unread.line().unwrap(), None);
+        unread.add(b"\ny");
+        assert_eq!(unread.line().unwrap().map(|line| line.len()), Some(1_000_001));
+        assert!(
+            unread.bytes.capacity() < 100,
+            "for one byte: {}",
+            unread.bytes.capacity()
+        );
+        unread.add(b"\n");
+        assert_eq!(unread.line().unwrap(), Some(b"y\n".to_vec()));
+        assert_eq!(unread.bytes.capacity(), 0);
+    }
+}

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::io::{ErrorKind, Write};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bricks::executor::Listener;
+use bricks::executor::{Executor, Listener};
 use bricks::scheduler::stop::INPUT_GRACE;
+use bricks::select::Select;
 
-use crate::support::drivers::listener;
+use crate::support::drivers::{listener, watch_the_clock};
 use crate::{pair, run, yield_now};
 
 #[test]
@@ -36,6 +37,27 @@ fn a_stop_ends_waits_and_keeps_what_is_there() {
         assert_eq!(late.read(&mut buffer).await.unwrap(), 0);
         late.write_all(b"sending goes on").await.unwrap();
     });
+}
+
+/// A handler that ignores the end of input reads for ever: other tasks go on, and the stop ends it.
+#[test]
+fn a_handler_that_ignores_the_end_is_abandoned() {
+    watch_the_clock();
+    let mut executor = Executor::new(Select::default(), None).unwrap();
+    let handle = executor.handle();
+    let (stream, theirs) = pair(&handle);
+    drop(theirs);
+    handle.spawn(async move {
+        loop {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        }
+    });
+    let stopper = handle.clone();
+    handle.spawn(async move {
+        stopper.sleep(Duration::from_millis(10)).await;
+        stopper.stop();
+    });
+    executor.run().unwrap();
 }
 
 /// A client that sends without end must not keep the server from ending: each read finds something.

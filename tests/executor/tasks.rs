@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, ready};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -178,6 +178,31 @@ fn a_task_that_never_waits_has_a_share_like_others() {
         assert!(turns >= 100 / 20, "the other one had only {turns} turns");
         let writes = hearing.await.unwrap();
         assert!(writes < 50, "it has heard after {writes} writes of the other");
+    });
+}
+
+/// A sleep of no time and an error that is ignored do not wait either.
+#[test]
+fn what_is_over_at_once_has_a_share_too() {
+    run(|handle| async move {
+        let (stream, _theirs) = pair(&handle);
+        let stream = Rc::new(stream);
+        let first = Rc::clone(&stream);
+        handle.spawn(async move { first.read(&mut [0]).await.map(drop) });
+        yield_now().await; // that one waits
+        let sleeper = handle.clone();
+        handle.spawn(async move {
+            loop {
+                sleeper.sleep(Duration::ZERO).await;
+            }
+        });
+        handle.spawn(async move {
+            loop {
+                let error = stream.read(&mut [0]).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+            }
+        });
+        handle.sleep(Duration::from_millis(1)).await; // and both let this task have its turns
     });
 }
 
