@@ -150,6 +150,14 @@ with_python! {
         ]);
     }
 
+    fn what_it_prints_need_not_be_text() {
+        let prints = "def serve(client):\n    while data := client.recv(65536):\n        \
+                      os.write(1, data + b'\\n')\n        client.sendall(data)\n    client.close()\n\
+                      run(start())\n";
+        Script::new("bytes", prints).judge("half_close").assert_kept();
+        Script::new("bytes", prints).judge("sixteen_kib_in_ping_pong").assert_kept();
+    }
+
     /// Its processes that still serve clients are ended with it: that the address is free again
     /// is what this behaviour is about.
     fn a_child_that_still_serves_is_no_fault_of_a_restart() {

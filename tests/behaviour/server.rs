@@ -275,7 +275,8 @@ impl Server {
         if !self.limits.is_empty() {
             eprintln!("the server's limits: {}", self.limits);
         }
-        eprintln!("the server said: {}{}", self.log.text(), self.problems.text());
+        let (log, problems) = (self.log.last_lines(), self.problems.last_lines());
+        eprintln!("the server said: {log}{problems}");
     }
 }
 
@@ -322,9 +323,10 @@ impl Output {
         let output = Output(Arc::default());
         let ours = output.clone();
         thread::spawn(move || {
-            for line in BufReader::new(from).lines() {
-                let Ok(line) = line else { break };
-                ours.printed().lines.push(line);
+            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+                // It need not be text.
+                let line = String::from_utf8_lossy(&line);
+                ours.printed().lines.push(line.trim_end_matches('\r').to_string());
                 ours.0.1.notify_all();
             }
             let mut printed = ours.printed();
@@ -390,6 +392,13 @@ impl Output {
         let is_open = |printed: &mut Printed| !printed.ended;
         let soon = Duration::from_secs(1);
         drop(self.0.1.wait_timeout_while(self.printed(), soon, is_open));
+    }
+
+    /// Not more than a reader of a report would read.
+    fn last_lines(&self) -> String {
+        let lines = &self.printed().lines;
+        let last = &lines[lines.len().saturating_sub(100)..];
+        last.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// What clients did before the process closed it, the last one last.
