@@ -186,7 +186,11 @@ impl Server {
                 Some(port) => foreign::on_port(port),
                 None => outputs.iter().find_map(Output::address).unwrap_or_default(),
             };
-            let found = foreign::accepting(&addresses);
+            let found = match addresses[..] {
+                // It has said so: a connection would be one more in its log.
+                [addr] => Some(addr),
+                _ => foreign::accepting(&addresses),
+            };
             (found.is_some() || ended).then_some(found)
         })
     }
