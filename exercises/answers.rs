@@ -13,6 +13,10 @@
 //! file with other text for the answers, in their order, with `// NEXT` between them; the word
 //! `SOLVED` on a line of its own stands for the solution's.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
 /// A part of a solution.
 enum Part<'a> {
     Text(&'a str),
@@ -48,6 +52,28 @@ pub fn mistaken(solution: &str, wrong: &str) -> String {
 pub fn note<'a>(wrong: &'a str, mark: &str) -> Option<&'a str> {
     let comments = wrong.lines().filter_map(|line| line.strip_prefix("//! "));
     comments.filter_map(|line| line.strip_prefix(mark)).map(str::trim).next()
+}
+
+/// The sources in a folder, sorted, without what editors and desktops leave beside them: `.x.rs.swp`,
+/// `.#x.rs`, `.DS_Store`, `x (copy).rs`.
+pub fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let mut paths: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
+    paths.retain(|path| is_source(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// A file whose name is that of a module.
+pub fn is_source(path: &Path) -> bool {
+    let is_rust = path.extension() == Some(OsStr::new("rs"));
+    is_rust && path.file_stem().is_some_and(is_a_name) && path.is_file()
+}
+
+/// Whether this can be a part of a module's name.
+pub fn is_a_name(text: &OsStr) -> bool {
+    let text = text.to_str().unwrap_or("?");
+    text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 fn with(solution: &str, answers: &[&str]) -> String {

@@ -14,7 +14,8 @@ fn main() {
     let mut modules = String::new();
     for folder in sorted(Path::new(".")) {
         let (solution, check) = (folder.join("solution.rs"), folder.join("check.rs"));
-        if !solution.is_file() {
+        let is_a_name = folder.file_name().is_some_and(answers::is_a_name);
+        if !is_a_name || !solution.is_file() {
             continue;
         }
         let wrong = folder.join("wrong");
@@ -27,7 +28,7 @@ fn main() {
             ("solution".to_string(), answers::solved(&solution)),
             ("starter".to_string(), answers::starter(&solution)),
         ];
-        for path in sorted(&wrong) {
+        for path in answers::sources(&wrong).unwrap_or_default() {
             let text = answers::mistaken(&solution, &read(&path));
             variants.push((format!("wrong_{}", stem(&path)), text));
         }
@@ -58,6 +59,9 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// A text whose lines end with LF, whatever ends them in this copy of the repository.
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    let text = fs::read_to_string(path);
+    let text = text.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.replace("\r\n", "\n")
 }

@@ -193,7 +193,7 @@ impl Options {
 }
 
 fn plots() -> Result<()> {
-    let root = server::root();
+    let root = &server::root();
     for (path, text) in Measured::read(root)?.files(root)? {
         let file = root.join(&path);
         if fs::read_to_string(&file).is_ok_and(|old| old == text) {

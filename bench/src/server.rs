@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::mpsc;
@@ -58,7 +58,11 @@ const PEERS: [(&str, &str); 9] = [
 impl Server {
     /// A server that is started by `command`, whose words stand between spaces.
     pub fn new(name: &str, command: &str) -> Server {
-        let command = command.split_whitespace().map(str::to_string).collect();
+        Server::of(name, command.split_whitespace().map(str::to_string).collect())
+    }
+
+    /// A program may lie in a folder whose name has a space.
+    fn of(name: &str, command: Vec<String>) -> Server {
         let most = match name {
             "01_blocking" => 1,
             "03_select" | "04_scheduler" | "python" => 1000,
@@ -88,17 +92,28 @@ impl FromStr for Server {
 pub fn all(folder: &Path) -> Vec<Server> {
     let programs = STAGES.map(|stage| (stage, stage)).into_iter().chain(PEERS);
     let mut servers: Vec<Server> = programs
-        .map(|(name, command)| Server::new(name, &folder.join(command).to_string_lossy()))
+        .map(|(name, command)| {
+            let mut server = Server::new(name, command);
+            server.command[0] = text(&folder.join(&server.command[0]));
+            server
+        })
         .filter(|server| Path::new(&server.command[0]).is_file())
         .collect();
     let python = root().join("chapters/python/echo_server.py");
-    servers.push(Server::new("python", &format!("python3 {}", python.display())));
+    servers.push(Server::of("python", vec!["python3".into(), text(&python)]));
     servers
 }
 
-/// The folder of the repository.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this lies in the repository")
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The folder of the repository: cargo says where its package lies, and `cargo xtask bench` starts
+/// this there.
+pub fn root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let lies_in = package.as_deref().and_then(Path::parent);
+    lies_in.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 /// Which processors the server and the client run on.
@@ -279,5 +294,27 @@ pub fn raise_descriptor_limit() -> Result<()> {
     match setrlimit(Resource::RLIMIT_NOFILE, enough, enough) {
         Err(Errno::EPERM) => Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?),
         result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_a_folder_with_a_space() {
+        let folder = std::env::temp_dir().join(format!("bricks {}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("peer_tokio"), "").unwrap();
+        let servers = all(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let find = |name: &str| servers.iter().find(|it| it.name == name);
+        let program = text(&folder.join("peer_tokio"));
+        assert_eq!(find("tokio").unwrap().command, [&*program]);
+        let command = &find("tokio-64k").unwrap().command;
+        assert_eq!(command[..], [&*program, "--buffer", "65536"]);
+        assert!(find("05_epoll").is_none());
+        let script = &find("python").unwrap().command[1];
+        assert!(Path::new(script).is_file(), "{script}");
     }
 }

@@ -158,8 +158,8 @@ fn a_buffer_that_a_waiting_read_has_borrowed_is_counted() {
 /// Charts, tables and numbers in the text are those that would be made now.
 #[test]
 fn the_book_shows_what_was_measured() {
-    let measured = Measured::read(root()).unwrap();
-    for (path, text) in measured.files(root()).unwrap() {
+    let measured = Measured::read(&root()).unwrap();
+    for (path, text) in measured.files(&root()).unwrap() {
         let file = root().join(&path);
         let shown = fs::read_to_string(&file).unwrap_or_default();
         assert!(shown == text, "{} is out of date: `cargo xtask plots`", path.display());

@@ -1,6 +1,5 @@
 //! The exercises: what they consist of, and the proof that their checks tell right from wrong.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -76,22 +75,36 @@ impl Exercise {
 
     /// Its tests, in the order in which they stand in the check: the simple ones first.
     pub fn tests(&self) -> Result<Vec<String>, String> {
-        let check = read(&self.file("check.rs"))?;
-        let tests = check.split("#[test]\nfn ").skip(1);
-        Ok(tests.filter_map(|test| Some(test.split_once('(')?.0.to_string())).collect())
+        let file = self.file("check.rs");
+        match tests_in(&read(&file)?) {
+            tests if tests.is_empty() => {
+                Err(format!("{file} has no tests: nothing is checked"))
+            }
+            tests => Ok(tests),
+        }
     }
 
     /// The file names, without their ends, of what is wrong in a way that tempts.
     fn wrong(&self) -> Result<Vec<String>, String> {
         let folder = self.file("wrong");
-        let entries =
-            fs::read_dir(root().join(&folder)).map_err(|e| format!("{folder}: {e}"))?;
-        let paths = entries.flatten().map(|entry| entry.path());
-        let names =
-            paths.filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()));
-        let sorted: BTreeSet<String> = names.collect();
-        Ok(sorted.into_iter().collect())
+        let paths = answers::sources(&root().join(&folder));
+        let paths = paths.map_err(|error| format!("{folder}: {error}"))?;
+        let names = paths.iter().filter_map(|path| path.file_stem()?.to_str());
+        Ok(names.map(str::to_string).collect())
     }
+}
+
+/// The names of the functions below `#[test]`.
+fn tests_in(check: &str) -> Vec<String> {
+    let mut lines = check.lines();
+    let mut tests = vec![];
+    while lines.any(|line| line.trim() == "#[test]") {
+        // Between the two there may be another attribute.
+        let name =
+            lines.find_map(|line| line.trim().strip_prefix("fn ")?.split('(').next());
+        tests.extend(name.map(str::to_string));
+    }
+    tests
 }
 
 /// Writes each starter anew: a contributor has changed a solution.
@@ -243,10 +256,37 @@ fn is_formatted(path: &PathBuf) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::answers::{mistaken, note, solved, starter};
+    use std::fs;
+
+    use super::tests_in;
+    use crate::answers::{mistaken, note, solved, sources, starter};
 
     const SOLUTION: &str = "fn a() -> u8 {\n    // ANSWER: a number\n    1\n    // ANSWER_END\n}\n\
         // ANSWER: nothing\nstruct B(u8);\n// STARTER\n//| struct B;\n// ANSWER_END\n";
+
+    #[test]
+    fn the_tests_of_a_check_are_found_whatever_ends_its_lines() {
+        let check =
+            "#[test]\nfn one() {\n}\n\n#[test]\n#[ignore]\nfn two() {\n}\nfn a() {\n}\n";
+        assert_eq!(tests_in(check), ["one", "two"]);
+        assert_eq!(tests_in(&check.replace('\n', "\r\n")), ["one", "two"]);
+    }
+
+    #[test]
+    fn what_editors_leave_behind_is_no_source() {
+        let folder = crate::place::target().join("a folder with leftövers");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("folder.rs")).unwrap();
+        for name in
+            ["b.rs", "a_1.rs", ".a.rs.swp", ".DS_Store", "b.rs~", "#b.rs#", "b (copy).rs"]
+        {
+            fs::write(folder.join(name), [0xff]).unwrap();
+        }
+        std::os::unix::fs::symlink("name@host.12:34", folder.join(".#b.rs")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.join("c.rs")).unwrap();
+        let sources = sources(&folder).unwrap();
+        assert_eq!(sources, [folder.join("a_1.rs"), folder.join("b.rs")]);
+    }
 
     #[test]
     fn a_starter_has_no_answers() {

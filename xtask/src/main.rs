@@ -11,21 +11,25 @@
     expect(dead_code, reason = "the build of the exercises uses the rest")
 )]
 mod answers;
+#[macro_use]
+mod print;
 mod bench;
 mod breaks;
 mod exercises;
 mod judge;
 mod learn;
 mod memcheck;
+mod place;
 mod preflight;
 mod suite;
 
 use std::env;
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{self, Command, ExitCode};
 use std::time::Instant;
 
 use playback::read::Recording;
+
+use place::root;
 
 const HELP: &str = "\
 The project's chores.
@@ -46,7 +50,7 @@ Chores:
           prints a recording of --trace in the format that https://ui.perfetto.dev opens
   break   breaks the code in one of the ways that the book tells of;
           without a name, lists them
-  mend    takes that back
+  fix     takes that back
   breaks [NAME]
           proves that each of them makes its test fail (part of check)
   memcheck
@@ -64,15 +68,28 @@ Chores:
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments[..] {
+    print::while_printed(|| {
+        let arguments: Result<Vec<String>, _> =
+            env::args_os().skip(1).map(|argument| argument.into_string()).collect();
+        let arguments = match &arguments {
+            Ok(arguments) => arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+            Err(argument) => {
+                eprintln!("xtask: {argument:?} is no text");
+                return ExitCode::from(2);
+            }
+        };
+        chore(&arguments)
+    })
+}
+
+fn chore(arguments: &[&str]) -> ExitCode {
+    let result = place::look().and_then(|()| match *arguments {
         ["check"] => check(),
         ["record"] => record(),
         ["perfetto", file] => perfetto(file),
         ["break"] => breaks::list(),
         ["break", name] => breaks::apply(name),
-        ["mend"] => breaks::mend(),
+        ["fix" | "mend"] => breaks::fix(),
         ["breaks", ref names @ ..] => breaks::prove(names),
         ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
@@ -90,13 +107,15 @@ fn main() -> ExitCode {
         }
         _ => {
             eprint!("what should be done? ({arguments:?} is no chore)\n\n{HELP}");
-            return ExitCode::from(2);
+            process::exit(2);
         }
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("\nxtask: {failure}");
+            // What has failed because the pipe was closed has nobody to tell it to.
+            println!();
+            eprintln!("xtask: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -105,6 +124,7 @@ fn main() -> ExitCode {
 // ANCHOR: check
 fn check() -> Result<(), String> {
     let start = Instant::now();
+    line_ends_are_lf()?;
     run("cargo fmt --all --check", &[])?;
     run(
         "cargo clippy --workspace --exclude bench --all-targets -- --deny warnings",
@@ -131,9 +151,24 @@ fn check() -> Result<(), String> {
 
 /// The tests that compare the recordings make them if they are asked to.
 fn record() -> Result<(), String> {
+    line_ends_are_lf()?;
     run("cargo build --bins --examples", &[])?;
     let tests = "cargo test --test sessions --test traces --test diffs";
     run(tests, &[("RECORD_SESSIONS", "1")])
+}
+
+/// The tests compare what they find in files with what programs print.
+fn line_ends_are_lf() -> Result<(), String> {
+    let file = root().join("chapters/SUMMARY.md");
+    let text = std::fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    match text.contains(&b'\r') {
+        false => Ok(()),
+        true => {
+            Err("the lines of this copy of the repository end with CRLF, and its tests \
+            need LF. A fresh `git clone` has LF. (The readers' chores work here, too.)"
+                .into())
+        }
+    }
 }
 
 /// Prints a recording in the format of Chrome's tracing.
@@ -174,8 +209,7 @@ fn packages_of_a_cold_run(
         "{p}",
         "--no-dedupe",
     ];
-    let output =
-        Command::new("cargo").args(arguments).output().map_err(|e| e.to_string())?;
+    let output = place::cargo().args(arguments).output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let packages: std::collections::BTreeSet<&str> = text.lines().collect();
     println!("\nxtask: {command} compiles {} packages", packages.len());
@@ -190,8 +224,9 @@ fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
     for folder in ["src/bin", "examples", "clients/src/bin"] {
         for entry in std::fs::read_dir(root().join(folder)).map_err(|e| e.to_string())? {
             let path = entry.map_err(|e| e.to_string())?.path();
-            if path.is_dir() {
-                continue; // a part of a binary: what the binary forbids is forbidden there
+            // A folder is a part of a binary: what the binary forbids is forbidden there.
+            if !answers::is_source(&path) {
+                continue;
             }
             let source = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
             if !source.contains("#![forbid(unsafe_code)]") {
@@ -202,24 +237,24 @@ fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
     Ok(())
 }
 
+/// Runs cargo.
 fn run(command: &str, environment: &[(&str, &str)]) -> Result<(), String> {
     println!("\nxtask: {command}");
     let mut words = command.split_whitespace();
-    let program = words.next().ok_or("an empty command")?;
-    let status = Command::new(program)
-        .args(words)
-        .envs(environment.iter().copied())
-        .current_dir(root())
-        .status()
-        .map_err(|error| format!("cannot run {program}: {error}"))?;
-    status.success().then_some(()).ok_or(format!("failed: {command}"))
+    let cargo = words.next();
+    assert_eq!(cargo, Some("cargo"), "{command}");
+    let mut cargo = place::cargo();
+    succeeds(cargo.args(words).envs(environment.iter().copied()), command)
 }
 
+fn succeeds(command: &mut Command, name: &str) -> Result<(), String> {
+    let status =
+        command.status().map_err(|error| format!("cannot run {name}: {error}"))?;
+    status.success().then_some(()).ok_or(format!("failed: {name}"))
+}
+
+/// A text of the repository. Its lines end with LF, whatever ends them in this copy.
 fn read(file: &str) -> Result<String, String> {
-    std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))
-}
-
-/// The folder of the repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
+    let text = std::fs::read_to_string(root().join(file));
+    Ok(text.map_err(|error| format!("{file}: {error}"))?.replace("\r\n", "\n"))
 }

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::root;
+use crate::place::{self, build};
+use crate::{breaks, root};
 
 const MDBOOK: &str = "0.5.4";
 
@@ -114,46 +116,37 @@ fn linker() -> Found {
 /// For `cargo run` alone, some crates are compiled with fewer of their features. Whoever has
 /// run the preflight should wait for neither.
 fn servers() -> Found {
-    match built(&["--bins", "--examples"]) {
-        Good(_) => built(&[]),
-        problem => problem,
-    }
+    println!("Compiling, which can take minutes the first time:");
+    let cargo = place::readers_cargo;
+    compiles(
+        build(cargo(), &["build", "--bins", "--examples"])
+            .and_then(|_| build(cargo(), &["build"])),
+    )
 }
 
 /// What `cargo talk`, `cargo swarm` and `cargo crowd` run.
 fn clients() -> Found {
-    built(&["--package", "clients"])
+    compiles(build(place::readers_cargo(), &["build", "--package", "clients"]))
 }
 
 /// What the checks of `cargo xtask learn` use.
 fn exercises() -> Found {
-    built(&["--package", "exercises"])
+    compiles(build(place::cargo(), &["build", "--package", "exercises"]))
 }
 
-fn built(targets: &[&str]) -> Found {
-    let built = Command::new("cargo")
-        .args(["build", "--quiet"])
-        .args(targets)
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .output();
-    match built {
-        Ok(output) if output.status.success() => Good("they compile".into()),
-        Ok(output) => {
-            let problems = String::from_utf8_lossy(&output.stderr);
-            let last: Vec<&str> =
-                problems.lines().filter(|line| !line.is_empty()).collect();
-            let first = last.iter().find(|line| line.starts_with("error"));
-            let first = first.or(last.first()).unwrap_or(&"they do not compile");
-            Missing(
-                first.to_string(),
-                "have you edited them? `git status` shows it, `git stash` puts it aside\n\
-                 no network? compile once where there is one: cargo fetch && cargo build",
-            )
-        }
-        Err(error) => {
-            Missing(error.to_string(), "cargo comes with Rust: https://rustup.rs")
-        }
+fn compiles(built: Result<Vec<PathBuf>, String>) -> Found {
+    match (built, breaks::applied()) {
+        (Ok(_), _) => Good("they compile".into()),
+        (Err(why), Some(name)) => Missing(
+            format!("{why}. They are broken: {name}"),
+            "take that back: cargo xtask fix",
+        ),
+        (Err(why), None) => Missing(
+            why,
+            "have you edited them? `git diff src clients exercises` shows it, and a fresh \n\
+             copy of this folder is as it was, beside your work\n\
+             no network? compile once where there is one: cargo fetch && cargo build",
+        ),
     }
 }
 
@@ -220,7 +213,11 @@ fn threads() -> Found {
 
 /// Starts a numbered server on any port: whether it listens, or what it says instead.
 fn starts(name: &str) -> Result<(), String> {
-    let mut child = Command::new(root().join("target/debug").join(name))
+    let mut cargo = place::readers_cargo();
+    cargo.arg("build").arg("--quiet");
+    let built = build(cargo, &["--bin", name])?;
+    let program = built.last().ok_or("cargo named no program")?;
+    let mut child = Command::new(program)
         .args(["--listen", "127.0.0.1:0", "--quiet"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::place;
 use crate::root;
 
 /// What came of the tests of a program.
@@ -32,30 +33,26 @@ pub struct Failure {
 }
 
 impl Report {
+    /// Some tests have run, and all of them have passed.
     pub fn is_good(&self) -> bool {
-        self.failed.is_empty() && self.hung.is_none() && self.crashed.is_none()
+        let complaint =
+            !self.failed.is_empty() || self.hung.is_some() || self.crashed.is_some();
+        !self.passed.is_empty() && !complaint
     }
 }
 
 /// Compiles a test target of a package: its program. The errors of the compiler are shown.
 pub fn build(package: &str, target: &str) -> Result<PathBuf, String> {
-    let output = Command::new("cargo")
-        .args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics"])
-        .args(["--package", package, "--test", target])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    if !output.status.success() {
-        return Err("it does not compile: the compiler says why, above".into());
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let programs = messages.lines().filter(|line| line.contains(r#""kind":["test"]"#));
-    let mut paths = programs.filter_map(|line| {
-        let (_, after) = line.split_once(r#""executable":""#)?;
-        Some(PathBuf::from(after.split_once('"')?.0))
-    });
-    paths.next_back().ok_or("cargo named no program".into())
+    let arguments =
+        ["test", "--quiet", "--no-run", "--package", package, "--test", target];
+    let programs = place::build(place::cargo(), &arguments)?;
+    // Others are those that the test starts.
+    let is_the_test = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix(target).is_some_and(|rest| rest.starts_with('-'))
+    };
+    let test = programs.iter().rfind(is_the_test);
+    test.cloned().ok_or("cargo named no program".into())
 }
 
 /// Runs the tests that `arguments` choose. A loop that collects without end must not take all of
@@ -68,6 +65,20 @@ pub fn run(
 ) -> Result<Report, String> {
     let limit = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
     run_script(limit, program, arguments, environment, patience)
+}
+
+/// The behaviour suite's core, against a server of this project.
+pub fn keeps_promises(server: &str) -> Result<(), String> {
+    println!("\nxtask: BRICKS_SERVER=\"{server}\"");
+    let program = build("async-from-bricks", "behaviour")?;
+    let environment = [("BRICKS_SERVER", server)];
+    let patience = Duration::from_secs(600);
+    let report = run_unlimited(&program, &["yours::"], &environment, patience)?;
+    println!("xtask: {} promises are kept", report.passed.len());
+    match report.is_good() {
+        true => Ok(()),
+        false => Err(format!("{server} does not keep its promises: {report:#?}")),
+    }
 }
 
 /// The same, without the limit.
