@@ -81,7 +81,7 @@ pub fn keeps_promises(server: &str) -> Result<(), String> {
     }
 }
 
-/// The same, without the limit.
+/// As `run`, without the limit.
 pub fn run_unlimited(
     program: &Path,
     arguments: &[&str],
