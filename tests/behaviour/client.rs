@@ -3,12 +3,26 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::server::PATIENCE;
+
+/// What clients have done last: each act once, the last one last.
+static ACTS: Mutex<Vec<&str>> = Mutex::new(vec![]);
+
+fn did(act: &'static str) {
+    let mut acts = ACTS.lock().unwrap_or_else(PoisonError::into_inner);
+    acts.retain(|&other| other != act);
+    acts.push(act);
+}
+
+pub fn last_acts() -> Vec<&'static str> {
+    ACTS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 /// A connection to a server under test. Waiting for ever is a failure.
 pub struct Client {
@@ -17,7 +31,8 @@ pub struct Client {
 
 impl Client {
     pub fn connect(addr: SocketAddr) -> Client {
-        Client::new(TcpStream::connect(addr).unwrap_or_else(|e| panic!("{addr}: {e}")))
+        let stream = TcpStream::connect_timeout(&addr, *PATIENCE);
+        Client::new(stream.unwrap_or_else(|error| panic!("to connect: {error}")))
     }
 
     /// A connection through which little fits: small segments make the server's send buffer
@@ -28,7 +43,9 @@ impl Client {
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         setsockopt(&socket, sockopt::TcpMaxSeg, &536).unwrap();
-        socket.connect(&addr.into()).unwrap_or_else(|e| panic!("{addr}: {e}"));
+        socket
+            .connect_timeout(&addr.into(), *PATIENCE)
+            .unwrap_or_else(|error| panic!("to connect: {error}"));
         Client::new(socket.into())
     }
 
@@ -36,6 +53,7 @@ impl Client {
         stream.set_read_timeout(Some(*PATIENCE)).unwrap();
         stream.set_write_timeout(Some(*PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        did("connect");
         Client { stream }
     }
 
@@ -45,6 +63,7 @@ impl Client {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server takes what it is sent");
+        did("send");
     }
 
     /// Sends as much as fits without waiting, up to `limit` bytes of [`Pattern`] 0, and returns
@@ -114,6 +133,7 @@ impl Client {
     /// No more from us.
     pub fn shutdown(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is there");
+        did("shut down sending");
     }
 
     /// Everything up to the server's end of input, and asserts that it is one, not an error.
@@ -153,6 +173,8 @@ impl Client {
     pub fn reset(self) {
         let socket = socket2::Socket::from(self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(socket);
+        did("reset");
     }
 
     /// Sends `count` bytes of a pattern and receives at the same time. Returns the hashes of
@@ -170,6 +192,7 @@ impl Client {
                 writer.write_all(&chunk).expect("the server takes what it is sent");
             }
             writer.shutdown(Shutdown::Write).unwrap();
+            did("shut down sending");
             hasher.finish()
         });
         let mut hasher = DefaultHasher::new();

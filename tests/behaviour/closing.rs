@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::client::{Pattern, assert_is_pattern};
+use crate::client::{Pattern, assert_is_pattern, read_until_end};
 use crate::server::{Server, Setup, pause};
 use crate::stage::Stage;
 
@@ -46,17 +46,20 @@ fn assert_only_clients_have_trouble(stage: &Stage, server: &Server) {
 pub fn gone_before_it_is_accepted(stage: &Stage) {
     let server = Server::start(stage);
     server.connect().finish();
-    server.signal(Signal::SIGSTOP);
-    for _ in 0..20 {
-        let mut client = server.connect();
-        client.send(b"never mind");
-        client.reset();
+    // Few clients may wait for a server that nobody knows: its backlog is its own affair.
+    let clients = if stage.is_foreign() { 1 } else { 20 };
+    for _ in 0..3 {
+        server.signal(Signal::SIGSTOP);
+        for _ in 0..clients {
+            let mut client = server.connect();
+            client.send(b"never mind");
+            client.reset();
+        }
+        server.signal(Signal::SIGCONT);
+        let mut patient = server.connect();
+        patient.echo(b"hello");
+        patient.finish();
     }
-    let mut patient = server.connect();
-    patient.send(b"hello");
-    server.signal(Signal::SIGCONT);
-    assert_eq!(patient.receive(5), b"hello");
-    patient.finish();
     // Each of them was a client like any other, with an address.
     assert_only_clients_have_trouble(stage, &server);
 }
@@ -67,9 +70,9 @@ pub fn restart_at_once(stage: &Stage) {
     let addr = server.addr;
     let mut client = server.connect();
     client.echo(b"hello");
-    server.signal(Signal::SIGKILL);
+    server.signal(Signal::SIGKILL); // and those of its processes that serve clients
     server.wait();
-    client.rest();
+    let _ = read_until_end(&client.stream); // some are reset
     drop(client);
     let again = restart(stage, addr);
     assert_eq!(again.addr, addr);

@@ -1,7 +1,9 @@
 //! What happens where a resource ends: those who have it go on, others wait or are refused, and
 //! the server says so.
 
+use std::io::Write;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -38,6 +40,33 @@ pub fn out_of_descriptors(stage: &Stage) {
         assert_eq!(client.receive(5), b"hello");
         client.finish();
     }
+}
+
+/// More clients than it has descriptors, whatever becomes of those beyond: a client from before is
+/// served all the time, and when they have left, others can come.
+pub fn clients_beyond_the_descriptors(stage: &Stage) {
+    // Some need more than others for themselves.
+    for limit in [32, 64, 256] {
+        let setup = Setup::new(stage).limit("-n", limit).argument("--quiet");
+        let Ok(server) = setup.try_start() else { continue };
+        let mut first = server.connect();
+        first.echo(b"hello");
+        let mut others: Vec<Client> = (0..2 * limit).map(|_| server.connect()).collect();
+        // Some of them may be refused already.
+        others.iter_mut().for_each(|other| drop(other.stream.write_all(b"hello")));
+        // The server has time to meet all of them.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(1) {
+            first.echo(b"still served");
+        }
+        drop(others);
+        first.echo(b"and now");
+        first.finish();
+        return crate::server::eventually("a new client is served", || {
+            server.connect().is_served(b"hello").then_some(())
+        });
+    }
+    panic!("the server does not start with 256 descriptors");
 }
 
 /// The limit of `select`: 1,024 descriptors. The clients beyond are refused, the others are

@@ -11,12 +11,15 @@ mod closing;
 mod command_line;
 mod echo;
 mod fairness;
+mod foreign;
+mod judged;
 mod limits;
 mod lines;
 mod original;
 mod recording;
 mod server;
 mod signals;
+mod silence;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
@@ -89,7 +92,8 @@ suite! {
             a_last_line_without_newline a_line_that_is_too_long
             a_line_that_is_too_long_and_then_another_client;
         limits:
-            out_of_descriptors more_than_1024_descriptors ten_thousand_clients a_high_start too_few_to_start;
+            out_of_descriptors clients_beyond_the_descriptors more_than_1024_descriptors
+            ten_thousand_clients a_high_start too_few_to_start;
     }
 }
 
@@ -148,7 +152,9 @@ suite! {
         signals:
             harmless_signals;
         limits:
-            more_than_1024_descriptors;
+            clients_beyond_the_descriptors more_than_1024_descriptors;
+        silence:
+            ten_idle_seconds;
     }
 }
 

@@ -8,11 +8,35 @@ use std::time::Duration;
 use crate::server::{Server, eventually};
 
 fn path(server: &Server, name: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/{name}", server.pid()))
+    of(server.pid(), name)
+}
+
+fn of(process: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{process}/{name}"))
 }
 
 fn read(server: &Server, name: &str) -> String {
     fs::read_to_string(path(server, name)).expect("the server is there")
+}
+
+/// The server's process; or all of its group, if it has one.
+fn processes(server: &Server) -> Vec<u32> {
+    let Some(group) = server.group() else { return vec![server.pid()] };
+    let entries = fs::read_dir("/proc").expect("Linux has it").flatten();
+    let numbers = entries.filter_map(|it| it.file_name().to_str()?.parse().ok());
+    let in_group = |&process: &u32| {
+        let field = stat(process).and_then(|fields| fields.get(2)?.parse().ok());
+        field == Some(group)
+    };
+    numbers.filter(in_group).collect()
+}
+
+/// What follows the name in parentheses, which may contain anything: the state, the parent, the
+/// group …
+fn stat(process: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(of(process, "stat")).ok()?;
+    let fields = stat.rsplit(')').next()?;
+    Some(fields.split_whitespace().map(str::to_string).collect())
 }
 
 /// Descriptors that are open, and threads.
@@ -23,8 +47,13 @@ pub struct Usage {
 }
 
 pub fn usage(server: &Server) -> Usage {
-    let count =
-        |name| fs::read_dir(path(server, name)).expect("the server is there").count();
+    let processes = processes(server);
+    assert!(!processes.is_empty(), "the server is not there");
+    let count = |name| {
+        let entries =
+            processes.iter().flat_map(|&process| fs::read_dir(of(process, name)));
+        entries.map(Iterator::count).sum()
+    };
     Usage { descriptors: count("fd"), threads: count("task") }
 }
 
@@ -42,13 +71,12 @@ pub fn wait_for_descriptors(server: &Server, at_most: usize) {
 
 /// Processor time so far.
 pub fn processor_time(server: &Server) -> Duration {
-    let stat = read(server, "stat");
-    // The second field is the name in parentheses, which may contain anything; the 14th and
-    // 15th are the time in user and system mode, in ticks of 10 ms.
-    let fields = stat.rsplit(')').next().expect("the rest");
-    let ticks =
-        |n: usize| -> u64 { fields.split_whitespace().nth(n).unwrap().parse().unwrap() };
-    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    // The 14th and 15th field are the time in user and system mode, in ticks of 10 ms.
+    let ticks = processes(server).into_iter().filter_map(stat).map(|fields| {
+        let number = |n: usize| fields[n].parse::<u64>().unwrap();
+        number(11) + number(12)
+    });
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// Waits until each thread has noticed a SIGSTOP; before that, a SIGCONT would undo it.

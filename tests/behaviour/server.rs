@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
-use crate::client::Client;
+use crate::client::{self, Client};
+use crate::foreign::{self, Group, PORT};
 use crate::stage::Stage;
 
 /// Nothing in this suite takes so long unless it hangs. (`BRICKS_PATIENCE` is another number of
@@ -26,6 +27,8 @@ pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
 pub struct Setup<'a> {
     stage: &'a Stage,
     listen: String,
+    /// The port in its command, if it has one there.
+    port: Option<u16>,
     arguments: Vec<String>,
     limits: Vec<String>,
     wrapper: Vec<String>,
@@ -34,11 +37,15 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     pub fn new(stage: &'a Stage) -> Setup<'a> {
         let listen = "127.0.0.1:0".to_string();
-        Setup { stage, listen, arguments: vec![], limits: vec![], wrapper: vec![] }
+        let port = stage.is_told_its_port().then(foreign::free_port);
+        let (arguments, limits, wrapper) = (vec![], vec![], vec![]);
+        Setup { stage, listen, port, arguments, limits, wrapper }
     }
 
     pub fn listen(mut self, addr: impl ToString) -> Self {
         self.listen = addr.to_string();
+        let port = self.listen.rsplit(':').next().and_then(|port| port.parse().ok());
+        self.port = self.port.and(port);
         self
     }
 
@@ -60,7 +67,12 @@ impl<'a> Setup<'a> {
     }
 
     pub fn command(&self) -> Command {
-        let server = self.stage.words();
+        let mut server = self.stage.words();
+        if let Some(port) = self.port {
+            for word in &mut server {
+                *word = word.to_string_lossy().replace(PORT, &port.to_string()).into();
+            }
+        }
         let mut command = if !self.limits.is_empty() {
             let mut command = Command::new("sh");
             let script = format!("{} && exec \"$@\"", self.limits.join(" && "));
@@ -71,9 +83,14 @@ impl<'a> Setup<'a> {
             command.args(arguments).args(server);
             command
         } else {
-            self.stage.command()
+            let mut command = Command::new(&server[0]);
+            command.args(&server[1..]);
+            command
         };
-        command.args(["--listen", &self.listen]).args(&self.arguments);
+        match self.port {
+            None => command.args(["--listen", &self.listen]).args(&self.arguments),
+            Some(_) => command.args(self.arguments.iter().filter(|it| *it != "--quiet")),
+        };
         command
     }
 
@@ -87,20 +104,27 @@ impl<'a> Setup<'a> {
     /// Starts the server, and waits until it says that it listens. The error is what it said
     /// instead.
     pub fn try_start(self) -> Result<Server, String> {
-        let mut child = self
-            .command()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", self.stage.name));
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = match self.stage.is_foreign() {
+            true => Group::start(&mut command).map(|(child, group)| (child, Some(group))),
+            false => command.spawn().map(|child| (child, None)),
+        };
+        let (mut child, group) =
+            started.unwrap_or_else(|error| panic!("{}: {error}", self.stage.name));
         let log = Output::collect(child.stdout.take().expect("piped"));
         let problems = Output::collect(child.stderr.take().expect("piped"));
         let pid = child.id();
-        let mut server = Server { child, pid, addr: ([0; 4], 0).into(), log, problems };
-        let listening = server.log.wait(|lines| {
-            lines.iter().find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
-        });
+        let (addr, limits) = (([0; 4], 0).into(), self.limits.join(", "));
+        let mut server = Server { child, pid, addr, log, problems, group, limits };
+        let listening = match self.stage.is_foreign() {
+            true => server.wait_for_a_foreign_address(self.port),
+            false => server.log.wait(|lines| {
+                let addr =
+                    |line: &String| line.strip_prefix("listening on ")?.parse().ok();
+                lines.iter().find_map(addr)
+            }),
+        };
         match listening {
             Some(addr) => {
                 server.addr = addr;
@@ -125,6 +149,10 @@ pub struct Server {
     pub log: Output,
     /// Its standard error.
     pub problems: Output,
+    /// All its processes, if nobody knows what they are.
+    group: Option<Group>,
+    /// With which limits it was started.
+    limits: String,
 }
 
 impl Server {
@@ -144,9 +172,38 @@ impl Server {
         self.pid
     }
 
-    /// The child, or the child's child where another command wraps the server.
+    /// Its process group, if it has one of its own.
+    pub fn group(&self) -> Option<u32> {
+        self.group.as_ref().map(|_| self.child.id())
+    }
+
+    /// Until its port accepts, or until it prints an address; `None` if it has ended before.
+    fn wait_for_a_foreign_address(&mut self, port: Option<u16>) -> Option<SocketAddr> {
+        let outputs = [self.log.clone(), self.problems.clone()];
+        eventually("the server is ready", || {
+            let ended = !self.is_running();
+            let addresses = match port {
+                Some(port) => foreign::on_port(port),
+                None => outputs.iter().find_map(Output::address).unwrap_or_default(),
+            };
+            let found = match addresses[..] {
+                // It has said so: a connection would be one more in its log.
+                [addr] => Some(addr),
+                _ => foreign::accepting(&addresses),
+            };
+            (found.is_some() || ended).then_some(found)
+        })
+    }
+
+    /// The child, or the child's child where another command wraps the server. (The children of
+    /// a server that nobody knows may serve one client each; but a shell is no server.)
     fn server_pid(&self) -> u32 {
         let child = self.child.id();
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm"));
+        if self.group.is_some() && !name.is_ok_and(|name| name.trim_end().ends_with("sh"))
+        {
+            return child;
+        }
         let children = format!("/proc/{child}/task/{child}/children");
         let children = std::fs::read_to_string(children).unwrap_or_default();
         children
@@ -156,9 +213,15 @@ impl Server {
             .unwrap_or(child)
     }
 
+    /// Those that ask a server to end are for itself; others are for all its processes.
     pub fn signal(&self, signal: Signal) {
-        signal::kill(Pid::from_raw(self.pid as i32), signal)
-            .expect("the server is there");
+        let all =
+            self.group().filter(|_| ![Signal::SIGINT, Signal::SIGTERM].contains(&signal));
+        let sent = match all {
+            Some(group) => signal::killpg(Pid::from_raw(group as i32), signal),
+            None => signal::kill(Pid::from_raw(self.pid as i32), signal),
+        };
+        sent.expect("the server is there");
     }
 
     /// Waits for the process to end.
@@ -195,15 +258,44 @@ impl Server {
     }
 }
 
+impl Server {
+    /// How it has ended by itself, if it has: its sockets are closed before it is gone.
+    fn own_end(&mut self) -> Option<ExitStatus> {
+        let start = Instant::now();
+        while self.is_running() && start.elapsed() < Duration::from_millis(500) {
+            pause();
+        }
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// For a report: what is known of a server of which nobody knows how it fails.
+    fn tell(&self, end: Option<ExitStatus>) {
+        self.log.wait_for_its_end();
+        self.problems.wait_for_its_end();
+        if let Some(status) = end {
+            let acts = self.problems.acts_before_the_end().join(", ");
+            eprintln!("the server's end: {status}\nthe server's clients: {acts}");
+        }
+        if !self.limits.is_empty() {
+            eprintln!("the server's limits: {}", self.limits);
+        }
+        let (log, problems) = (self.log.last_lines(), self.problems.last_lines());
+        eprintln!("the server said: {log}{problems}");
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        let is_foreign = self.group.is_some();
+        let end = if thread::panicking() && is_foreign { self.own_end() } else { None };
+        drop(self.group.take());
         if self.pid != self.child.id() {
             let _ = signal::kill(Pid::from_raw(self.pid as i32), Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("the server said: {}{}", self.log.text(), self.problems.text());
+            self.tell(end);
         }
     }
 }
@@ -226,6 +318,8 @@ pub struct Output(Arc<(Mutex<Printed>, Condvar)>);
 struct Printed {
     lines: Vec<String>,
     ended: bool,
+    /// What clients had done then.
+    acts: Vec<&'static str>,
 }
 
 impl Output {
@@ -233,12 +327,16 @@ impl Output {
         let output = Output(Arc::default());
         let ours = output.clone();
         thread::spawn(move || {
-            for line in BufReader::new(from).lines() {
-                let Ok(line) = line else { break };
-                ours.printed().lines.push(line);
+            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+                // It need not be text.
+                let line = String::from_utf8_lossy(&line);
+                ours.printed().lines.push(line.trim_end_matches('\r').to_string());
                 ours.0.1.notify_all();
             }
-            ours.printed().ended = true;
+            let mut printed = ours.printed();
+            printed.acts = client::last_acts();
+            printed.ended = true;
+            drop(printed);
             ours.0.1.notify_all();
         });
         output
@@ -287,6 +385,31 @@ impl Output {
             .unwrap_or_else(|| panic!("not {times} times {text:?}: {}", self.text()));
     }
 
+    /// The first address in it, as those that it may mean.
+    fn address(&self) -> Option<Vec<SocketAddr>> {
+        let lines = &self.printed().lines;
+        lines.iter().map(|line| foreign::addresses(line)).find(|found| !found.is_empty())
+    }
+
+    /// Until all of it is there; but a process that has left the group may keep it open.
+    fn wait_for_its_end(&self) {
+        let is_open = |printed: &mut Printed| !printed.ended;
+        let soon = Duration::from_secs(1);
+        drop(self.0.1.wait_timeout_while(self.printed(), soon, is_open));
+    }
+
+    /// Not more than a reader of a report would read.
+    fn last_lines(&self) -> String {
+        let lines = &self.printed().lines;
+        let last = &lines[lines.len().saturating_sub(100)..];
+        last.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// What clients did before the process closed it, the last one last.
+    fn acts_before_the_end(&self) -> Vec<&'static str> {
+        self.printed().acts.clone()
+    }
+
     /// Everything so far.
     pub fn text(&self) -> String {
         let lines = &self.printed().lines;
@@ -313,5 +436,5 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Whether nobody accepts connections on `addr` any more.
 pub fn is_closed(addr: SocketAddr) -> bool {
-    TcpStream::connect(addr).is_err()
+    TcpStream::connect_timeout(&addr, *PATIENCE).is_err()
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::foreign;
 use crate::support::default_signals;
 use crate::support::machine::{io_uring_works, python_works, skipped};
 
@@ -156,7 +157,7 @@ pub const PYTHON: Stage = Stage {
 
 /// Any other echo server, which is named in the environment: for example
 /// `BRICKS_SERVER="target/debug/my_server --fast" cargo test --test behaviour yours::`. It is given
-/// `--listen 127.0.0.1:0`, and `--quiet`, and must print `listening on ADDR:PORT`.
+/// `--listen 127.0.0.1:0`, and `--quiet`, and must print its address; or its command has `{port}`.
 pub const YOURS: Stage = Stage {
     name: "BRICKS_SERVER",
     program: Program::Yours,
@@ -174,10 +175,13 @@ pub const YOURS_THAT_STOPS: Stage = Stage { stops_gracefully: true, ..YOURS };
 /// Its log, its messages and its exit status are also those of this book.
 pub const YOURS_STRICTLY: Stage = Stage { own_words: false, ..YOURS };
 
-/// The words of `BRICKS_SERVER`, between spaces.
-static YOUR_WORDS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
+/// The words of `BRICKS_SERVER`: each in a line of its own, if there are lines, or between spaces.
+static YOUR_WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let command = env::var("BRICKS_SERVER").unwrap_or_default();
-    command.split_whitespace().map(OsString::from).collect()
+    match command.contains('\n') {
+        true => command.lines().map(str::to_string).collect(),
+        false => command.split_whitespace().map(str::to_string).collect(),
+    }
 });
 
 impl Stage {
@@ -195,7 +199,7 @@ impl Stage {
         match self.program {
             Program::Binary(path) => vec![path.into()],
             Program::Python(path) => vec!["python3".into(), path.into()],
-            Program::Yours => YOUR_WORDS.clone(),
+            Program::Yours => YOUR_WORDS.iter().map(OsString::from).collect(),
             Program::Example(name) => {
                 // The test is target/debug/deps/behaviour-…; examples are built beside `deps`.
                 let test = env::current_exe().expect("the test's own path");
@@ -206,6 +210,16 @@ impl Stage {
                 vec![path.into()]
             }
         }
+    }
+
+    /// Whether it knows nothing of this book: neither its process nor its words are known.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.program, Program::Yours)
+    }
+
+    /// Whether its port is a part of its command.
+    pub fn is_told_its_port(&self) -> bool {
+        self.is_foreign() && YOUR_WORDS.iter().any(|word| word.contains(foreign::PORT))
     }
 
     /// Whether what its program needs is installed.

@@ -1,248 +1,331 @@
 //! `cargo xtask judge -- ./my_server`: the behaviour suite, against any program in any language.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+mod causes;
+mod first;
+#[path = "../../tests/behaviour/foreign.rs"]
+mod foreign;
 
-use crate::suite::{self, Ended, Failure, Report};
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::suite::{self, Failure};
+use causes::{Causes, cause};
+use first::Found;
 
 const HELP: &str = "\
-Runs the behaviour suite against your own echo server, in any language.
+Runs the behaviour suite against any echo server, in any language.
 
 Usage: cargo xtask judge [OPTIONS] -- PROGRAM [ARGUMENTS]
 
-  --lines   it also has the flag --lines: each line is answered with `Get: ` and that line
-  --stops   SIGINT and SIGTERM end it gracefully, with status 0, within five seconds
-  --strict  its messages and exit status are those of the numbered servers, too
-  --help    print this and exit
+  --only NAME  tries this behaviour alone, as it is called in the table: --only half_close
+  --lines      it also has the flag --lines: each line is answered with `Get: ` and that line
+  --stops      SIGINT and SIGTERM end it gracefully, with status 0, within five seconds
+  --strict     its messages and exit status are those of the numbered servers, too
+  --help       print this and exit
 
-It is started as `PROGRAM ARGUMENTS --listen 127.0.0.1:0 [--quiet]`, must take any free port, and
-print the line `listening on 127.0.0.1:PORT`, flushed, once it accepts connections.
+{port} in an argument is replaced by a free port:
+  cargo xtask judge -- socat TCP-LISTEN:{port},fork,reuseaddr EXEC:cat
+It is ready when a connection to that port is accepted. Without {port}, it is started as `PROGRAM
+ARGUMENTS --listen 127.0.0.1:0 --quiet`, must take any free port, and print its address.
 The exit status is 0 if it keeps every promise, and 1 if not.
 ";
 
 /// How long a single behaviour waits for the server, in seconds.
 const PATIENCE: &str = "10";
 
-/// All together; with a server that fails everything, each waits for its seconds.
-const ALL_TOGETHER: Duration = Duration::from_secs(600);
+/// All behaviours together. With the first look, a server is judged in two minutes, whatever it is.
+const ALL_TOGETHER: Duration = Duration::from_secs(90);
 
-/// How long a server may take to say that it listens.
-const START: Duration = Duration::from_secs(10);
+/// What each of them has at least, while there is time: one of them waits for ten seconds.
+const LEAST: Duration = Duration::from_secs(15);
+
+/// So many behaviours are tried at the same time: most of them wait.
+const WORKERS: usize = 4;
+
+/// What is to be judged, and by what.
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    themes: Vec<&'static str>,
+    only: Option<String>,
+    words: Vec<String>,
+}
+
+impl Wanted {
+    fn read(arguments: &[&str]) -> Result<Wanted, String> {
+        let mut arguments = arguments.iter().copied().peekable();
+        let mut themes = vec!["yours"];
+        let mut only = None;
+        while let Some(option) = arguments.next_if(|word| word.starts_with('-')) {
+            match option {
+                "--" => break,
+                "--lines" => themes.push("yours_with_lines"),
+                "--stops" => themes.push("yours_that_stops"),
+                "--strict" => themes.push("yours_strictly"),
+                "--only" => {
+                    only = Some(arguments.next().ok_or("which one? --only NAME")?.into());
+                }
+                _ => return Err(format!("{option:?} is not understood\n\n{HELP}")),
+            }
+        }
+        let words = arguments.map(absolute).collect::<Result<Vec<String>, String>>()?;
+        if words.is_empty() {
+            return Err(format!("which program?\n\n{HELP}"));
+        }
+        let has_port = words.iter().any(|word| word.contains(foreign::PORT));
+        if has_port && themes.contains(&"yours_strictly") {
+            return Err("--strict is for servers that have the option --listen".into());
+        }
+        Ok(Wanted { themes, only, words })
+    }
+}
+
+/// The server runs in another folder: a word that is a file here must be one there.
+fn absolute(word: &str) -> Result<String, String> {
+    if !Path::new(word).is_file() {
+        return Ok(word.into());
+    }
+    let path = std::path::absolute(word).map_err(|error| format!("{word}: {error}"))?;
+    Ok(path.display().to_string())
+}
 
 pub fn judge(arguments: &[&str]) -> Result<(), String> {
-    let (options, words) = match arguments.iter().position(|&word| word == "--") {
-        Some(at) => (&arguments[..at], &arguments[at + 1..]),
-        None => arguments
-            .split_at(arguments.iter().take_while(|w| w.starts_with('-')).count()),
-    };
-    if options.iter().any(|&option| option == "--help" || option == "-h") {
+    let options = arguments.iter().take_while(|&&word| word != "--");
+    if options.into_iter().any(|&word| word == "--help" || word == "-h") {
         print!("{HELP}");
         return Ok(());
     }
-    let mut themes = vec!["yours"];
-    for &option in options {
-        themes.push(match option {
-            "--lines" => "yours_with_lines",
-            "--stops" => "yours_that_stops",
-            "--strict" => "yours_strictly",
-            _ => return Err(format!("{option:?} is not understood\n\n{HELP}")),
-        });
-    }
-    let Some((program, rest)) = words.split_first() else {
-        return Err(format!("which program?\n\n{HELP}"));
-    };
-    // The tests run in another folder.
-    let program = match program.contains('/') {
-        true => std::path::absolute(program).map_err(|e| format!("{program}: {e}"))?,
-        false => program.into(),
-    };
-    let program = program.to_str().ok_or("the program's name is not text")?;
-    let rest = rest.iter().map(|&word| match Path::new(word).is_file() {
-        true => std::path::absolute(word)
-            .map_or(word.into(), |path| path.display().to_string()),
-        false => word.to_string(),
-    });
-    let words: Vec<String> = [program.to_string()].into_iter().chain(rest).collect();
-    if let Some(word) = words.iter().find(|word| word.contains(char::is_whitespace)) {
-        return Err(format!("{word:?} has a space: write a script that starts it"));
-    }
-    println!("Does it start? {} --listen 127.0.0.1:0 --quiet", words.join(" "));
-    starts(&words)?;
+    let wanted = Wanted::read(arguments)?;
+    println!("Does it start? {}", shown(&wanted.words));
+    let found = first::look(&wanted.words)?;
     println!(
         "It does. The tests are being compiled; then each behaviour is tried. That takes"
     );
-    println!("seconds, or two minutes for a server that keeps its clients waiting.\n");
+    println!(
+        "seconds, or up to two minutes for a server that keeps its clients waiting.\n"
+    );
     let suite = suite::build("async-from-bricks", "behaviour")?;
-    let filters: Vec<String> = themes.iter().map(|theme| format!("{theme}::")).collect();
-    let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-    let command = words.join(" ");
-    let environment = [("BRICKS_SERVER", &*command), ("BRICKS_PATIENCE", PATIENCE)];
-    // One is enough for a server that is a process of its own; two for a machine of two.
-    let arguments = [&filters[..], &["--test-threads=2"]].concat();
-    let report = suite::run_unlimited(
-        &suite,
-        &arguments,
-        &environment,
-        ALL_TOGETHER,
-        &mut progress,
-    )?;
-    table(&report)
+    let tests = choose(list(&suite)?, &wanted)?;
+    let tried = try_all(&suite, &tests, &wanted.words, ALL_TOGETHER);
+    table(tried, found)
 }
 
-/// Starts it as the suite will, and waits for what it says.
-fn starts(words: &[String]) -> Result<(), String> {
-    let mut child = Command::new(&words[0])
-        .args(&words[1..])
-        .args(["--listen", "127.0.0.1:0", "--quiet"])
-        .current_dir(crate::root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot start {}: {error}", words[0]))?;
-    let mut output = BufReader::new(child.stdout.take().expect("piped"));
-    let (said, first) = mpsc::channel();
-    thread::spawn(move || {
-        let mut line = String::new();
-        let _ = output.read_line(&mut line);
-        let _ = said.send(line);
-    });
-    let first = first.recv_timeout(START);
-    let ended = child.try_wait().ok().flatten();
-    end(child);
-    match first {
-        Ok(line) if line.starts_with("listening on ") => Ok(()),
-        Ok(line) if line.is_empty() => Err(format!(
-            "it has closed its output without a word{}. It is given `--listen 127.0.0.1:0 \
-             --quiet`, and should print `listening on 127.0.0.1:PORT`",
-            ended.map(|status| format!(", and ended: {status}")).unwrap_or_default()
-        )),
-        Ok(line) => Err(format!(
-            "its first line is {line:?}, and should be `listening on 127.0.0.1:PORT`, also with \
-             `--quiet`: that is how a test learns the port"
-        )),
-        Err(_) => Err(format!(
-            "it has said nothing for {} seconds. It should print `listening on 127.0.0.1:PORT` \
-             when it accepts connections, and flush its output: a pipe is not a terminal, and \
-             many languages keep what is printed to one until there is more",
-            START.as_secs()
-        )),
+/// A command, as it could be typed.
+fn shown(words: &[String]) -> String {
+    let quoted = |word: &String| match word.contains(char::is_whitespace) {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    words.iter().map(quoted).collect::<Vec<String>>().join(" ")
+}
+
+/// The names of all tests.
+fn list(suite: &Path) -> Result<Vec<String>, String> {
+    let output = Command::new(suite).arg("--list").output().map_err(|e| e.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let tests = text.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(tests.map(str::to_string).collect())
+}
+
+/// Those that are wanted. Two are known to be slow: one waits, and begins first; the other has
+/// many clients, and at the end it has the most time.
+fn choose(tests: Vec<String>, wanted: &Wanted) -> Result<Vec<String>, String> {
+    let theme = |test: &str| test.rsplit("::").nth(1).unwrap_or_default().to_string();
+    let mut tests = tests;
+    tests.retain(|test| wanted.themes.contains(&&*theme(test)));
+    if let Some(only) = &wanted.only {
+        let all: Vec<String> = tests.iter().map(|test| name(test)).collect();
+        tests.retain(|test| name(test) == name(only));
+        if tests.is_empty() {
+            return Err(format!("{only:?} is none of: {}", all.join(", ")));
+        }
     }
+    tests.sort_by_key(|test| match &*name(test) {
+        "ten idle seconds" => 0,
+        "more than 1024 descriptors" => 2,
+        _ => 1,
+    });
+    Ok(tests)
 }
 
-fn end(mut child: Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+/// A behaviour that was tried, and what went wrong.
+struct Tried {
+    name: String,
+    failure: Option<Failure>,
 }
 
-/// A line for each behaviour, when it has been tried. Those who wait see that something happens.
-fn progress(ended: Ended) {
-    let verdict = if ended.passed { "kept" } else { "NOT KEPT" };
-    let (number, of) = (ended.number, ended.of);
-    println!("{number:>3} of {of}  {:<44} {verdict}", name(ended.test));
+/// Each has a process and a limit of its own, so that no server can keep this from its end.
+fn try_all(
+    suite: &Path,
+    tests: &[String],
+    words: &[String],
+    limit: Duration,
+) -> Vec<Tried> {
+    let end = Instant::now() + limit;
+    let (next, tried) = (Mutex::new(0..tests.len()), Mutex::new(vec![]));
+    let work = || {
+        while let Some((index, left)) = {
+            let mut next = next.lock().expect("nobody panics");
+            next.next().map(|index| (index, next.len() + 1))
+        } {
+            let remaining = end.saturating_duration_since(Instant::now());
+            let share = LEAST.max(remaining * WORKERS as u32 / left as u32);
+            let test = &tests[index];
+            let failure = try_one(suite, test, words, share.min(remaining));
+            let mut tried = tried.lock().expect("nobody panics");
+            let verdict = if failure.is_none() { "kept" } else { "NOT KEPT" };
+            let number = tried.len() + 1;
+            println!("{number:>3} of {}  {:<44} {verdict}", tests.len(), name(test));
+            tried.push(Tried { name: name(test), failure });
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(work);
+        }
+    });
+    tried.into_inner().expect("nobody panics")
+}
+
+fn try_one(
+    suite: &Path,
+    test: &str,
+    words: &[String],
+    limit: Duration,
+) -> Option<Failure> {
+    if limit.is_zero() {
+        return Some(failure(test, "not tried: the time is over".into()));
+    }
+    let command: String = words.iter().map(|word| format!("{word}\n")).collect();
+    let environment = [("BRICKS_SERVER", &*command), ("BRICKS_PATIENCE", PATIENCE)];
+    let report = suite::run_unlimited(suite, &["--exact", test], &environment, limit);
+    let problem = match report {
+        Ok(mut report) => match (report.failed.pop(), report.hung, report.crashed) {
+            (Some(failure), ..) => return Some(failure),
+            (None, Some(_), _) => format!("not done after {} seconds", limit.as_secs()),
+            (None, None, Some(said)) => format!("the test ended early: {said}"),
+            (None, None, None) if report.passed.is_empty() => "no such test".into(),
+            _ => return None,
+        },
+        Err(problem) => problem,
+    };
+    Some(failure(test, problem))
+}
+
+/// One of which the suite itself says nothing.
+fn failure(test: &str, problem: String) -> Failure {
+    let (says, printed) = (problem.clone(), String::new());
+    Failure { test: test.into(), says, panic: problem, printed }
 }
 
 /// `yours::the_second_client` in words.
 fn name(test: &str) -> String {
-    let test = test.split_once("::").map_or(test, |(_, test)| test);
-    test.replace("::", ": ").replace('_', " ")
+    test.rsplit("::").next().unwrap_or(test).replace('_', " ")
 }
 
-fn table(report: &Report) -> Result<(), String> {
-    let mut rows: Vec<(String, Option<String>)> = vec![];
-    for test in &report.passed {
-        rows.push((name(test), None));
+/// A line for each behaviour, and each cause once.
+fn table(mut tried: Vec<Tried>, found: Found) -> Result<(), String> {
+    tried.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut causes = Causes::default();
+    for Tried { name, failure } in &tried {
+        if let Some(failure) = failure {
+            causes.add(name, cause(failure, found));
+        }
     }
-    for failure in &report.failed {
-        rows.push((name(&failure.test), Some(reason(failure))));
-    }
-    rows.sort();
+    let causes = causes.in_order();
     let colour = env::var_os("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stdout());
-    println!();
-    for (name, reason) in &rows {
-        match (reason, colour) {
-            (None, true) => println!("\x1b[32mpass\x1b[0m  {name}"),
-            (None, false) => println!("pass  {name}"),
-            (Some(reason), true) => println!("\x1b[31mFAIL\x1b[0m  {name:<44} {reason}"),
-            (Some(reason), false) => println!("FAIL  {name:<44} {reason}"),
-        }
-    }
-    let (kept, all) = (report.passed.len(), rows.len());
-    println!("\n{kept} of {all} promises are kept");
-    if report.hung.is_some() {
-        let minutes = ALL_TOGETHER.as_secs() / 60;
-        return Err(format!("stopped after {minutes} minutes: the rest was not tried"));
-    }
-    if let Some(said) = &report.crashed {
-        return Err(format!("the tests ended early: {said}"));
-    }
-    match kept == all && all > 0 {
-        true => Ok(()),
-        false => {
-            Err("the page `chapters/exercises/judge.md` says what each behaviour is"
-                .into())
-        }
-    }
-}
-
-/// What a test saw, and what the server said last.
-fn reason(failure: &Failure) -> String {
-    let lines: Vec<&str> = failure.panic.lines().map(str::trim).take(3).collect();
-    let seen = shorten(&plain(&lines.join(" ")));
-    match &failure.server {
-        Some(said) => format!("{seen} (it said: {})", shorten(said)),
-        None => seen,
-    }
-}
-
-/// Without what only Rust's friends understand.
-fn plain(text: &str) -> String {
-    let text =
-        text.replace("assertion `left == right` failed", "not as wanted:").replace(
-            "Error { kind: UnexpectedEof, message: \"failed to fill whole buffer\" }",
-            "the connection ended before all was there",
-        );
-    let text = match (text.split_once("Os { "), text.split_once("message: \"")) {
-        (Some((before, _)), Some((_, after))) => {
-            format!("{before}{}", after.split('"').next().unwrap_or_default())
-        }
-        _ => text.split(" (os error").next().unwrap_or_default().to_string(),
+    let word = |word: &str, number| match colour {
+        true => format!("\x1b[{number}m{word}\x1b[0m"),
+        false => word.to_string(),
     };
-    // A socket with a limit of time says this when it has run out.
-    let too_late = format!("nothing came for {PATIENCE} seconds");
-    ["Resource temporarily unavailable", "operation would block"]
-        .iter()
-        .fold(text, |text, unclear| text.replace(unclear, &too_late))
-        .replace("the server answers:", "an answer is awaited:")
-        .replace("an orderly end:", "the end of the connection is awaited:")
-        .replace("the server takes what it is sent:", "while something is sent:")
-}
-
-/// Up to a line's length.
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(110) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_string(),
+    println!();
+    for Tried { name, .. } in &tried {
+        match causes.iter().position(|cause| cause.explains.contains(name)) {
+            None => println!("{}  {name}", word("pass", 32)),
+            Some(at) => println!("{}  {name:<44} ({})", word("FAIL", 31), at + 1),
+        }
     }
+    for (number, cause) in (1..).zip(&causes) {
+        let times = match cause.explains.len() {
+            1 => String::new(),
+            several => format!(" [{several} behaviours]"),
+        };
+        println!("\n({number}) {}{times}", cause.text);
+        if !cause.lines.is_empty() {
+            println!("    it wrote last:\n        {}", cause.lines.join("\n        "));
+        }
+    }
+    let kept = tried.iter().filter(|tried| tried.failure.is_none()).count();
+    println!("\n{kept} of {} promises are kept", tried.len());
+    let Some(cause) = causes.first() else { return Ok(()) };
+    Err(format!(
+        "the page `chapters/exercises/judge.md` says what each behaviour is; \
+         `--only {}` tries one of them again",
+        cause.explains[0].replace(' ', "_")
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, shorten};
+    use super::*;
+
+    fn read(line: &str) -> Result<Wanted, String> {
+        Wanted::read(&line.split(' ').collect::<Vec<&str>>())
+    }
 
     #[test]
-    fn a_reason_is_short_and_plain() {
-        let seen = "the server answers: Os { code: 104, kind: ConnectionReset, message: \
-                    \"Connection reset by peer\" }";
-        assert_eq!(plain(seen), "an answer is awaited: Connection reset by peer");
-        let late = "neither an answer nor an end: Resource temporarily unavailable (os error 11)";
-        let words = "neither an answer nor an end: nothing came for 10 seconds";
-        assert_eq!(plain(late), words);
-        assert_eq!(shorten(&"x".repeat(200)).chars().count(), 111);
+    fn the_command_line_is_understood() {
+        let wanted = read("--only half_close --stops -- ./x --fast {port}").unwrap();
+        assert_eq!(wanted.only.as_deref(), Some("half_close"));
+        assert_eq!(wanted.themes, ["yours", "yours_that_stops"]);
+        assert_eq!(wanted.words, ["./x", "--fast", "{port}"]);
+        assert_eq!(read("./x --lines").unwrap().words, ["./x", "--lines"]);
+        for wrong in ["--only", "--strict -- ./x {port}", "--fast -- ./x", "--"] {
+            read(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn one_behaviour_is_chosen_by_its_name() {
+        let tests = || {
+            [
+                "yours::half_close",
+                "s01::half_close",
+                "yours::small",
+                "yours::ten_idle_seconds",
+            ]
+            .map(str::to_string)
+            .to_vec()
+        };
+        for name in ["half_close", "half close", "yours::half_close"] {
+            let wanted = Wanted::read(&["--only", name, "--", "./x"]).unwrap();
+            assert_eq!(choose(tests(), &wanted).unwrap(), ["yours::half_close"]);
+        }
+        let all = ["yours::ten_idle_seconds", "yours::half_close", "yours::small"];
+        assert_eq!(choose(tests(), &read("./x").unwrap()).unwrap(), all);
+        let refusal = choose(tests(), &read("--only x -- ./x").unwrap()).unwrap_err();
+        assert!(refusal.contains("half close, small"), "{refusal}");
+    }
+
+    /// The suite's part is played by a script that takes as long as it may.
+    #[test]
+    fn all_are_tried_in_the_time_that_is_left() {
+        let script =
+            std::env::temp_dir().join(format!("judge-{}.sh", std::process::id()));
+        std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
+        let tried = try_all(&script, &tests, &[], Duration::from_millis(500));
+        std::fs::remove_file(&script).unwrap();
+        let failures: Vec<_> =
+            tried.iter().filter_map(|it| it.failure.as_ref()).collect();
+        assert_eq!(failures.len(), 9);
+        let mut problems = failures.iter().map(|failure| &failure.panic);
+        assert!(problems.all(|it| it.starts_with("not ")), "{failures:?}");
     }
 }

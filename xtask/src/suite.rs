@@ -30,18 +30,8 @@ pub struct Failure {
     pub says: String,
     /// The first panic alone, and what else the test printed below it.
     pub panic: String,
-    /// The last line that a server under test said, if it said more than where it listens.
-    pub server: Option<String>,
-}
-
-/// A test that has just ended.
-#[derive(Debug, PartialEq)]
-pub struct Ended<'a> {
-    pub test: &'a str,
-    pub passed: bool,
-    /// How many have ended by now, this one included.
-    pub number: usize,
-    pub of: usize,
+    /// All that it printed.
+    pub printed: String,
 }
 
 impl Report {
@@ -76,7 +66,7 @@ pub fn run(
     patience: Duration,
 ) -> Result<Report, String> {
     let limit = "ulimit -v 4000000 2>/dev/null; exec \"$@\"";
-    run_script(limit, program, arguments, environment, patience, &mut |_| {})
+    run_script(limit, program, arguments, environment, patience)
 }
 
 /// The behaviour suite's core, against a server of this project.
@@ -85,8 +75,7 @@ pub fn keeps_promises(server: &str) -> Result<(), String> {
     let program = build("async-from-bricks", "behaviour")?;
     let environment = [("BRICKS_SERVER", server)];
     let patience = Duration::from_secs(600);
-    let report =
-        run_unlimited(&program, &["yours::"], &environment, patience, &mut |_| {})?;
+    let report = run_unlimited(&program, &["yours::"], &environment, patience)?;
     println!("xtask: {} promises are kept", report.passed.len());
     match report.is_good() {
         true => Ok(()),
@@ -94,15 +83,14 @@ pub fn keeps_promises(server: &str) -> Result<(), String> {
     }
 }
 
-/// The same, without the limit; `tell` is told of each test when it has ended.
+/// As `run`, without the limit.
 pub fn run_unlimited(
     program: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
     patience: Duration,
-    tell: &mut dyn FnMut(Ended),
 ) -> Result<Report, String> {
-    run_script("exec \"$@\"", program, arguments, environment, patience, tell)
+    run_script("exec \"$@\"", program, arguments, environment, patience)
 }
 
 fn run_script(
@@ -111,7 +99,6 @@ fn run_script(
     arguments: &[&str],
     environment: &[(&str, &str)],
     patience: Duration,
-    tell: &mut dyn FnMut(Ended),
 ) -> Result<Report, String> {
     let mut child = Command::new("sh")
         .args(["-c", script, "sh"])
@@ -128,10 +115,7 @@ fn run_script(
     let said = collect(child.stdout.take().expect("piped"));
     let problems = collect(child.stderr.take().expect("piped"));
     let start = Instant::now();
-    let (mut heard, mut progress) = (vec![], Progress::default());
     let status = loop {
-        heard.extend(said.try_iter().flatten());
-        progress.tell(&heard, tell);
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break Some(status),
             None if start.elapsed() > patience => break None,
@@ -143,14 +127,13 @@ fn run_script(
         let _ = child.wait();
     }
     // What the program has started may still hold the other end.
-    let text = |mut bytes: Vec<u8>, output: mpsc::Receiver<Vec<u8>>| {
+    let text = |output: mpsc::Receiver<Vec<u8>>| {
         let more =
             std::iter::from_fn(|| output.recv_timeout(Duration::from_secs(1)).ok());
-        bytes.extend(more.flatten());
+        let bytes: Vec<u8> = more.flatten().collect();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let (said, problems) = (text(heard, said), text(vec![], problems));
-    progress.tell(said.as_bytes(), tell);
+    let (said, problems) = (text(said), text(problems));
     let mut report = understand(&said);
     match status {
         None => report.hung = Some(unfinished(&said).unwrap_or_default()),
@@ -183,36 +166,6 @@ fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     pieces
 }
 
-/// How much of what a test program prints has been told.
-#[derive(Default)]
-struct Progress {
-    bytes: usize,
-    ended: usize,
-    of: usize,
-}
-
-impl Progress {
-    /// Tells of the whole lines in `heard` that have not been told.
-    fn tell(&mut self, heard: &[u8], tell: &mut dyn FnMut(Ended)) {
-        let new = &heard[self.bytes.min(heard.len())..];
-        let Some(end) = new.iter().rposition(|&byte| byte == b'\n') else { return };
-        self.bytes += end + 1;
-        for line in String::from_utf8_lossy(&new[..end]).lines() {
-            if let Some(number) = number_of_tests(line) {
-                self.of = number;
-            } else if let Some((test, passed)) = outcome(line) {
-                self.ended += 1;
-                tell(Ended { test, passed, number: self.ended, of: self.of });
-            }
-        }
-    }
-}
-
-/// The number in `running 20 tests`.
-fn number_of_tests(line: &str) -> Option<usize> {
-    line.strip_prefix("running ")?.strip_suffix(" tests")?.parse().ok()
-}
-
 /// A test that has ended: its name, and whether it has passed.
 fn outcome(line: &str) -> Option<(&str, bool)> {
     match line.strip_prefix("test ")?.split_once(" ... ")? {
@@ -242,7 +195,7 @@ fn understand(said: &str) -> Report {
             test: test.to_string(),
             says: words(block),
             panic: words(first_panic(block)),
-            server: last_words_of_the_server(block),
+            printed: block.to_string(),
         });
     }
     report
@@ -272,19 +225,15 @@ fn has_ended(said: &str) -> bool {
 fn first_panic(block: &str) -> &str {
     let Some((_, after)) = block.split_once(" panicked at ") else { return block };
     let message = after.split_once('\n').map_or("", |(_, message)| message);
-    let ends =
-        ["\nnote: run with", "\nstack backtrace:", "\nthe server said: ", "\nthread '"];
+    let ends = [
+        "\nnote: run with",
+        "\nstack backtrace:",
+        "\nthe server said: ",
+        "\nthe server's ",
+        "\nthread '",
+    ];
     let end = ends.iter().filter_map(|end| message.find(end)).min();
     &message[..end.unwrap_or(message.len())]
-}
-
-/// A server that breaks usually says why in its last line.
-fn last_words_of_the_server(block: &str) -> Option<String> {
-    let (_, said) = block.rsplit_once("\nthe server said: ")?;
-    let ours =
-        |line: &str| line.starts_with("listening on ") || line.starts_with("thread '");
-    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty())?;
-    (!ours(last)).then(|| last.to_string())
 }
 
 /// What a test printed before it failed.
@@ -389,24 +338,7 @@ mod tests {
             ValueError: too many\n\n\nfailures:\n    yours::a\n";
         let failure = &understand(said).failed[0];
         assert_eq!(failure.panic, "the server answers: reset");
-        assert_eq!(failure.server.as_deref(), Some("ValueError: too many"));
-        let quiet = said.replace("Traceback:\nValueError: too many\n", "");
-        assert_eq!(understand(&quiet).failed[0].server, None);
-    }
-
-    #[test]
-    fn each_test_is_told_of_once_and_when_its_line_is_whole() {
-        let mut told = vec![];
-        let mut progress = Progress::default();
-        for end in 0..=SAID.len() {
-            progress.tell(&SAID.as_bytes()[..end], &mut |ended| {
-                told.push((ended.test.to_string(), ended.passed, ended.number, ended.of));
-            });
-        }
-        let told: Vec<_> = told.iter().map(|(a, b, c, d)| (&**a, *b, *c, *d)).collect();
-        let expected =
-            [("a_part", false, 1, 3), ("nothing", true, 2, 3), ("of_it", false, 3, 3)];
-        assert_eq!(told, expected);
+        assert!(failure.printed.contains("\nValueError: too many\n"), "{failure:?}");
     }
 
     #[test]
