@@ -18,7 +18,9 @@ fn copy() -> (PathBuf, MutexGuard<'static, ()>) {
     let turn = COPY.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("learner");
-    fs::create_dir_all(copy.join("chapters")).expect("a folder of the copy");
+    for folder in ["chapters", "tests/behaviour"] {
+        fs::create_dir_all(copy.join(folder)).expect("a folder of the copy");
+    }
     for part in [
         "Cargo.toml",
         "Cargo.lock",
@@ -28,6 +30,7 @@ fn copy() -> (PathBuf, MutexGuard<'static, ()>) {
         "clients",
         "memory",
         "playback",
+        "tests/behaviour/foreign.rs",
         "xtask",
         "chapters/SUMMARY.md",
         "chapters/exercises",
