@@ -39,8 +39,6 @@ pub(super) struct Shared {
     pub timers: RefCell<Timers>,
     pub stop: Cell<Stop>,
     pub failure: Cell<Option<io::Error>>,
-    /// The executor is gone: it would not run a new task.
-    pub closed: Cell<bool>,
     pub tracer: Option<RefCell<Tracer>>,
 }
 // ANCHOR_END: shared
@@ -110,10 +108,10 @@ impl Handle {
     /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
     /// for the first time, too.
     pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        let Shared { spawned, queue, tasks, closed, .. } = &*self.shared;
+        let Shared { spawned, queue, tasks, .. } = &*self.shared;
         spawned.update(|count| count + 1);
         let (task, handle) = Task::new(spawned.get(), future, queue);
-        if !closed.get() {
+        if !queue.is_closed() {
             tasks.borrow_mut().insert(task.id, Rc::new(task));
             self.shared.report_queue();
         }

@@ -6,11 +6,11 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::queue::Queue;
+use super::sync::UnixStream;
 use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
 use crate::trace::{On, TaskId};

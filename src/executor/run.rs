@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use super::Handle;
 use super::handle::Shared;
-use super::queue::Queue;
+use super::queue::{Queue, TaskWaker};
 use super::reactor::Reactor;
 use super::task::Task;
 use super::tracer::Tracer;
@@ -49,7 +50,6 @@ impl Executor {
             timers: RefCell::default(),
             stop: Cell::default(),
             failure: Cell::default(),
-            closed: Cell::default(),
             tracer: trace.map(|trace| RefCell::new(Tracer::new(trace))),
         });
         Ok(Executor { shared })
@@ -105,18 +105,21 @@ impl Executor {
     // ANCHOR: run_ready
     /// Gives each task that is ready its turn. A task that becomes ready in the meantime has its
     /// turn after the next look at the sockets.
-    fn run_ready(&mut self, batch: &mut Vec<TaskId>) {
+    fn run_ready(&mut self, batch: &mut Vec<Arc<TaskWaker>>) {
         let shared = &self.shared;
         shared.queue.take(batch);
-        shared.report(|tracer| tracer.taken(batch, &shared.tasks.borrow()));
-        for id in batch.drain(..) {
-            self.run_task(id);
+        shared.report(|tracer| {
+            let tasks: Vec<TaskId> = batch.iter().map(|waker| waker.task).collect();
+            tracer.taken(&tasks, &shared.tasks.borrow());
+        });
+        for waker in batch.drain(..) {
+            self.run_task(waker);
         }
     }
 
     /// One task's turn. If the task panics it ends there, with a message; all others go on.
-    fn run_task(&mut self, id: TaskId) {
-        let shared = &self.shared;
+    fn run_task(&mut self, waker: Arc<TaskWaker>) {
+        let (shared, id) = (&self.shared, waker.task);
         let Some(task) = shared.tasks.borrow().get(&id).cloned() else {
             return; // it has finished, and its waker did not know
         };
@@ -124,7 +127,7 @@ impl Executor {
         shared.share.set(SHARE);
         shared.trace(|| Step::Resume { task: id, with: Outcome::Nothing });
         // Nothing looks into a task that has panicked; it is only dropped.
-        match catch_unwind(AssertUnwindSafe(|| task.poll())) {
+        match catch_unwind(AssertUnwindSafe(|| task.poll(waker))) {
             Ok(Poll::Pending) => shared.report_pending(id),
             Ok(Poll::Ready(())) => self.finish(task, false),
             Err(panic) => {
@@ -144,6 +147,7 @@ impl Executor {
     fn finish(&self, task: Rc<Task>, mut panicked: bool) {
         let id = task.id;
         self.shared.tasks.borrow_mut().remove(&id);
+        self.shared.queue.forget(id);
         if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
             log::problem(format_args!("task {id} panicked while it was dropped"));
             panicked = true;
@@ -178,17 +182,14 @@ impl Executor {
     }
 
     // ANCHOR: deadlock
-    /// A task waits for ever if no waker of it is left but its own. If that is so for all tasks,
-    /// the executor would wait for ever, too.
+    /// A task waits for ever if no waker of it is left. If that is so for all tasks, the executor
+    /// would wait for ever, too.
     fn check_that_a_task_can_be_woken(&self) -> io::Result<()> {
-        let tasks = self.shared.tasks.borrow();
-        // If none can, another thread may have used the last waker since, and rung the bell.
-        if tasks.values().any(|task| task.can_be_woken())
-            || !self.shared.queue.fall_asleep()
-        {
+        if self.shared.queue.can_wake_any() {
             return Ok(());
         }
-        let why = format!("{} tasks wait for what nobody can wake them for", tasks.len());
+        let tasks = self.shared.tasks.borrow().len();
+        let why = format!("{tasks} tasks wait for what nobody can wake them for");
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
     // ANCHOR_END: deadlock
@@ -207,7 +208,7 @@ impl Drop for Executor {
     fn drop(&mut self) {
         // Tasks own handles, a handle owns what is shared, and that owns the tasks: a circle that
         // would keep itself alive.
-        self.shared.closed.set(true);
+        self.shared.queue.close();
         self.abandon();
     }
 }

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::queue::{Queue, TaskWaker};
 use crate::scheduler::task::short_name;
@@ -22,9 +22,6 @@ pub(super) struct Task {
     pub id: TaskId,
     pub name: &'static str,
     future: RefCell<Pin<Box<dyn Future<Output = ()>>>>,
-    /// The waker for its context, and what is inside.
-    waker: Waker,
-    inner: Arc<TaskWaker>,
 }
 
 impl Task {
@@ -41,27 +38,22 @@ impl Task {
         let future = Box::pin(poll_fn(move |context: &mut Context<'_>| {
             work.as_mut().poll(context).map(|output| end.0.result.set(Some(output)))
         }));
-        let inner = TaskWaker::new(id, Arc::clone(queue));
-        let waker = Waker::from(Arc::clone(&inner));
-        waker.wake_by_ref();
+        TaskWaker::new(id, queue).wake();
         let name = short_name(type_name::<F>());
         let future = RefCell::new(future);
-        (Task { id, name, future, waker, inner }, JoinHandle { outcome })
+        (Task { id, name, future }, JoinHandle { outcome })
     }
 
     // ANCHOR: poll
-    /// Lets the task run until it has to wait, or to its end.
-    pub fn poll(&self) -> Poll<()> {
-        self.inner.about_to_poll();
+    /// Lets the task run until it has to wait, or to its end. If it has cloned its waker nowhere
+    /// by then, and has not been woken, its last waker is dropped here.
+    pub fn poll(&self, waker: Arc<TaskWaker>) -> Poll<()> {
+        waker.about_to_poll();
+        let waker = Waker::from(waker);
         let mut future = self.future.borrow_mut();
-        future.as_mut().poll(&mut Context::from_waker(&self.waker))
+        future.as_mut().poll(&mut Context::from_waker(&waker))
     }
     // ANCHOR_END: poll
-
-    /// Whether anything has a waker of this task. If not, nothing will ever wake it.
-    pub fn can_be_woken(&self) -> bool {
-        Arc::strong_count(&self.inner) > 2 // `waker` and `inner`
-    }
 }
 // ANCHOR_END: task
 

@@ -181,7 +181,7 @@ impl<E: Yield> Future for Yielding<'_, E> {
 // ANCHOR_END: mailbox
 
 /// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
-pub(crate) fn short_name(path: &'static str) -> &'static str {
+pub fn short_name(path: &'static str) -> &'static str {
     let path = path.split('<').next().unwrap_or(path);
     let named = path.rsplit("::").find(|part| !part.starts_with('{'));
     named.unwrap_or(path)

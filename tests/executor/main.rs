@@ -2,7 +2,6 @@
 
 mod dropped;
 mod foreign;
-mod queue;
 mod sockets;
 mod stopping;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,110 @@
+//! The steps of the order that loom has chosen, to be read when it fails.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Display};
+use std::panic::Location;
+
+/// One step.
+struct Step {
+    who: &'static str,
+    what: What,
+    at: &'static Location<'static>,
+}
+
+/// What a thread has done.
+pub enum What {
+    /// It has taken the queue's lock.
+    Lock,
+    /// It has exchanged `queued`.
+    Swap {
+        /// What it is.
+        value: bool,
+        /// What it was.
+        was: bool,
+    },
+    /// It has set `queued`, without a look.
+    Store {
+        /// What it is.
+        value: bool,
+    },
+    /// What the scenario says.
+    Say(&'static str),
+}
+
+// Loom's threads are one thread of the system, and each test has one.
+thread_local! {
+    static STEPS: RefCell<Vec<Step>> = const { RefCell::new(vec![]) };
+}
+
+loom::thread_local! {
+    static WHO: Cell<&'static str> = Cell::new("executor");
+}
+
+/// From now on, the steps of this thread are those of `who`.
+pub fn call_me(who: &'static str) {
+    WHO.with(|it| it.set(who));
+}
+
+/// A new order begins.
+pub fn clear() {
+    STEPS.with_borrow_mut(Vec::clear);
+}
+
+/// A step of this thread.
+#[track_caller]
+pub fn add(what: What) {
+    let (who, at) = (WHO.with(Cell::get), Location::caller());
+    STEPS.with_borrow_mut(|steps| steps.push(Step { who, what, at }));
+}
+
+/// A step of a scenario, in its words.
+#[track_caller]
+pub fn say(words: &'static str) {
+    add(What::Say(words));
+}
+
+/// The steps so far, numbered, a line each.
+pub fn list() -> String {
+    STEPS.with_borrow(|steps| {
+        (1..)
+            .zip(steps)
+            .map(|(number, step)| format!("{number:4}  {:10}{step}\n", step.who))
+            .collect()
+    })
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            What::Say(words) => return f.write_str(words),
+            What::Swap { value, was } if value == was => {
+                write!(f, "sets `queued`, which was {was} already: no more to do")?
+            }
+            What::Swap { value, .. } | What::Store { value } => {
+                write!(f, "sets `queued` to {value}")?
+            }
+            What::Lock => match function(self.at) {
+                "new" => f.write_str("counts a new task")?,
+                "push" => f.write_str("puts the task onto the queue")?,
+                "take" => f.write_str("takes the tasks off the queue")?,
+                "fall_asleep" => f.write_str("looks whether the queue is empty")?,
+                "can_wake_any" => f.write_str("looks whether a waker is left")?,
+                "wake_up" => f.write_str("is awake")?,
+                "forget" => f.write_str("notes that nothing wakes the task any more")?,
+                other => write!(f, "takes the lock in `{other}`")?,
+            },
+        }
+        let file = self.at.file().rsplit_once('/').map_or("", |(_, file)| file);
+        write!(f, "  ({file}:{})", self.at.line())
+    }
+}
+
+/// The function of the queue's file in which that is.
+fn function(at: &Location<'_>) -> &'static str {
+    let source = include_str!("../../src/executor/queue.rs");
+    let names = source.lines().take(at.line() as usize).filter_map(|line| {
+        let (_, rest) = line.split_once("fn ")?;
+        Some(rest.split(['(', '<']).next().unwrap_or(rest))
+    });
+    names.last().unwrap_or("?")
+}
