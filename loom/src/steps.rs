@@ -27,12 +27,15 @@ pub enum What {
         /// What it is.
         value: bool,
     },
+    /// It has started another thread.
+    Start(&'static str),
     /// What the scenario says.
     Say(&'static str),
 }
 
 // Loom's threads are one thread of the system, and each test has one.
 thread_local! {
+    static ENDED: Cell<bool> = const { Cell::new(false) };
     static STEPS: RefCell<Vec<Step>> = const { RefCell::new(vec![]) };
 }
 
@@ -47,14 +50,22 @@ pub fn call_me(who: &'static str) {
 
 /// A new order begins.
 pub fn clear() {
+    ENDED.set(false);
     STEPS.with_borrow_mut(Vec::clear);
+}
+
+/// What comes now is of no interest.
+pub fn end() {
+    ENDED.set(true);
 }
 
 /// A step of this thread.
 #[track_caller]
 pub fn add(what: What) {
     let (who, at) = (WHO.with(Cell::get), Location::caller());
-    STEPS.with_borrow_mut(|steps| steps.push(Step { who, what, at }));
+    if !ENDED.get() {
+        STEPS.with_borrow_mut(|steps| steps.push(Step { who, what, at }));
+    }
 }
 
 /// A step of a scenario, in its words.
@@ -63,39 +74,41 @@ pub fn say(words: &'static str) {
     add(What::Say(words));
 }
 
-/// The steps so far, numbered, a line each.
+/// The steps since there has been more than one thread, numbered, a line each.
 pub fn list() -> String {
+    let is_start = |step: &Step| matches!(step.what, What::Start(_));
     STEPS.with_borrow(|steps| {
-        (1..)
-            .zip(steps)
-            .map(|(number, step)| format!("{number:4}  {:10}{step}\n", step.who))
-            .collect()
+        let first = steps.iter().position(is_start).unwrap_or(0);
+        let line = |(number, step): (usize, &Step)| {
+            format!("{number:4}  {:10}{step}\n", step.who)
+        };
+        (1..).zip(&steps[first..]).map(line).collect()
     })
 }
 
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.what {
-            What::Say(words) => return f.write_str(words),
+            What::Say(words) => f.write_str(words),
+            What::Start(thread) => write!(f, "starts {thread}"),
             What::Swap { value, was } if value == was => {
-                write!(f, "sets `queued`, which was {was} already: no more to do")?
+                write!(f, "sets `queued` to {value}: it was {was} already")
             }
             What::Swap { value, .. } | What::Store { value } => {
-                write!(f, "sets `queued` to {value}")?
+                write!(f, "sets `queued` to {value}")
             }
             What::Lock => match function(self.at) {
-                "new" => f.write_str("counts a new task")?,
-                "push" => f.write_str("puts the task onto the queue")?,
-                "take" => f.write_str("takes the tasks off the queue")?,
-                "fall_asleep" => f.write_str("looks whether the queue is empty")?,
-                "can_wake_any" => f.write_str("looks whether a waker is left")?,
-                "wake_up" => f.write_str("is awake")?,
-                "forget" => f.write_str("notes that nothing wakes the task any more")?,
-                other => write!(f, "takes the lock in `{other}`")?,
+                "new" => f.write_str("counts a new task"),
+                "push" => f.write_str("puts the task onto the queue"),
+                "take" => f.write_str("takes all tasks off the queue"),
+                "fall_asleep" => f.write_str("looks whether the queue is empty"),
+                "can_wake_any" => f.write_str("looks whether a waker is left"),
+                "wake_up" => f.write_str("is awake"),
+                "forget" => f.write_str("notes that nothing wakes the task any more"),
+                "close" => f.write_str("closes the queue"),
+                other => write!(f, "takes the queue's lock in `{other}`"),
             },
         }
-        let file = self.at.file().rsplit_once('/').map_or("", |(_, file)| file);
-        write!(f, "  ({file}:{})", self.at.line())
     }
 }
 

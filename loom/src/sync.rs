@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::sync::{Arc, LockResult};
 
-use loom::sync::atomic;
 pub use loom::sync::MutexGuard;
+use loom::sync::atomic;
 pub use loom::sync::atomic::Ordering;
 pub use std::sync::PoisonError;
 

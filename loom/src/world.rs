@@ -15,7 +15,7 @@ use bricks::select::Select;
 use loom::thread::JoinHandle;
 
 use crate::executor::Executor;
-use crate::steps::{self, say};
+use crate::steps::{self, What, say};
 
 /// `Err` says what went wrong.
 pub type Verdict = Result<(), String>;
@@ -103,6 +103,7 @@ impl World {
     /// Runs `work` on another thread.
     pub fn thread(&self, name: &'static str, work: impl FnOnce() + 'static) {
         self.state().threads += 1;
+        steps::add(What::Start(name));
         let world = self.clone();
         let thread = loom::thread::spawn(move || {
             steps::call_me(name);

@@ -1,13 +1,13 @@
 //! No wake-up is lost, in any order of the threads' steps.
 
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bricks_under_loom::executor::Executor;
-use bricks_under_loom::steps::say;
+use bricks_under_loom::steps::{self, say};
 use bricks_under_loom::{Verdict, World, explore};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -54,7 +54,6 @@ fn until<const N: usize>(
     let mut first = Some(first);
     poll_fn(move |context: &mut Context<'_>| {
         if let Some(first) = first.take() {
-            say("polls the task for the first time");
             first(context.waker());
         }
         let pending = answers.iter().any(|answer| answer.poll().is_pending());
@@ -67,10 +66,14 @@ fn never(first: impl FnOnce(&Waker)) -> impl Future<Output = ()> {
     until([Answer::none_yet()], first)
 }
 
+fn failed(error: io::Error) -> String {
+    steps::end();
+    error.to_string()
+}
+
 /// Runs a task that must come to its end.
 fn finishes(world: &World, task: impl Future<Output = ()> + 'static) -> Verdict {
-    let result = world.executor().block_on(task);
-    result.map_err(|error| error.to_string())?;
+    world.executor().block_on(task).map_err(failed)?;
     world.rings_only_for_sleeps()
 }
 
@@ -78,7 +81,8 @@ fn finishes(world: &World, task: impl Future<Output = ()> + 'static) -> Verdict 
 fn is_a_deadlock(mut executor: Executor) -> Verdict {
     match executor.run() {
         Err(error) if error.kind() == ErrorKind::Deadlock => Ok(()),
-        other => Err(format!("{other:?} in place of a deadlock")),
+        Err(error) => Err(failed(error)),
+        Ok(()) => Err("the task has finished".into()),
     }
 }
 
@@ -117,8 +121,7 @@ fn a_wake_during_a_poll() {
 #[test]
 fn two_wakers_at_once() {
     explore(|world| {
-        let (answers, others) =
-            ([Answer::none_yet(), Answer::none_yet()], world.clone());
+        let (answers, others) = ([Answer::none_yet(), Answer::none_yet()], world.clone());
         let task = until(answers.clone(), move |waker| {
             for (name, answer) in ["thread A", "thread B"].into_iter().zip(answers) {
                 let waker = waker.clone();
@@ -147,7 +150,7 @@ fn two_tasks_at_once() {
                 });
             }));
         }
-        executor.run().map_err(|error| error.to_string())?;
+        executor.run().map_err(failed)?;
         world.rings_only_for_sleeps()
     });
 }

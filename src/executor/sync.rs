@@ -11,6 +11,4 @@ pub use std::{
 };
 
 #[cfg(loom)]
-pub use crate::sync::{
-    AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, UnixStream,
-};
+pub use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, UnixStream};
