@@ -14,29 +14,33 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// What a thread has to tell a task. It is read and written without any order of its own: that
 /// the task sees it is the wake's doing.
 #[derive(Clone)]
-struct Answer(Arc<AtomicBool>);
+struct Answer {
+    is_there: Arc<AtomicBool>,
+    /// Outside of the model: for the list of steps.
+    written: Arc<std::sync::atomic::AtomicBool>,
+}
 
 impl Answer {
     fn none_yet() -> Answer {
-        Answer(Arc::new(AtomicBool::new(false)))
+        Answer { is_there: Arc::new(AtomicBool::new(false)), written: Arc::default() }
     }
 
     fn give(&self) {
-        self.0.store(true, Relaxed);
+        self.is_there.store(true, Relaxed);
+        self.written.store(true, SeqCst);
         say("writes its answer");
-    }
-
-    fn is_there(&self) -> bool {
-        self.0.load(Relaxed)
     }
 
     /// What a task sees that is polled now.
     fn poll(&self) -> Poll<()> {
-        if self.is_there() {
+        if self.is_there.load(Relaxed) {
             say("polls the task, which sees the answer");
             return Poll::Ready(());
         }
-        say("polls the task, which sees no answer");
+        match self.written.load(SeqCst) {
+            true => say("polls the task, which sees an old value: no answer"),
+            false => say("polls the task, which sees no answer"),
+        }
         Poll::Pending
     }
 }
