@@ -21,4 +21,4 @@ pub mod sync;
 mod world;
 
 pub use bricks::{limit, log, net, scheduler, space, trace};
-pub use world::{Verdict, World, explore};
+pub use world::{Verdict, World, explore, explore_up_to};

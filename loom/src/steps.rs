@@ -4,6 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt::{self, Display};
 use std::panic::Location;
 
+/// What the thread is called on which the scenario begins.
+pub const EXECUTOR: &str = "executor";
+
 /// One step.
 struct Step {
     who: &'static str,
@@ -40,12 +43,17 @@ thread_local! {
 }
 
 loom::thread_local! {
-    static WHO: Cell<&'static str> = Cell::new("executor");
+    static WHO: Cell<&'static str> = Cell::new(EXECUTOR);
 }
 
 /// From now on, the steps of this thread are those of `who`.
 pub fn call_me(who: &'static str) {
     WHO.with(|it| it.set(who));
+}
+
+/// Whose steps those of this thread are.
+pub fn who() -> &'static str {
+    WHO.with(Cell::get)
 }
 
 /// A new order begins.
@@ -62,7 +70,7 @@ pub fn end() {
 /// A step of this thread.
 #[track_caller]
 pub fn add(what: What) {
-    let (who, at) = (WHO.with(Cell::get), Location::caller());
+    let (who, at) = (who(), Location::caller());
     if !ENDED.get() {
         STEPS.with_borrow_mut(|steps| steps.push(Step { who, what, at }));
     }

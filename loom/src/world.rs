@@ -1,9 +1,10 @@
 //! What is around the executor: other threads, and a poller that sleeps where loom sees it.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write};
 use std::mem;
 use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::LocalKey;
@@ -15,7 +16,7 @@ use bricks::select::Select;
 use loom::thread::JoinHandle;
 
 use crate::executor::Executor;
-use crate::steps::{self, What, say};
+use crate::steps::{self, EXECUTOR, What, say};
 
 /// `Err` says what went wrong.
 pub type Verdict = Result<(), String>;
@@ -38,6 +39,8 @@ struct State {
     /// How often the poller was told to sleep, and the bell was rung.
     sleeps: usize,
     rings: usize,
+    /// The executor, which was awake, has rung its own bell.
+    for_nothing: bool,
 }
 
 // The queue makes its bell without being told in which world.
@@ -51,10 +54,23 @@ thread_local! {
 ///
 /// If the scenario's verdict is an error, or if the queue still exists afterwards.
 pub fn explore(scenario: fn(&World) -> Verdict) {
+    explore_up_to(None, scenario);
+}
+
+/// Runs a scenario in every order in which no more often than so a thread has to stop that could
+/// go on. With two threads beside the executor, there are too many others.
+///
+/// # Panics
+///
+/// As [`explore`].
+pub fn explore_up_to(
+    preemptions: impl Into<Option<usize>>,
+    scenario: fn(&World) -> Verdict,
+) {
     let orders = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&orders);
     let mut builder = loom::model::Builder::new();
-    builder.max_branches = 10_000;
+    builder.preemption_bound = preemptions.into();
     builder.check(move || {
         steps::clear();
         let order = counted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -131,17 +147,32 @@ impl World {
         }
     }
 
-    /// The bell costs a system call: it is rung once for each sleep at most.
+    /// The bell costs a system call: it is rung once for each sleep at most, and by others.
     ///
     /// # Errors
     ///
-    /// If it was rung more often.
+    /// If it was rung more often, or by the executor.
     pub fn rings_only_for_sleeps(&self) -> Verdict {
-        let State { sleeps, rings, .. } = *self.state();
+        let State { sleeps, rings, for_nothing, .. } = *self.state();
+        if for_nothing {
+            return Err("the executor has rung its own bell".into());
+        }
         match rings > sleeps {
             true => Err(format!("the bell rang {rings} times for {sleeps} sleeps")),
             false => Ok(()),
         }
+    }
+
+    /// A client sends a byte.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn send(&self, mut client: &UnixStream) {
+        let _state = self.state();
+        say("sends a byte");
+        client.write_all(&[1]).expect("there is room");
+        self.0.changed.notify_one();
     }
 
     fn state(&self) -> loom::sync::MutexGuard<'_, State> {
@@ -157,6 +188,7 @@ impl World {
     pub(crate) fn ring<T>(&self, write: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         state.rings += 1;
+        state.for_nothing |= steps::who() == EXECUTOR;
         say("rings the bell");
         let written = write();
         self.0.changed.notify_one();
@@ -200,7 +232,7 @@ impl Poller for Sleeper {
         loop {
             self.select.wait(at_once, ready)?;
             if !ready.is_empty() {
-                say("hears the bell");
+                say("is woken");
                 return Ok(());
             }
             if state.threads == 0 {

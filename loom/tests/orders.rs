@@ -2,14 +2,19 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bricks_under_loom::executor::Executor;
+use bricks_under_loom::executor::{Executor, Stream};
+use bricks_under_loom::net::Socket;
 use bricks_under_loom::steps::{self, say};
-use bricks_under_loom::{Verdict, World, explore};
+use bricks_under_loom::{Verdict, World, explore, explore_up_to};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Each mistake in the book is found with two.
+const PREEMPTIONS: usize = 4;
 
 /// What a thread has to tell a task. It is read and written without any order of its own: that
 /// the task sees it is the wake's doing.
@@ -124,7 +129,7 @@ fn a_wake_during_a_poll() {
 
 #[test]
 fn two_wakers_at_once() {
-    explore(|world| {
+    explore_up_to(PREEMPTIONS, |world| {
         let (answers, others) = ([Answer::none_yet(), Answer::none_yet()], world.clone());
         let task = until(answers.clone(), move |waker| {
             for (name, answer) in ["thread A", "thread B"].into_iter().zip(answers) {
@@ -142,7 +147,7 @@ fn two_wakers_at_once() {
 /// Two tasks, each with its thread.
 #[test]
 fn two_tasks_at_once() {
-    explore(|world| {
+    explore_up_to(PREEMPTIONS, |world| {
         let mut executor = world.executor();
         for name in ["thread A", "thread B"] {
             let (answer, others) = (Answer::none_yet(), world.clone());
@@ -156,6 +161,22 @@ fn two_tasks_at_once() {
         }
         executor.run().map_err(failed)?;
         world.rings_only_for_sleeps()
+    });
+}
+
+/// A client wakes a task by way of the reactor, which does not ring its own bell.
+#[test]
+fn a_client_and_the_executor() {
+    explore(|world| {
+        let (mut executor, others) = (world.executor(), world.clone());
+        let (socket, client) = UnixStream::pair().unwrap();
+        let stream = Stream::new(Socket::new(socket).unwrap(), &executor.handle());
+        others.clone().thread("client", move || others.send(&client));
+        let read = async move { stream.read(&mut [0; 1]).await };
+        match executor.block_on(read).map_err(failed)? {
+            Ok(1) => world.rings_only_for_sleeps(),
+            other => Err(format!("{other:?} in place of a byte")),
+        }
     });
 }
 
