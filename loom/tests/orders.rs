@@ -95,8 +95,9 @@ fn is_a_deadlock(mut executor: Executor) -> Verdict {
     }
 }
 
+/// During the poll, while the executor lies down, and when it sleeps.
 #[test]
-fn a_wake_while_the_executor_lies_down() {
+fn one_wake_at_any_moment() {
     explore(|world| {
         let (answer, others) = (Answer::none_yet(), world.clone());
         let task = until([answer.clone()], move |waker| {
@@ -110,9 +111,9 @@ fn a_wake_while_the_executor_lies_down() {
     });
 }
 
-/// The second wake may find that the first has put the task onto the queue, and does nothing then.
+/// It may find that the first has put the task onto the queue, and does nothing then.
 #[test]
-fn a_wake_during_a_poll() {
+fn a_second_wake_during_a_poll() {
     explore(|world| {
         let (answer, others) = (Answer::none_yet(), world.clone());
         let task = until([answer.clone()], move |waker| {

@@ -2,8 +2,10 @@
 //! `chapters/*/breaks/`.
 //!
 //! A patch opens with three lines: `Breaks:` what it does to the code, `Test:` the command that
-//! fails then, and `Fails:` the name of the test.
+//! fails then, and `Fails:` the name of the test. A page may show the order of steps in which a
+//! scenario of `loom/` fails: it lies beside the patch, as `NAME.txt`, and is compared.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,6 +88,32 @@ impl Break {
             fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// What lies beside the patch, if anything does, is what `output` shows of the order that fails.
+    fn shows(&self, output: &str) -> Result<(), String> {
+        let file = self.file.with_extension("txt");
+        if !file.exists() {
+            return Ok(());
+        }
+        let order = output.lines().skip_while(|line| !line.starts_with("order "));
+        let order: String = order
+            .take_while(|line| !line.is_empty())
+            .map(|line| format!("{line}\n"))
+            .collect();
+        if env::var_os("RECORD_SESSIONS").is_some() {
+            return fs::write(&file, order)
+                .map_err(|e| format!("{}: {e}", file.display()));
+        }
+        match read(&file)?.replace("\r\n", "\n") == order {
+            true => Ok(()),
+            false => Err(format!(
+                "{} shows another order than this one:\n{order}\
+                RECORD_SESSIONS=1 cargo xtask breaks {} records it",
+                file.display(),
+                self.name
+            )),
+        }
     }
 
     fn is_applied(&self, folder: &Path) -> bool {
@@ -195,6 +223,7 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
                 it.fails, it.name
             ));
         }
+        it.shows(&text)?;
         println!("xtask: {} fails, as it should", it.fails);
     }
     Ok(())

@@ -53,6 +53,7 @@ Chores:
   fix     takes that back
   breaks [NAME]
           proves that each of them makes its test fail (part of check)
+  loom    runs the executor in every order that the steps of its threads can have (part of check)
   memcheck
           runs the behaviour suite's core against 05 and 06 under valgrind (part of check)
   exercises
@@ -91,6 +92,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["break", name] => breaks::apply(name),
         ["fix" | "mend"] => breaks::fix(),
         ["breaks", ref names @ ..] => breaks::prove(names),
+        ["loom"] => orders(),
         ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
         ["starters"] => exercises::write_starters(),
@@ -143,11 +145,17 @@ fn check() -> Result<(), String> {
     exercises::prove()?;
     run("cargo test --package playback", &[])?;
     memcheck::check()?;
+    orders()?;
     breaks::prove(&[])?;
     println!("\nxtask: all is well ({:.0?})", start.elapsed());
     Ok(())
 }
 // ANCHOR_END: check
+
+/// There are some 300,000 orders: a debug build would take minutes.
+fn orders() -> Result<(), String> {
+    run("cargo test --release --package bricks-under-loom -- --nocapture", &[])
+}
 
 /// The tests that compare the recordings make them if they are asked to.
 fn record() -> Result<(), String> {
