@@ -95,6 +95,7 @@ fn is_a_deadlock(mut executor: Executor) -> Verdict {
     }
 }
 
+// ANCHOR: one_wake
 /// During the poll, while the executor lies down, and when it sleeps.
 #[test]
 fn one_wake_at_any_moment() {
@@ -110,6 +111,7 @@ fn one_wake_at_any_moment() {
         finishes(world, task)
     });
 }
+// ANCHOR_END: one_wake
 
 /// It may find that the first has put the task onto the queue, and does nothing then.
 #[test]

@@ -15,7 +15,6 @@ use bricks::select::Select;
 use crate::support::scripted::{Spied, Spy};
 use crate::{PATIENCE, executor, run, run_on, yield_now};
 
-// ANCHOR: wake_while_running
 /// Another thread wakes the task, and is done with that before the poll is over.
 #[test]
 fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
@@ -32,7 +31,6 @@ fn a_wake_in_the_middle_of_a_poll_is_not_lost() {
     }));
     executor.run().expect("it is polled again, and finishes");
 }
-// ANCHOR_END: wake_while_running
 
 /// Before the poller sleeps, another thread wakes a task.
 struct WokenAtTheBrink {
