@@ -253,9 +253,9 @@ pub fn doubt(bounds: &Bounds, one_of: usize) -> usize {
 impl Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bounds { clients, bytes, faults, pauses, sends_first } = self;
-        write!(f, "clients {clients}, bytes of each {bytes}, faults {faults}, ")?;
-        let sends = if *sends_first { "at once" } else { "when told" };
-        write!(f, "pauses {pauses}, sends {sends}")
+        write!(f, "clients {clients}, bytes each {bytes}, faults {faults}, ")?;
+        let sends = if *sends_first { ", sends before it waits" } else { "" };
+        write!(f, "pauses {pauses}{sends}")
     }
 }
 

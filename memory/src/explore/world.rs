@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::Bounds;
 use super::moves::{A_WHILE, PORT, SIGNAL};
-use super::seen::{FIRST_PEER, Seen, Shared};
+use super::seen::{FIRST_PEER, Seen, Shared, Task};
 use crate::cli::Options;
 use crate::net::{self, ACCEPT_PAUSE, Direction};
 use crate::poller::{Decision, Script};
 use crate::scheduler::Scheduler;
+use crate::scheduler::event::CLOSE_PATIENCE;
 use crate::scheduler::stop::STOP_GRACE;
 use crate::trace::Want;
 
@@ -134,6 +135,13 @@ impl<'a> World<'a> {
             let pause = if is_short { Duration::ZERO } else { ACCEPT_PAUSE };
             Some(seen.tasks.get(id)?.since + pause)
         });
+        let is_overdue = |task: &Task| {
+            let is_waiting = task.want == Want::Close && task.result.is_none();
+            is_waiting && net::now() >= task.since + CLOSE_PATIENCE
+        };
+        if seen.tasks.values().any(is_overdue) {
+            return Some("a close has not given up in time".into());
+        }
         let closes = seen.deadlines.iter().map(|(deadline, ..)| *deadline);
         let stop = seen.stopped.map(|since| since + STOP_GRACE);
         let next = sleeps.chain(closes).chain(stop).min();

@@ -3,8 +3,8 @@
 //! tells of it.
 //!
 //! ```sh
-//! cargo run -q --example explore              # a few seconds
-//! cargo run -q --example explore -- --far     # a minute
+//! cargo explore           # a few seconds
+//! cargo explore --far     # a minute
 //! ```
 
 #![forbid(unsafe_code)]
@@ -17,12 +17,17 @@ use std::process::ExitCode;
 use bricks_in_memory::explore::{FAR, NEAR, explore};
 
 fn main() -> ExitCode {
-    let is_far = env::args().any(|argument| argument == "--far");
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let is_far = arguments == ["--far"];
+    if !is_far && !arguments.is_empty() {
+        eprintln!("usage: cargo explore [--far]");
+        return ExitCode::from(2);
+    }
     let far = FAR.iter().filter(|_| is_far);
     for bounds in NEAR.iter().chain(far) {
-        println!("{bounds}");
+        println!("{bounds}:");
         match explore(bounds) {
-            Ok(explored) => println!("    {explored}: all is well"),
+            Ok(explored) => println!("  {explored}"),
             Err(failure) => {
                 println!("{failure}");
                 let file = Path::new("target/explored.jsonl");
@@ -34,5 +39,6 @@ fn main() -> ExitCode {
             }
         }
     }
+    println!("all is well");
     ExitCode::SUCCESS
 }
