@@ -35,6 +35,7 @@ pub mod cli {
 }
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use poller::{Decision, Script};
@@ -61,7 +62,8 @@ pub fn record_with(
     let recording = Recording::new("04_scheduler", tasks::SOURCE, text.clone());
     let mut scheduler = server(&script, Box::new(recording), options);
     script.decide(decisions);
-    let _ = scheduler.run(); // out of decisions
+    // It is out of decisions; or it panics, and that was to be recorded.
+    let _ = catch_unwind(AssertUnwindSafe(|| scheduler.run()));
     drop(scheduler); // and with it the recording
     text.take()
 }

@@ -59,9 +59,9 @@ impl Bounds {
         script
     }
 
-    /// What the client with this peer sends: each byte is another one.
-    fn bytes(&self, peer: usize) -> Vec<u8> {
-        (b'a' + (peer * self.bytes) as u8..).take(self.bytes).collect()
+    /// What a client sends: each byte is another one.
+    fn bytes(&self, client: usize) -> Vec<u8> {
+        (b'a' + (client * self.bytes) as u8..).take(self.bytes).collect()
     }
 }
 

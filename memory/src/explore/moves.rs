@@ -67,7 +67,7 @@ impl World<'_> {
             if it.peer_ended {
                 continue;
             }
-            if let Some(byte) = self.bounds.bytes(peer).get(it.sent) {
+            if let Some(byte) = self.bounds.bytes(peer - FIRST_PEER).get(it.sent) {
                 moves.push(Decision::Send(peer, vec![*byte]));
             }
             moves.push(Decision::ShutDown(peer));
@@ -166,7 +166,8 @@ impl World<'_> {
         }
         let timeout = self.seen().timeout;
         let has_more = |peer: usize| {
-            self.script.peer(peer).look().sent < self.bounds.bytes(peer).len()
+            self.script.peer(peer).look().sent
+                < self.bounds.bytes(peer - FIRST_PEER).len()
         };
         let is_fair = |it: &Move| match it[0] {
             Decision::ShutDown(peer) => !has_more(peer),

@@ -4,6 +4,7 @@
 use std::cell::{Ref, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,9 +38,13 @@ impl<'a> World<'a> {
         let trace = Box::new(Shared(Rc::clone(&seen)));
         let mut scheduler = crate::server(&script, trace, Options::default());
         script.decide(&decisions);
-        let over = match scheduler.run() {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => None,
-            result => Some(result.map_err(|error| error.kind())),
+        let over = match catch_unwind(AssertUnwindSafe(|| scheduler.run())) {
+            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => None,
+            Ok(result) => Some(result.map_err(|error| error.kind())),
+            Err(_) => {
+                seen.borrow_mut().panicked = true;
+                Some(Err(ErrorKind::Other))
+            }
         };
         World { bounds, decisions, script, seen, over, _scheduler: scheduler }
     }
@@ -68,6 +73,7 @@ impl<'a> World<'a> {
         self.count(|it| *it == Decision::Reset(FIRST_PEER + client)) > 0
     }
 
+    /// How many things have gone wrong.
     pub fn faults(&self) -> usize {
         self.count(|it| matches!(it, Decision::Reset(_) | Decision::Fail(..)))
     }
@@ -84,17 +90,16 @@ impl<'a> World<'a> {
         self.count(|it| *it == Decision::Pass(A_WHILE))
     }
 
+    /// The signal to stop has come.
     pub fn is_signalled(&self) -> bool {
         self.script.peer(SIGNAL).look().sent > 0
     }
-
-    // ---- What has to be so ----
 
     /// What is wrong, if anything is.
     pub fn wrong(&self) -> Option<String> {
         let seen = self.seen();
         if seen.panicked {
-            return Some("a task has panicked".into());
+            return Some("it panics".into());
         }
         let clients = (0..self.clients()).find_map(|client| self.wrong_with(client));
         clients.or_else(|| match &self.over {
@@ -172,27 +177,28 @@ impl<'a> World<'a> {
         if is_excused || client >= seen.accepted {
             return None;
         }
+        let name = format!("client {}", client + 1);
         if it.reset {
-            return Some(format!("the connection of client {client} was reset"));
+            return Some(format!("the connection of {name} was reset"));
         }
         if it.socket_closed && !it.peer_ended {
-            return Some(format!("client {client} had not ended, and was closed"));
+            return Some(format!("{name} had not ended, and was closed"));
         }
         let mut back = [&it.received[..], &it.to_peer].concat();
         if let Some(task) = seen.handler(client) {
             back.extend(&task.bytes);
         }
-        let sent = &self.bounds.bytes(FIRST_PEER + client)[..it.sent];
+        let sent = &self.bounds.bytes(client)[..it.sent];
         let owed = seen.told.get(&client).map_or(it.sent, |owed| *owed);
         let text = String::from_utf8_lossy;
         if !sent.starts_with(&back) {
             let (back, sent) = (text(&back), text(sent));
-            return Some(format!("client {client} sent {sent:?} and gets {back:?}"));
+            return Some(format!("{name} sent {sent:?} and gets {back:?}"));
         }
         let left = if seen.told.contains_key(&client) { 0 } else { it.to_socket.len() };
         (back.len() + left < owed).then(|| {
             let (back, owed) = (text(&back), text(&sent[..owed]));
-            format!("client {client} is owed {owed:?}, and there is only {back:?}")
+            format!("{name} is owed {owed:?}, and there is only {back:?}")
         })
     }
 
@@ -200,7 +206,8 @@ impl<'a> World<'a> {
     fn wrong_end(&self, result: Result<(), ErrorKind>) -> Option<String> {
         let seen = self.seen();
         if !seen.tasks.is_empty() {
-            return Some(format!("the run is over, and there are {:?}", seen.tasks));
+            let left = seen.tasks.keys().collect::<Vec<_>>();
+            return Some(format!("the run is over, and the tasks {left:?} are not"));
         }
         if result.is_err() != self.is_broken() || seen.stopped.is_none() {
             return Some(format!("the run is over with {result:?}"));
@@ -224,11 +231,9 @@ impl<'a> World<'a> {
             let it = peer.look();
             let is_served = it.received.len() == it.sent && it.socket_closed;
             let is_fine = is_served || self.has_reset(client) || seen.stopped.is_some();
-            (!is_fine).then(|| format!("client {client} waits for ever"))
+            (!is_fine).then(|| format!("client {} waits for ever", client + 1))
         })
     }
-
-    // ---- What tells it apart ----
 
     /// The same number for runs from which on the same things can happen.
     pub fn key(&self) -> u64 {
