@@ -7,6 +7,7 @@
 
 extern crate self as bricks; // the tasks say `use bricks::…`
 
+pub mod explore;
 pub mod log;
 pub mod net;
 pub mod poller;
@@ -34,11 +35,13 @@ pub mod cli {
 }
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use poller::{Decision, Script};
 use recording::{Recording, Sink};
 use scheduler::Scheduler;
+use trace::Trace;
 
 /// Runs the server of stage 04 until there are no more decisions (or it has been stopped), and
 /// returns its recording.
@@ -46,19 +49,37 @@ use scheduler::Scheduler;
 /// [Peer](net::Peer) 0 is that of its listening socket, peer 1 sends the signal to stop, and from
 /// 2 on they are the clients, in the order in which they connect.
 pub fn record(decisions: &[Decision], options: cli::Options) -> String {
-    let script = Script::default();
-    let (sock, signals) = (script.socket(), script.socket());
-    script.decide(decisions);
+    record_with(Script::default(), decisions, options)
+}
+
+/// The same, with a poller of your own.
+pub fn record_with(
+    script: Script,
+    decisions: &[Decision],
+    options: cli::Options,
+) -> String {
     let text = Text::default();
     let recording = Recording::new("04_scheduler", tasks::SOURCE, text.clone());
-    let mut scheduler = Scheduler::new(script, Some(Box::new(recording)));
+    let mut scheduler = server(&script, Box::new(recording), options);
+    script.decide(decisions);
+    // It is out of decisions; or it panics, and that was to be recorded.
+    let _ = catch_unwind(AssertUnwindSafe(|| scheduler.run()));
+    drop(scheduler); // and with it the recording
+    text.take()
+}
+
+/// The server of stage 04, with its sockets and this poller.
+pub fn server(
+    script: &Script,
+    trace: Box<dyn Trace>,
+    options: cli::Options,
+) -> Scheduler {
+    let (sock, signals) = (script.socket(), script.socket());
+    let mut scheduler = Scheduler::new(script.clone(), Some(trace));
     let handle = scheduler.handle();
     scheduler.submit_task(tasks::echo_server(sock, handle.clone(), options));
-    scheduler.submit_task(tasks::stop_on_signal(signals, handle.clone()));
-    let _ = scheduler.run(); // out of decisions
-    drop(scheduler);
-    drop(handle); // and with it the recording
-    text.take()
+    scheduler.submit_task(tasks::stop_on_signal(signals, handle));
+    scheduler
 }
 
 /// A recording in memory.

@@ -4,7 +4,7 @@
 #[path = "../../src/net/accept.rs"]
 mod accept;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-pub use accept::{AcceptBackoff, PatientSocket};
+pub use accept::{ACCEPT_PAUSE, AcceptBackoff, PatientSocket};
 
 use crate::space::{RECEIVE_SIZE, Space};
 
@@ -62,7 +62,6 @@ pub struct Socket(Rc<Inner>);
 struct Inner {
     number: RawFd,
     peer: Peer,
-    ended: Cell<bool>,
 }
 
 /// The other side of a socket: a client, or (of a listening socket) where the clients come from.
@@ -71,20 +70,32 @@ pub struct Peer(Rc<RefCell<Between>>);
 
 /// What lies between a socket and its peer.
 #[derive(Debug, Default)]
-struct Between {
-    clients: VecDeque<Peer>,
-    accepted: u16,
-    to_socket: VecDeque<u8>,
-    to_peer: Vec<u8>,
+pub struct Between {
+    /// The clients that wait to be accepted.
+    pub clients: VecDeque<Peer>,
+    /// How many have been.
+    pub accepted: u16,
+    /// How many bytes the peer has sent so far.
+    pub sent: usize,
+    /// On their way to the socket.
+    pub to_socket: VecDeque<u8>,
+    /// On their way to the peer.
+    pub to_peer: Vec<u8>,
+    /// What the peer has received so far.
+    pub received: Vec<u8>,
     room: Option<usize>,
     /// The next call on the socket comes to this.
-    error: Option<i32>,
+    pub error: Option<i32>,
     /// The peer has shut down sending.
-    peer_ended: bool,
+    pub peer_ended: bool,
+    /// The socket has received that.
+    pub end_received: bool,
     /// The socket has shut down sending.
-    socket_ended: bool,
-    socket_closed: bool,
-    reset: bool,
+    pub socket_ended: bool,
+    /// The socket has been closed.
+    pub socket_closed: bool,
+    /// The connection has been reset.
+    pub reset: bool,
 }
 
 /// A new socket and its peer. The descriptor is the smallest number that is free.
@@ -99,7 +110,7 @@ impl Socket {
             let number = (0..=RawFd::MAX).find(|&number| taken.insert(number));
             number.expect("a number is free")
         });
-        Socket(Rc::new(Inner { number, peer, ended: Cell::new(false) }))
+        Socket(Rc::new(Inner { number, peer }))
     }
 
     /// What lies between it and its peer, unless there is an error to be told first.
@@ -115,7 +126,7 @@ impl Socket {
 
     /// Whether the peer's end of input has been received.
     pub fn ended(&self) -> bool {
-        self.0.ended.get()
+        self.0.peer.0.borrow().end_received
     }
 
     /// Accepts one client.
@@ -134,7 +145,7 @@ impl Socket {
         if count == 0 && !it.peer_ended {
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.0.ended.set(count == 0);
+        it.end_received = count == 0;
         let mut block = space.take()?;
         block.extend(it.to_socket.drain(..count));
         Ok(space.message(block))
@@ -207,13 +218,19 @@ impl Peer {
         match (it.peer_ended, it.socket_closed) {
             (true, _) => {}
             (false, true) => it.lose(),
-            (false, false) => it.to_socket.extend(bytes),
+            (false, false) => {
+                it.sent += bytes.len();
+                it.to_socket.extend(bytes);
+            }
         }
     }
 
     /// Takes what has arrived, so that there is room for more.
     pub fn receive(&self) -> Vec<u8> {
-        mem::take(&mut self.0.borrow_mut().to_peer)
+        let mut it = self.0.borrow_mut();
+        let arrived = mem::take(&mut it.to_peer);
+        it.received.extend(&arrived);
+        arrived
     }
 
     /// From now on there is room for so many bytes that have been sent and not received.
@@ -235,6 +252,11 @@ impl Peer {
     /// The next call on the socket, whatever it is, fails with this error of the system.
     pub fn fail(&self, code: i32) {
         self.0.borrow_mut().error = Some(code);
+    }
+
+    /// What lies between it and its socket.
+    pub fn look(&self) -> Ref<'_, Between> {
+        self.0.borrow()
     }
 
     /// Whether the socket will send no more.

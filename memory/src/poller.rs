@@ -30,6 +30,8 @@ pub enum Decision {
     Fail(usize, i32),
     /// The scheduler is told that these are ready, true or not.
     Report(Vec<Readiness>),
+    /// So much time passes, and the scheduler sleeps on.
+    Sleep(Duration),
     /// The scheduler waits until its timeout.
     TimeOut,
     /// The scheduler wakes up after this time, though nothing is ready.
@@ -123,6 +125,7 @@ impl Poller for Script {
                 Decision::Reset(peer) => peers[peer].reset(),
                 Decision::Room(peer, bytes) => peers[peer].room(bytes),
                 Decision::Fail(peer, code) => peers[peer].fail(code),
+                Decision::Sleep(time) => net::pass(time),
                 Decision::Report(those) => {
                     watched.retain(|it| !those.contains(it));
                     break ready.extend(those);

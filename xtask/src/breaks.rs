@@ -1,5 +1,6 @@
 //! The ways in which the book breaks the code, to see what happens: one patch each, in
-//! `chapters/*/breaks/`.
+//! `chapters/*/breaks/`. Those in `memory/mutations/` are not for readers: the exploration of the
+//! heart has to find each of them.
 //!
 //! A patch opens with three lines: `Breaks:` what it does to the code, `Test:` the command that
 //! fails then, and `Fails:` the name of the test. A page may show the order of steps in which a
@@ -130,7 +131,16 @@ fn all() -> Result<Vec<Break>, String> {
     let entries =
         fs::read_dir(&chapters).map_err(|e| format!("{}: {e}", chapters.display()))?;
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path().join("breaks")));
-    let patches = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    read_all(folders)
+}
+
+/// What the exploration has to find.
+fn mutations() -> Result<Vec<Break>, String> {
+    read_all([root().join("memory/mutations")])
+}
+
+fn read_all(folders: impl IntoIterator<Item = PathBuf>) -> Result<Vec<Break>, String> {
+    let patches = folders.into_iter().filter_map(|it| fs::read_dir(it).ok()).flatten();
     let mut files: Vec<PathBuf> =
         patches.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| is_patch(file));
@@ -196,6 +206,7 @@ pub fn applied() -> Option<String> {
 pub fn prove(names: &[&str]) -> Result<(), String> {
     let copy = place::target().join("breaks/copy");
     let mut all = all()?;
+    all.extend(mutations()?);
     if let Some(name) = names.iter().find(|name| all.iter().all(|it| it.name != **name)) {
         return Err(format!("there is no break {name:?}"));
     }
@@ -321,6 +332,18 @@ mod tests {
                 for (path, bytes) in before {
                     assert_eq!(fs::read(path).unwrap(), bytes, "{}", it.name);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn each_mutation_fits_and_changes_the_heart() {
+        let mutations = mutations().unwrap();
+        assert_eq!(mutations.len(), 12);
+        for it in &mutations {
+            for (path, text) in it.changes(root(), Way::Forth).unwrap() {
+                assert!(path.starts_with(root().join("src/scheduler")), "{}", it.name);
+                assert_ne!(text, crate::read(path.to_str().unwrap()).unwrap());
             }
         }
     }

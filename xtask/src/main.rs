@@ -52,8 +52,12 @@ Chores:
           without a name, lists them
   fix     takes that back
   breaks [NAME]
-          proves that each of them makes its test fail (part of check)
+          proves that each of them makes its test fail, and that the exploration finds each of
+          memory/mutations (part of check)
   loom    runs the executor in every order that the steps of its threads can have (part of check)
+  explore [record]
+          explores what can happen to the heart, and compares how much that is with what the book
+          says, or records it (part of check)
   memcheck
           runs the behaviour suite's core against 05 and 06 under valgrind (part of check)
   exercises
@@ -93,6 +97,8 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["fix" | "mend"] => breaks::fix(),
         ["breaks", ref names @ ..] => breaks::prove(names),
         ["loom"] => orders(),
+        ["explore"] => explore(false),
+        ["explore", "record"] => explore(true),
         ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
         ["starters"] => exercises::write_starters(),
@@ -141,6 +147,7 @@ fn check() -> Result<(), String> {
     forbid_unsafe_code_in_binaries()?;
     run("cargo build --release", &[])?;
     run(&readme_test_command()?, &[])?;
+    explore(false)?;
     run("cargo test --package xtask", &[])?;
     exercises::prove()?;
     run("cargo test --package playback", &[])?;
@@ -163,6 +170,30 @@ fn record() -> Result<(), String> {
     run("cargo build --bins --examples", &[])?;
     let tests = "cargo test --test sessions --test traces --test diffs";
     run(tests, &[("RECORD_SESSIONS", "1")])
+}
+
+/// Explores the heart as far as the book says, which takes a minute, and compares what comes out.
+fn explore(is_recording: bool) -> Result<(), String> {
+    const COMMAND: &str = "cargo explore --far";
+    const FILE: &str = "chapters/04_scheduler/explored.txt";
+    println!("\nxtask: {COMMAND}");
+    let mut cargo = place::cargo();
+    let output = cargo.args(COMMAND.split(' ').skip(1)).output();
+    let output = output.map_err(|error| format!("{COMMAND}: {error}"))?;
+    let shown = format!("$ {COMMAND}\n{}", String::from_utf8_lossy(&output.stdout));
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("failed: {COMMAND}\n{shown}{errors}"));
+    }
+    if is_recording {
+        std::fs::write(root().join(FILE), &shown).map_err(|e| format!("{FILE}: {e}"))?;
+    }
+    match read(FILE)? == shown {
+        true => Ok(()),
+        false => {
+            Err(format!("{FILE} is not this; `cargo xtask explore record`:\n{shown}"))
+        }
+    }
 }
 
 /// The tests compare what they find in files with what programs print.

@@ -4,6 +4,8 @@
 //!
 //! The files beside this folder ask of real sockets, with real pollers, what these tests cannot.
 
+#[path = "../../../memory/tests/explore.rs"]
+mod explore;
 mod recordings;
 mod server;
 mod tasks;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bricks_in_memory::cli::Options;
+use bricks_in_memory::explore::{Failure, NEAR};
 use bricks_in_memory::net::Direction::{Read, Write};
 use bricks_in_memory::poller::Decision;
 use bricks_in_memory::tasks::{SOURCE, echo_server, stop_on_signal};
@@ -69,6 +70,23 @@ fn a_recording_in_memory_names_the_same_source() {
     assert!(!recording.contains(r#""file":"#), "all tasks are in that file");
     let recv = 1 + SOURCE.1.lines().position(|line| line.contains(".recv()")).unwrap();
     assert!(recording.contains(&format!(r#""fd":5,"line":{recv}"#)), "{recording}");
+}
+
+/// When the exploration finds something wrong, this is what it shows.
+#[test]
+fn a_failure_is_told_in_words_and_can_be_played() {
+    let failure = Failure::new(&NEAR[0], &story(), "nothing, this is a test".into());
+    let played = Recording::read(&failure.recording).unwrap();
+    assert!(played.has_tasks() && played.fold().is_ok());
+    let words = failure.to_string();
+    for line in [
+        "  1. a client connects\n",
+        "  5. the poller says: 5 can be read\n",
+        " 15. the signal to stop comes\n",
+        "wrong: nothing, this is a test",
+    ] {
+        assert!(words.contains(line), "{words}");
+    }
 }
 
 /// Anything that clients, the poller and the clock may do, but for a reset.

@@ -1,0 +1,44 @@
+//! Everything that can happen to the server of stage 04, to a bound: each answer of the poller,
+//! true or not, and each move of the clients, in each order. `chapters/04_scheduler/explored.md`
+//! tells of it.
+//!
+//! ```sh
+//! cargo explore           # a few seconds
+//! cargo explore --far     # a minute
+//! ```
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use bricks_in_memory::explore::{FAR, NEAR, explore};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let is_far = arguments == ["--far"];
+    if !is_far && !arguments.is_empty() {
+        eprintln!("usage: cargo explore [--far]");
+        return ExitCode::from(2);
+    }
+    let far = FAR.iter().filter(|_| is_far);
+    for bounds in NEAR.iter().chain(far) {
+        println!("{bounds}:");
+        match explore(bounds) {
+            Ok(explored) => println!("  {explored}"),
+            Err(failure) => {
+                println!("{failure}");
+                let file = Path::new("target/explored.jsonl");
+                match fs::write(file, failure.recording) {
+                    Ok(()) => println!("recorded in {}", file.display()),
+                    Err(error) => println!("not recorded: {error}"),
+                }
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("all is well");
+    ExitCode::SUCCESS
+}
