@@ -26,6 +26,8 @@ pub struct Found {
     pub stays: bool,
     /// What it has received when the client says that no more comes is lost.
     pub drops: bool,
+    /// Much that is sent before anything is read is not all answered.
+    pub sticks: bool,
 }
 
 pub fn look(words: &[String]) -> Result<Found, String> {
@@ -205,7 +207,17 @@ fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
         third.shutdown(Shutdown::Write)?;
         found.drops = third.read_to_end(&mut rest).is_ok() && rest.is_empty();
     }
+    found.sticks = sticks(connect()?);
     Ok((found, answer))
+}
+
+/// A server that hands on what it receives to another process may wait for that one to take it,
+/// while that one waits for the server to take the answer.
+fn sticks(mut client: TcpStream) -> bool {
+    const LINE: &[u8] = &[b'x'; 1023];
+    let much = [LINE, b"\n"].concat().repeat(256);
+    client.write_all(&much).is_ok()
+        && is_late(&client.read_exact(&mut vec![0; much.len()]).map(|()| 0))
 }
 
 /// Whether nothing came in time.
