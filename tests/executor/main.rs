@@ -2,6 +2,7 @@
 
 mod dropped;
 mod foreign;
+mod lines;
 mod queue;
 mod sockets;
 mod stopping;

@@ -2,6 +2,7 @@
 # xinetd's own echo service, on the port that is the first argument. It reads its configuration
 # from a file, which stays behind in the folder for temporary files.
 set -eu
+PATH=$PATH:/usr/sbin
 files=${TMPDIR:-/tmp}/xinetd-echo-$1
 cat >"$files.conf" <<END
 service echo

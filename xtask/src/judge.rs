@@ -39,8 +39,10 @@ The exit status is 0 if it keeps every promise, and 1 if not.
 /// How long a single behaviour waits for the server, in seconds.
 const PATIENCE: &str = "10";
 
-/// All behaviours together. With the first look, a server is judged in two minutes, whatever it is.
+/// All behaviours together, and with the first look: a server is judged in two minutes, whatever
+/// it is.
 const ALL_TOGETHER: Duration = Duration::from_secs(90);
+const WITH_THE_FIRST_LOOK: Duration = Duration::from_secs(115);
 
 /// What each of them has at least, while there is time: one of them waits for ten seconds.
 const LEAST: Duration = Duration::from_secs(15);
@@ -106,7 +108,9 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     }
     let wanted = Wanted::read(arguments)?;
     println!("Does it start? {}", shown(&wanted.words));
+    let start = Instant::now();
     let found = first::look(&wanted.words)?;
+    let left = WITH_THE_FIRST_LOOK.saturating_sub(start.elapsed());
     println!(
         "It does. The tests are being compiled; then each behaviour is tried. That takes"
     );
@@ -119,7 +123,7 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     let trial = Trial {
         suite: &suite,
         words: &wanted.words,
-        limit: ALL_TOGETHER,
+        limit: ALL_TOGETHER.min(left),
         tell: &|number, tried| {
             let verdict = if tried.failure.is_none() { "kept" } else { "NOT KEPT" };
             println!("{number:>3} of {of}  {:<44} {verdict}", tried.name);

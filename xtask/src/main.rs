@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check` and `cargo xtask check-bench` are what CI runs.
+//! The project's own chores: `cargo xtask check`, `check-bench` and `foreign --check` are what CI runs.
 //!
 //! Each chore is a list of commands that anybody can type; this only types them in the right
 //! order, says what it does, and stops at the first that fails.

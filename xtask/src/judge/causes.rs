@@ -224,6 +224,23 @@ mod tests {
         assert!(causes[0].text.starts_with("it does not close the connection"));
     }
 
+    /// Three different panics, and one thing is missing.
+    #[test]
+    fn a_server_that_gets_stuck_has_one_cause() {
+        let found = Found { sticks: true, ..Found::default() };
+        for panic in [
+            format!("an orderly end: {LATE}"),
+            format!("the server takes what it is sent: {LATE}"),
+            "this did not happen: the descriptors of clients that are gone are closed"
+                .into(),
+        ] {
+            assert_eq!(cause(&failure(&panic, ""), found).1, STICKS, "{panic}");
+            assert_ne!(cause(&failure(&panic, ""), Found::default()).1, STICKS);
+        }
+        let other = failure("to connect: connection timed out", "");
+        assert_ne!(cause(&other, found).1, STICKS);
+    }
+
     #[test]
     fn what_was_not_found_is_no_cause() {
         let late = failure(&format!("the server answers: {LATE}"), "");

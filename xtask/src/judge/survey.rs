@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::causes::{Causes, cause};
-use super::{Trial, Wanted, choose, first, list, name};
+use super::{Trial, Tried, Wanted, choose, first, list, name};
 use crate::{place, read, root, suite};
 use servers::{SERVERS, Server};
 
@@ -30,6 +30,9 @@ const TABLE: &str = "chapters/exercises/tables/foreign.txt";
 /// Also a server that waits for ten seconds in each behaviour comes to its end, on a machine that
 /// has other things to do.
 const LIMIT: Duration = Duration::from_secs(240);
+
+/// So often is tried again what is not as it was.
+const TIMES: usize = 2;
 
 /// What judge says about a server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,7 +86,7 @@ pub fn survey(arguments: &[&str]) -> Result<(), String> {
 }
 
 impl Server {
-    /// What judge says now, if the server is installed. What is not as before is tried once more.
+    /// What judge says now, if the server is installed. What is not as before is tried again.
     fn judge(&self, suite: &Path, before: &Verdict) -> Result<Option<Verdict>, String> {
         if !is_there(self.needs) {
             println!("{}: skipped, since there is no {}", self.name, self.needs);
@@ -95,17 +98,17 @@ impl Server {
         let all = choose(list(suite)?, &Wanted::of(words.clone()))?;
         let trial = Trial { suite, words: &words, limit: LIMIT, tell: &|_, _| () };
         let mut tried = trial.all(&all);
-        let changed = |name: &String, failed: bool| {
-            before.not_kept.contains(name) != failed
-                && !self.at_times.contains(&name.as_str())
+        let is_changed = |it: &Tried| {
+            before.not_kept.contains(&it.name) != it.failure.is_some()
+                && !self.at_times.contains(&&*it.name)
         };
-        let is_changed =
-            |tried: &super::Tried| changed(&tried.name, tried.failure.is_some());
-        let changed: Vec<String> =
-            tried.iter().filter(|it| is_changed(it)).map(|it| it.name.clone()).collect();
-        tried.retain(|tried| !changed.contains(&tried.name));
-        let again = all.iter().filter(|test| changed.contains(&name(test))).cloned();
-        tried.extend(trial.all(&again.collect::<Vec<String>>()));
+        // A machine with much else to do may be too slow at one time, but not each time.
+        for _ in 0..TIMES {
+            let changed: Vec<Tried> = tried.extract_if(.., |it| is_changed(it)).collect();
+            let is_one = |test: &&String| changed.iter().any(|it| it.name == name(test));
+            let again: Vec<String> = all.iter().filter(is_one).cloned().collect();
+            tried.extend(trial.all(&again));
+        }
         let mut causes = Causes::default();
         for tried in &tried {
             if let Some(failure) = &tried.failure {
@@ -161,7 +164,8 @@ fn is_there(needed: &str) -> bool {
             .is_ok_and(|text| text.trim() == "0"),
         program => {
             let path = env::var_os("PATH").unwrap_or_default();
-            let mut folders = env::split_paths(&path);
+            // Some users do not have the last one in theirs.
+            let mut folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
             folders.any(|folder| folder.join(program).is_file())
         }
     }
