@@ -14,7 +14,7 @@ use bench::report::report;
 use bench::results::Results;
 use bench::run::{Plan, TURN, run};
 use bench::scenario::{self, Scenario};
-use bench::server::{self, Cores, Server, raise_descriptor_limit};
+use bench::server::{self, Cores, Running, Server, raise_descriptor_limit};
 use bench::{count, guard, loopback, memory};
 use clap::{Parser, ValueEnum, value_parser};
 
@@ -150,6 +150,7 @@ impl Options {
             let _ = writeln!(stderr(), "bench: uses the machine's loopback: {why}");
         }
         raise_descriptor_limit()?;
+        self.named_servers_start()?;
         let time = self.milliseconds.unwrap_or(if self.quick { 120 } else { 500 });
         let plan = Plan {
             servers: self.servers()?,
@@ -175,6 +176,16 @@ impl Options {
         let (took, file) = (start.elapsed(), output.display());
         print(&format!("\n{took:.0?}; the results are in {file}\n"));
         Ok(left_out.iter().all(|it| !it.is_wrong))
+    }
+
+    /// A server of the book that cannot run here is left out; one that was asked for by its command
+    /// is not.
+    fn named_servers_start(&self) -> Result<()> {
+        for server in &self.server {
+            Running::start(server, None)
+                .with_context(|| format!("--server {}", server.name))?;
+        }
+        Ok(())
     }
 
     fn count(&self) -> Result<()> {

@@ -100,16 +100,30 @@ fn more_is_appended() {
 #[test]
 fn a_wrong_server_is_named_and_left_out() {
     let liar = format!("liar={}", built("examples/liar").display());
-    let servers = ["--servers", "epoll", "--server", &liar, "--server", "none=/no/such"];
+    let servers = ["--servers", "epoll", "--server", &liar];
     let (output, csv) =
         measure("liar", &[&servers[..], &["--scenarios", "ping4"]].concat());
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("liar: WRONG, and left out"), "{text}");
-    assert!(text.contains("none: left out: cannot start"), "{text}");
     assert!(!output.status.success());
     let results = Results::read(&csv).unwrap();
     fs::remove_file(csv).unwrap();
     assert_eq!(results.servers("ping4"), ["epoll"]);
+}
+
+/// Before anything is measured, which takes minutes.
+#[test]
+fn a_server_that_does_not_start_is_an_error() {
+    let silent = "silent=sh -c true";
+    for (server, why) in [("none=/no/such", "cannot start"), (silent, "not listen")] {
+        let (output, csv) = measure("none", &["--servers", "epoll", "--server", server]);
+        let problems = String::from_utf8_lossy(&output.stderr);
+        let name = server.split('=').next().unwrap();
+        assert!(problems.contains(&format!("--server {name}: ")), "{problems}");
+        assert!(problems.contains(why), "{problems}");
+        assert!(!output.status.success() && !csv.exists(), "{problems}");
+        assert!(output.stdout.is_empty());
+    }
 }
 
 #[test]

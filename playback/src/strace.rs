@@ -123,7 +123,8 @@ impl<'a> Convert<'a> {
             return Ok(());
         }
         let Some(start) = self.start else { return Ok(()) };
-        let t = (time - start) * 1000;
+        let t = time.checked_sub(start).and_then(|t| t.checked_mul(1000));
+        let t = t.ok_or("a time before the start")?;
         if let Some(resumed) = rest.strip_prefix("<... ") {
             let (_, rest) = resumed.split_once(" resumed>").ok_or("no end of a call")?;
             let call = self.unfinished.remove(&pid).ok_or("an end without a call")?;
@@ -137,7 +138,7 @@ impl<'a> Convert<'a> {
         }
         let (call, took) = duration(rest);
         self.enter(pid, t, call)?;
-        self.leave(pid, t + took, call)
+        self.leave(pid, t.saturating_add(took), call)
     }
 
     fn enter(&mut self, pid: u64, t: u64, text: &str) -> Result<(), String> {
@@ -272,14 +273,15 @@ fn escaped(json: &str) -> String {
 fn duration(text: &str) -> (&str, u64) {
     let parts = text.strip_suffix('>').and_then(|it| it.rsplit_once(" <"));
     match parts.and_then(|(rest, time)| Some((rest, microseconds(time)?))) {
-        Some((rest, micros)) => (rest.trim_end(), micros * 1000),
+        Some((rest, micros)) => (rest.trim_end(), micros.saturating_mul(1000)),
         None => (text, 0),
     }
 }
 
 fn microseconds(time: &str) -> Option<u64> {
     let (seconds, micros) = time.split_once('.')?;
-    Some(seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?)
+    let seconds: u64 = seconds.parse().ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(micros.parse().ok()?)
 }
 
 /// One system call, as `strace` has it; its result only if it has returned.
@@ -389,8 +391,9 @@ impl<'a> Call<'a> {
             let (_, value) = self.arguments.split_once(name)?;
             value.split([',', '}']).next()?.parse().ok()
         };
-        let rest = field("tv_nsec=").or(field("tv_usec=").map(|it| it * 1000));
-        Some(field("tv_sec=")? * 1_000_000_000 + rest?)
+        let micros = || field("tv_usec=")?.checked_mul(1000);
+        let seconds = field("tv_sec=")?.checked_mul(1_000_000_000)?;
+        seconds.checked_add(field("tv_nsec=").or_else(micros)?)
     }
 }
 

@@ -243,10 +243,12 @@ impl Table {
         let line = |row: &Vec<String>| {
             let mut line = String::new();
             for (i, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                // (A format has no room for a width that a name can have.)
+                let space = " ".repeat(width - cell.chars().count());
                 // Numbers stand on the right.
                 let _ = match i {
-                    0 | 1 => write!(line, "{cell:>width$}  "),
-                    _ => write!(line, "{cell:<width$}  "),
+                    0 | 1 => write!(line, "{space}{cell}  "),
+                    _ => write!(line, "{cell}{space}  "),
                 };
             }
             line.trim_end().to_string() + "\n"

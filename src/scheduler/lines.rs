@@ -114,4 +114,23 @@ mod tests {
         assert_eq!(unread.line().unwrap(), Some(b"y\n".to_vec()));
         assert_eq!(unread.bytes.capacity(), 0);
     }
+
+    /// However a stream is cut, what is held between two receives follows what waits there.
+    #[test]
+    fn what_is_held_follows_what_waits() {
+        let stream: Vec<u8> = (1..300_u32)
+            .flat_map(|line| {
+                vec![if line % 7 == 0 { b'x' } else { b'\n' }; line as usize]
+            })
+            .collect();
+        for size in [1, 100, 4096, 65_536] {
+            let mut unread = Unread::default();
+            for piece in stream.chunks(size) {
+                unread.add(piece);
+                while unread.line().unwrap().is_some() {}
+                let (held, waits) = (unread.bytes.capacity(), unread.bytes.len());
+                assert!(held <= 4 * waits + 16, "{held} for {waits}");
+            }
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub fn on_port(port: u16) -> Vec<SocketAddr> {
 pub fn addresses(line: &str) -> Vec<SocketAddr> {
     let apart =
         |c: char| c.is_whitespace() || c.is_control() || "'\"`,()<>/=".contains(c);
-    let around = |c: char| ".:;!".contains(c);
+    let around = |c: char| ".:;!]}".contains(c);
     let words: Vec<&str> = line.split(apart).filter(|word| !word.is_empty()).collect();
     let joined = words.iter().find_map(|word| {
         let (host, port) = word.trim_end_matches(around).rsplit_once(':')?;
@@ -43,12 +43,14 @@ pub fn addresses(line: &str) -> Vec<SocketAddr> {
     });
     let apart = || {
         words.windows(2).find_map(|pair| {
-            let host = match pair[0].trim_matches(around) {
-                word if word.eq_ignore_ascii_case("port") => "localhost",
-                word => word,
+            let (word, port) = (pair[0].trim_matches(around), pair[1]);
+            let host = match word {
+                _ if pair[0].parse::<IpAddr>().is_ok() => pair[0],
+                _ if word.eq_ignore_ascii_case("port") => "localhost",
+                // Behind a star or a bracket, a number is a number.
+                _ => Some(word).filter(|word| word.contains(char::is_alphanumeric))?,
             };
-            let port = pair[1].trim_end_matches(around);
-            (!host.is_empty()).then(|| on_host(host, port)).flatten()
+            on_host(host, port.trim_end_matches(around))
         })
     };
     joined.or_else(apart).unwrap_or_default()
@@ -56,10 +58,10 @@ pub fn addresses(line: &str) -> Vec<SocketAddr> {
 
 fn on_host(host: &str, port: &str) -> Option<Vec<SocketAddr>> {
     let port: u16 = port.parse().ok().filter(|&port| port > 0)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     if ["", "*", "localhost"].contains(&host) {
         return Some(on_port(port));
     }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
     Some(match host.parse().ok()? {
         IpAddr::V4(ip) if ip.is_unspecified() => vec![(Ipv4Addr::LOCALHOST, port).into()],
         IpAddr::V6(ip) if ip.is_unspecified() => on_port(port),
@@ -113,6 +115,8 @@ fn an_address_is_found_in_whatever_words() {
         "Serving on ('127.0.0.1', 8000)",
         "\x1b[32mready\x1b[0m tcp://0.0.0.0:8000",
         "addr=127.0.0.1:8000, workers=4",
+        "bound to [127.0.0.1:8000]",
+        "* 4 workers at 127.0.0.1:8000",
     ] {
         assert_eq!(addresses(line), v4(8000), "{line}");
     }
@@ -124,12 +128,20 @@ fn an_address_is_found_in_whatever_words() {
         "server is bound to { address: '::', family: 'IPv6', port: 8000 }",
         "listening on [::]:8000!",
         "listening on *:8000",
+        "{\"port\":8000}",
+        "Serving on ('::', 8000, 0, 0)",
     ] {
         assert_eq!(addresses(line), on_port(8000), "{line}");
     }
     assert_eq!(addresses("on [::1]:80"), ["[::1]:80".parse().unwrap()]);
-    for line in ["", "13:30:11 starting 4 workers", "node:events:497", "pid 8000", "a:0"]
-    {
+    for line in [
+        "",
+        "13:30:11 starting 4 workers",
+        "node:events:497",
+        "pid 8000",
+        "a:0",
+        "* 4 workers",
+    ] {
         assert_eq!(addresses(line), [], "{line}");
     }
 }

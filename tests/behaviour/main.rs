@@ -6,6 +6,7 @@
 //! is tested as much as a promise. Add a behaviour: write it in the file of its theme and name
 //! it in the table below. Add a server: name it in the table, and declare it in `stage.rs`.
 
+mod addresses;
 mod client;
 mod closing;
 mod command_line;

@@ -2,6 +2,7 @@
 
 mod dropped;
 mod foreign;
+mod lines;
 mod sockets;
 mod stopping;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@ mod causes;
 mod first;
 #[path = "../../tests/behaviour/foreign.rs"]
 mod foreign;
+mod survey;
 
 use std::env;
 use std::path::Path;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::suite::{self, Failure};
 use causes::{Causes, cause};
 use first::Found;
+pub use survey::survey;
 
 const HELP: &str = "\
 Runs the behaviour suite against any echo server, in any language.
@@ -37,8 +39,10 @@ The exit status is 0 if it keeps every promise, and 1 if not.
 /// How long a single behaviour waits for the server, in seconds.
 const PATIENCE: &str = "10";
 
-/// All behaviours together. With the first look, a server is judged in two minutes, whatever it is.
+/// All behaviours together, and with the first look: a server is judged in two minutes, whatever
+/// it is.
 const ALL_TOGETHER: Duration = Duration::from_secs(90);
+const WITH_THE_FIRST_LOOK: Duration = Duration::from_secs(115);
 
 /// What each of them has at least, while there is time: one of them waits for ten seconds.
 const LEAST: Duration = Duration::from_secs(15);
@@ -55,10 +59,14 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// What every echo server promises.
+    fn of(words: Vec<String>) -> Wanted {
+        Wanted { themes: vec!["yours"], only: None, words }
+    }
+
     fn read(arguments: &[&str]) -> Result<Wanted, String> {
         let mut arguments = arguments.iter().copied().peekable();
-        let mut themes = vec!["yours"];
-        let mut only = None;
+        let Wanted { mut themes, mut only, .. } = Wanted::of(vec![]);
         while let Some(option) = arguments.next_if(|word| word.starts_with('-')) {
             match option {
                 "--" => break,
@@ -100,7 +108,9 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     }
     let wanted = Wanted::read(arguments)?;
     println!("Does it start? {}", shown(&wanted.words));
+    let start = Instant::now();
     let found = first::look(&wanted.words)?;
+    let left = WITH_THE_FIRST_LOOK.saturating_sub(start.elapsed());
     println!(
         "It does. The tests are being compiled; then each behaviour is tried. That takes"
     );
@@ -109,8 +119,17 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
     );
     let suite = suite::build("async-from-bricks", "behaviour")?;
     let tests = choose(list(&suite)?, &wanted)?;
-    let tried = try_all(&suite, &tests, &wanted.words, ALL_TOGETHER);
-    table(tried, found)
+    let of = tests.len();
+    let trial = Trial {
+        suite: &suite,
+        words: &wanted.words,
+        limit: ALL_TOGETHER.min(left),
+        tell: &|number, tried| {
+            let verdict = if tried.failure.is_none() { "kept" } else { "NOT KEPT" };
+            println!("{number:>3} of {of}  {:<44} {verdict}", tried.name);
+        },
+    };
+    table(trial.all(&tests), found)
 }
 
 /// A command, as it could be typed.
@@ -157,62 +176,64 @@ struct Tried {
     failure: Option<Failure>,
 }
 
-/// Each has a process and a limit of its own, so that no server can keep this from its end.
-fn try_all(
-    suite: &Path,
-    tests: &[String],
-    words: &[String],
+/// A server, and how much time it has.
+struct Trial<'a> {
+    suite: &'a Path,
+    words: &'a [String],
     limit: Duration,
-) -> Vec<Tried> {
-    let end = Instant::now() + limit;
-    let (next, tried) = (Mutex::new(0..tests.len()), Mutex::new(vec![]));
-    let work = || {
-        while let Some((index, left)) = {
-            let mut next = next.lock().expect("nobody panics");
-            next.next().map(|index| (index, next.len() + 1))
-        } {
-            let remaining = end.saturating_duration_since(Instant::now());
-            let share = LEAST.max(remaining * WORKERS as u32 / left as u32);
-            let test = &tests[index];
-            let failure = try_one(suite, test, words, share.min(remaining));
-            let mut tried = tried.lock().expect("nobody panics");
-            let verdict = if failure.is_none() { "kept" } else { "NOT KEPT" };
-            let number = tried.len() + 1;
-            println!("{number:>3} of {}  {:<44} {verdict}", tests.len(), name(test));
-            tried.push(Tried { name: name(test), failure });
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(work);
-        }
-    });
-    tried.into_inner().expect("nobody panics")
+    /// What to do when a behaviour has been tried: the first, the second …
+    tell: &'a (dyn Fn(usize, &Tried) + Sync),
 }
 
-fn try_one(
-    suite: &Path,
-    test: &str,
-    words: &[String],
-    limit: Duration,
-) -> Option<Failure> {
-    if limit.is_zero() {
-        return Some(failure(test, "not tried: the time is over".into()));
+impl Trial<'_> {
+    /// Each has a process and a limit of its own, so that no server can keep this from its end.
+    fn all(&self, tests: &[String]) -> Vec<Tried> {
+        let end = Instant::now() + self.limit;
+        let (next, tried) = (Mutex::new(0..tests.len()), Mutex::new(vec![]));
+        let work = || {
+            while let Some((index, left)) = {
+                let mut next = next.lock().expect("nobody panics");
+                next.next().map(|index| (index, next.len() + 1))
+            } {
+                let remaining = end.saturating_duration_since(Instant::now());
+                let share = LEAST.max(remaining * WORKERS as u32 / left as u32);
+                let test = &tests[index];
+                let failure = self.one(test, share.min(remaining));
+                let mut tried = tried.lock().expect("nobody panics");
+                tried.push(Tried { name: name(test), failure });
+                (self.tell)(tried.len(), &tried[tried.len() - 1]);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(work);
+            }
+        });
+        tried.into_inner().expect("nobody panics")
     }
-    let command: String = words.iter().map(|word| format!("{word}\n")).collect();
-    let environment = [("BRICKS_SERVER", &*command), ("BRICKS_PATIENCE", PATIENCE)];
-    let report = suite::run_unlimited(suite, &["--exact", test], &environment, limit);
-    let problem = match report {
-        Ok(mut report) => match (report.failed.pop(), report.hung, report.crashed) {
-            (Some(failure), ..) => return Some(failure),
-            (None, Some(_), _) => format!("not done after {} seconds", limit.as_secs()),
-            (None, None, Some(said)) => format!("the test ended early: {said}"),
-            (None, None, None) if report.passed.is_empty() => "no such test".into(),
-            _ => return None,
-        },
-        Err(problem) => problem,
-    };
-    Some(failure(test, problem))
+
+    fn one(&self, test: &str, limit: Duration) -> Option<Failure> {
+        if limit.is_zero() {
+            return Some(failure(test, "not tried: the time is over".into()));
+        }
+        let command: String = self.words.iter().map(|word| format!("{word}\n")).collect();
+        let environment = [("BRICKS_SERVER", &*command), ("BRICKS_PATIENCE", PATIENCE)];
+        let report =
+            suite::run_unlimited(self.suite, &["--exact", test], &environment, limit);
+        let problem = match report {
+            Ok(mut report) => match (report.failed.pop(), report.hung, report.crashed) {
+                (Some(failure), ..) => return Some(failure),
+                (None, Some(_), _) => {
+                    format!("not done after {} seconds", limit.as_secs())
+                }
+                (None, None, Some(said)) => format!("the test ended early: {said}"),
+                (None, None, None) if report.passed.is_empty() => "no such test".into(),
+                _ => return None,
+            },
+            Err(problem) => problem,
+        };
+        Some(failure(test, problem))
+    }
 }
 
 /// One of which the suite itself says nothing.
@@ -320,7 +341,9 @@ mod tests {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&script, mode).unwrap();
         let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
-        let tried = try_all(&script, &tests, &[], Duration::from_millis(500));
+        let limit = Duration::from_millis(500);
+        let trial = Trial { suite: &script, words: &[], limit, tell: &|_, _| () };
+        let tried = trial.all(&tests);
         std::fs::remove_file(&script).unwrap();
         let failures: Vec<_> =
             tried.iter().filter_map(|it| it.failure.as_ref()).collect();

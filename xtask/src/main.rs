@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check` and `cargo xtask check-bench` are what CI runs.
+//! The project's own chores: `cargo xtask check`, `check-bench` and `foreign --check` are what CI runs.
 //!
 //! Each chore is a list of commands that anybody can type; this only types them in the right
 //! order, says what it does, and stops at the first that fails.
@@ -64,6 +64,8 @@ Chores:
           proves that the exercises' checks tell right from wrong (part of check)
   starters
           makes the exercises' starters anew, after a change to their solutions
+  foreign [--check]
+          judges servers that others wrote, and makes the table of the judge's page anew
   bench   measures the servers beside their peers (bench --help)
   plots   draws the book's charts, and fills in its numbers, from what was measured
   guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
@@ -104,6 +106,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["starters"] => exercises::write_starters(),
         ["learn", ref options @ ..] => learn::learn(options),
         ["judge", ref options @ ..] => judge::judge(options),
+        ["foreign", ref options @ ..] => judge::survey(options),
         ["preflight"] => preflight::preflight(),
         ["bench", ref options @ ..] => bench::bench(options),
         ["plots"] => bench::plots(),

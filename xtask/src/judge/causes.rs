@@ -68,6 +68,10 @@ fn known(failure: &Failure, found: Found) -> Option<&'static str> {
     if found.drops && is_short && !failure.panic.trim_end().ends_with("wanted: 0") {
         return Some(DROPS);
     }
+    if found.sticks && failure.panic.contains("the descriptors of clients that are gone")
+    {
+        return Some(STICKS);
+    }
     let late = ["WouldBlock", "TimedOut", "Resource temporarily unavailable"];
     if !late.iter().any(|word| failure.panic.contains(word)) {
         return None;
@@ -86,11 +90,15 @@ fn known(failure: &Failure, found: Found) -> Option<&'static str> {
         _ if found.one_at_a_time && (awaits_an_answer || awaits_the_end) => {
             Some("it serves one client after the other: a second client waits")
         }
+        _ if found.sticks && !failure.panic.contains("to connect") => Some(STICKS),
         _ => None,
     }
 }
 
 const DROPS: &str = "what it has received is lost when the client says that no more comes: it should be echoed first";
+
+const STICKS: &str = "it gets stuck when a client sends much before it reads: neither side of it goes on, and the \
+                      connection is never closed";
 
 const LINE_ECHO: &str =
     "it is a line echo: it answers when a newline has come, and these bytes have none";
@@ -214,6 +222,23 @@ mod tests {
         assert_eq!(causes.len(), 2);
         assert_eq!(causes[0].explains, ["half close", "harmless signals"]);
         assert!(causes[0].text.starts_with("it does not close the connection"));
+    }
+
+    /// Three different panics, and one thing is missing.
+    #[test]
+    fn a_server_that_gets_stuck_has_one_cause() {
+        let found = Found { sticks: true, ..Found::default() };
+        for panic in [
+            format!("an orderly end: {LATE}"),
+            format!("the server takes what it is sent: {LATE}"),
+            "this did not happen: the descriptors of clients that are gone are closed"
+                .into(),
+        ] {
+            assert_eq!(cause(&failure(&panic, ""), found).1, STICKS, "{panic}");
+            assert_ne!(cause(&failure(&panic, ""), Found::default()).1, STICKS);
+        }
+        let other = failure("to connect: connection timed out", "");
+        assert_ne!(cause(&other, found).1, STICKS);
     }
 
     #[test]

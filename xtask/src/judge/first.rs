@@ -26,6 +26,8 @@ pub struct Found {
     pub stays: bool,
     /// What it has received when the client says that no more comes is lost.
     pub drops: bool,
+    /// Much that is sent before anything is read is not all answered.
+    pub sticks: bool,
 }
 
 pub fn look(words: &[String]) -> Result<Found, String> {
@@ -195,17 +197,41 @@ fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
     second.write_all(MESSAGE)?;
     let waits = is_late(&second.read(&mut [0; 6]));
     first.shutdown(Shutdown::Write)?;
-    found.stays = is_late(&first.read_to_end(&mut vec![]));
+    found.stays = is_late(&receive(&mut first, usize::MAX));
     drop(first);
     found.one_at_a_time = waits && second.read(&mut [0; 6]).is_ok_and(|count| count > 0);
     drop(second);
     if !found.stays {
-        let (mut third, mut rest) = (connect()?, vec![]);
+        let mut third = connect()?;
         third.write_all(MESSAGE)?;
         third.shutdown(Shutdown::Write)?;
-        found.drops = third.read_to_end(&mut rest).is_ok() && rest.is_empty();
+        found.drops = receive(&mut third, usize::MAX).is_ok_and(|count| count == 0);
     }
+    found.sticks = sticks(connect()?);
     Ok((found, answer))
+}
+
+/// A server that hands on what it receives to another process may wait for that one to take it,
+/// while that one waits for the server to take the answer.
+fn sticks(mut client: TcpStream) -> bool {
+    const LINE: &[u8] = &[b'x'; 1023];
+    let much = [LINE, b"\n"].concat().repeat(256);
+    client.write_all(&much).is_ok() && is_late(&receive(&mut client, much.len()))
+}
+
+/// How many bytes come, until the end of input or until so many are there. Where they come without
+/// end, or one now and then, this has an end.
+fn receive(client: &mut TcpStream, most: usize) -> io::Result<usize> {
+    let (start, mut space, mut received) = (Instant::now(), vec![0; 64 * 1024], 0);
+    while received < most && start.elapsed() < 2 * MOMENT {
+        match client.read(&mut space) {
+            Ok(0) => break,
+            Ok(count) => received += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(received)
 }
 
 /// Whether nothing came in time.
@@ -252,6 +278,22 @@ mod tests {
             let Some(found) = look_at(&server(FREE, read, end)) else { return };
             assert_eq!(found, Ok(expected), "{read} {end}");
         }
+    }
+
+    /// It takes all before it answers, and does not answer all of it.
+    #[test]
+    fn a_server_that_gets_stuck_is_found() {
+        let read = "(lambda data: time.sleep(99) if len(data) == 9999 else data)(client.recv(9999))";
+        let Some(found) = look_at(&server(FREE, read, "pass")) else { return };
+        assert_eq!(found, Ok(Found { sticks: true, ..Found::default() }));
+    }
+
+    /// The first look has an end, whatever comes.
+    #[test]
+    fn a_server_that_sends_without_end_is_looked_at() {
+        let end = "while client.send(b'x'): time.sleep(0.1)";
+        let Some(found) = look_at(&server(FREE, BYTES, end)) else { return };
+        assert_eq!(found, Ok(Found::default()));
     }
 
     #[test]
