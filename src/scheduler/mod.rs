@@ -127,7 +127,8 @@ impl Scheduler {
             }
             self.wait(&mut readiness)?; // the core of the whole asynchronous thing
             for (fd, direction) in readiness.drain(..) {
-                if let Some((event, task)) = self.waiting.place(fd, direction).take() {
+                let place = self.waiting.place(fd, direction);
+                if let Some((event, task)) = place.take() {
                     self.happen(direction, event, task);
                 }
             }
