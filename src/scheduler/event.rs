@@ -37,26 +37,28 @@ impl Socket {
     pub fn send(&self, bytes: impl Into<Vec<u8>>) -> SendEvent {
         SendEvent { socket: self.clone(), bytes: bytes.into(), sent: 0 }
     }
+}
+// ANCHOR_END: socket_events
 
+impl Socket {
     /// End the connection without destroying bytes on their way; see [`CloseEvent`].
     pub fn close(self) -> CloseEvent {
         CloseEvent { socket: self, until: net::later(CLOSE_PATIENCE) }
     }
 }
-// ANCHOR_END: socket_events
 
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
     SleepEvent { until: net::later(duration) }
 }
 
-// ANCHOR: events
 /// A client connects to a listening socket.
 #[derive(Debug)]
 pub struct ConnectEvent {
     socket: Socket,
 }
 
+// ANCHOR: receive_send
 /// Data arrives. The event holds no buffer, so a connection that only waits costs next to
 /// nothing.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub struct SendEvent {
     bytes: Vec<u8>,
     sent: usize,
 }
+// ANCHOR_END: receive_send
 
 /// A moment in time is reached.
 #[derive(Debug)]
@@ -90,6 +93,7 @@ pub struct CloseEvent {
     until: Instant,
 }
 
+// ANCHOR: event
 /// Any of the events: what the scheduler handles.
 #[derive(Debug)]
 pub enum Event {
@@ -104,7 +108,7 @@ pub enum Event {
     /// See [`CloseEvent`].
     Close(CloseEvent),
 }
-// ANCHOR_END: events
+// ANCHOR_END: event
 
 // ANCHOR: data
 /// What is sent into a task when it is resumed: the result of the event that it yielded.
@@ -140,7 +144,6 @@ pub enum Happened {
 }
 // ANCHOR_END: happened
 
-// ANCHOR: schedule
 /// What an event asks of its driver: the ready queue, the waiting tables, the timers.
 pub trait Schedule {
     /// A suspended task.
@@ -158,7 +161,6 @@ pub trait Schedule {
     /// Keep `task` until `instant`, then resume it with [`Data::Slept`].
     fn waiting_until(&mut self, instant: Instant, task: Self::Task);
 }
-// ANCHOR_END: schedule
 
 impl Event {
     // ANCHOR: do_schedule
@@ -186,10 +188,12 @@ impl Event {
             Err(error) => Happened::Done(self.failed(error)),
         }
     }
+    // ANCHOR_END: happen
 
     /// The system call, and what came of it.
     fn attempt(&mut self, space: &mut Space) -> io::Result<Happened> {
         let data = match self {
+            // ANCHOR: attempt
             Event::Connect(event) => {
                 let (client, addr) = event.socket.try_accept()?;
                 Data::Connected(client, addr)
@@ -199,6 +203,7 @@ impl Event {
                 let count = event.socket.try_send(event.unsent())?;
                 return Ok(event.sent(count, space));
             }
+            // ANCHOR_END: attempt
             Event::Close(event) => {
                 // What still arrives is discarded, up to the end of input.
                 if !event.socket.try_recv(space)?.is_empty() {
@@ -210,7 +215,6 @@ impl Event {
         };
         Ok(Happened::Done(data))
     }
-    // ANCHOR_END: happen
 
     /// The result for the task if the event cannot happen.
     pub fn failed(&self, error: io::Error) -> Data {
@@ -251,13 +255,13 @@ impl CloseEvent {
 }
 // ANCHOR_END: close
 
-// ANCHOR: send
 impl SendEvent {
     /// What has not been sent yet. It lies on the heap, and stays there when the event is moved.
     pub fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
+    // ANCHOR: sent
     /// The system has taken so many bytes more.
     pub(crate) fn sent(&mut self, count: usize, space: &mut Space) -> Happened {
         self.sent += count;
@@ -267,10 +271,9 @@ impl SendEvent {
         space.give_back(mem::take(&mut self.bytes));
         Happened::Done(Data::Sent(self.sent))
     }
+    // ANCHOR_END: sent
 }
-// ANCHOR_END: send
 
-// ANCHOR: yields
 /// What a task may yield: each kind of event, and the type of its result.
 pub trait Yield: Into<Event> {
     /// What `co.yield_(event).await` returns.
@@ -280,9 +283,7 @@ pub trait Yield: Into<Event> {
     /// another kind.
     fn output(data: Data) -> Option<Self::Output>;
 }
-// ANCHOR_END: yields
 
-// ANCHOR: each_yields
 /// An event's place in [`Event`], and its result's place in [`Data`].
 macro_rules! yields {
     ($($event:ident, $kind:ident => $output:ty {
@@ -323,7 +324,6 @@ yields! {
     SleepEvent, Sleep => () { Data::Slept => () }
     CloseEvent, Close => () { Data::Closed => () }
 }
-// ANCHOR_END: each_yields
 
 /// What is reported of an event, in plain values.
 impl Event {

@@ -54,7 +54,6 @@ struct WaitingTables {
 }
 // ANCHOR_END: table
 
-// ANCHOR: place
 impl WaitingTables {
     /// The place of the task that waits for this.
     fn place(&mut self, fd: RawFd, direction: Direction) -> &mut Place {
@@ -68,7 +67,6 @@ impl WaitingTables {
         &mut table[fd as usize]
     }
 }
-// ANCHOR_END: place
 
 // ANCHOR: scheduler
 /// Drives tasks, each from one event to the next, on one thread.
@@ -111,7 +109,6 @@ impl Scheduler {
     }
     // ANCHOR_END: new
 
-    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -120,6 +117,7 @@ impl Scheduler {
     /// The error that a task gave to [`ReadyQueue::fail`], or that of a poller that cannot go on.
     pub fn run(&mut self) -> io::Result<()> {
         let mut readiness = vec![];
+        // ANCHOR: loop
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
@@ -134,10 +132,10 @@ impl Scheduler {
             }
             self.run_timers();
         }
+        // ANCHOR_END: loop
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
-    // ANCHOR_END: run
 
     // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
@@ -314,7 +312,6 @@ impl Drop for Scheduler {
     }
 }
 
-// ANCHOR: schedule
 impl Schedule for Scheduler {
     type Task = Submitted;
 
@@ -339,4 +336,3 @@ impl Schedule for Scheduler {
         self.timers.sleep(instant, task);
     }
 }
-// ANCHOR_END: schedule

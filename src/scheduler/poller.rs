@@ -10,20 +10,12 @@ use std::time::Duration;
 
 use crate::net::{Direction, Readiness, Socket};
 
-// ANCHOR: poller
 /// Asks the operating system which descriptors are ready.
 ///
 /// The answer may be wrong: a descriptor that is said to be ready may still say `WouldBlock`.
 /// The scheduler then watches it once more.
 pub trait Poller {
-    /// The name of the system call behind [`wait`](Poller::wait), for traces.
-    fn call(&self) -> &'static str;
-
-    /// Whether to try a send before it is watched: there is nearly always room.
-    fn sends_first(&self) -> bool {
-        false
-    }
-
+    // ANCHOR: poller
     /// From now on, watch `socket` for `direction`, until it has been reported once.
     ///
     /// # Errors
@@ -33,12 +25,6 @@ pub trait Poller {
 
     /// No task waits for this any more, although it has not been reported.
     fn unwatch(&mut self, fd: RawFd, direction: Direction);
-
-    /// What the next [`wait`](Poller::wait) will name to the system, for traces: `None` if
-    /// the system keeps that by itself.
-    fn asked(&self) -> Option<Vec<Readiness>> {
-        None
-    }
 
     /// Sleeps until something is ready, or for `timeout`, and adds to `ready` what is.
     /// What has been reported is not watched any more.
@@ -51,5 +37,19 @@ pub trait Poller {
         timeout: Option<Duration>,
         ready: &mut Vec<Readiness>,
     ) -> io::Result<()>;
+    // ANCHOR_END: poller
+
+    /// The name of the system call behind [`wait`](Poller::wait), for traces.
+    fn call(&self) -> &'static str;
+
+    /// Whether to try a send before it is watched: there is nearly always room.
+    fn sends_first(&self) -> bool {
+        false
+    }
+
+    /// What the next [`wait`](Poller::wait) will name to the system, for traces: `None` if
+    /// the system keeps that by itself.
+    fn asked(&self) -> Option<Vec<Readiness>> {
+        None
+    }
 }
-// ANCHOR_END: poller

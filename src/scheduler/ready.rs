@@ -73,7 +73,6 @@ impl ReadyQueue {
         self.stop();
     }
 
-    // ANCHOR: add_ready
     /// An event has happened: its task will be resumed with `data` when its turn comes.
     pub(crate) fn add_ready(&self, task: Submitted, data: Data) {
         self.trace(|| Step::Happened { task: task.id, result: data.outcome(), at: None });
@@ -84,7 +83,6 @@ impl ReadyQueue {
     pub(crate) fn pop(&self) -> Option<(Submitted, Data)> {
         self.queue.borrow_mut().pop_front()
     }
-    // ANCHOR_END: add_ready
 
     // ANCHOR: send
     /// Sends `data` into `task`, which runs up to its next event. None if it has come to its end:

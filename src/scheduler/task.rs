@@ -13,7 +13,6 @@
 
 use std::any;
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -33,6 +32,7 @@ pub trait Task {
         short_name(any::type_name::<Self>())
     }
 }
+// ANCHOR_END: task
 
 impl Task for Box<dyn Task> {
     fn send(&mut self, data: Data) -> Resumed {
@@ -44,6 +44,7 @@ impl Task for Box<dyn Task> {
     }
 }
 
+// ANCHOR: resumed
 /// How far a task came.
 #[derive(Debug)]
 pub enum Resumed {
@@ -52,6 +53,7 @@ pub enum Resumed {
     /// It will not come back.
     Finished,
 }
+// ANCHOR_END: resumed
 
 impl Resumed {
     /// For tasks written by hand: this event, yielded at the caller's line.
@@ -60,9 +62,7 @@ impl Resumed {
         Resumed::Yielded(event.into(), Location::caller())
     }
 }
-// ANCHOR_END: task
 
-// ANCHOR: coroutine
 /// A task that the compiler writes: an `async` closure, driven as a generator.
 ///
 /// ```
@@ -76,12 +76,14 @@ impl Resumed {
 /// assert!(matches!(task.send(Data::Start), Resumed::Yielded(..)));
 /// assert!(matches!(task.send(Data::Slept), Resumed::Finished));
 /// ```
+// ANCHOR: coroutine
 pub struct Coroutine<Body> {
     future: Pin<Box<Body>>,
     mailbox: Rc<Mailbox>,
     /// The path of its source, of which the name is a part.
     path: &'static str,
 }
+// ANCHOR_END: coroutine
 
 impl<Body: Future<Output = ()>> Coroutine<Body> {
     /// Makes a coroutine and runs none of it: that takes the first `send`.
@@ -97,6 +99,7 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
     ///
     /// If the body awaits something that is not an event of this library: nobody would ever
     /// resume it.
+    // ANCHOR: coroutine_send
     fn send(&mut self, data: Data) -> Resumed {
         self.mailbox.data.set(Some(data));
         // A waker tells an executor that a future can go on. Here the scheduler knows that by
@@ -114,12 +117,12 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
             },
         }
     }
+    // ANCHOR_END: coroutine_send
 
     fn name(&self) -> &'static str {
         short_name(self.path)
     }
 }
-// ANCHOR_END: coroutine
 
 const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
 
@@ -137,6 +140,7 @@ struct Mailbox {
 pub struct Co {
     mailbox: Rc<Mailbox>,
 }
+// ANCHOR_END: mailbox
 
 impl Co {
     /// Hands `event` to the scheduler; `.await` suspends the task until it has happened, and
@@ -146,39 +150,43 @@ impl Co {
     ///
     /// If another event of this task has been handed out and not awaited (or is awaited at the
     /// same time, by a `join` of two): a task is suspended in one place at a time.
+    // ANCHOR: yield_
     #[track_caller]
-    pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E> {
+    pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E::Output> {
         // A plain function and not an `async` one: so `Location::caller` is the line that says
         // `yield_`.
         let event = (event.into(), Location::caller());
         let other = self.mailbox.event.replace(Some(event));
         assert!(other.is_none(), "{ONE_AT_A_TIME}");
-        Yielding { mailbox: &self.mailbox, handed_out: false, kind: PhantomData }
+        Yielding { mailbox: &self.mailbox, handed_out: false, output: E::output }
     }
+    // ANCHOR_END: yield_
 }
 
+// ANCHOR: yielding
 /// The future that [`Co::yield_`] returns. The first `poll` suspends the task, so that the
 /// scheduler finds the event; the second finds the result.
 #[must_use = "the task goes on as if nothing were waited for, unless you `.await` this"]
-pub struct Yielding<'a, E> {
+pub struct Yielding<'a, Output> {
     mailbox: &'a Mailbox,
     handed_out: bool,
-    kind: PhantomData<fn() -> E>,
+    /// Takes the result out of what was sent in.
+    output: fn(Data) -> Option<Output>,
 }
 
-impl<E: Yield> Future for Yielding<'_, E> {
-    type Output = E::Output;
+impl<Output> Future for Yielding<'_, Output> {
+    type Output = Output;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<E::Output> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Output> {
         if !self.handed_out {
             self.handed_out = true;
             return Poll::Pending;
         }
         let data = self.mailbox.data.take();
-        Poll::Ready(data.and_then(E::output).expect(ONE_AT_A_TIME))
+        Poll::Ready(data.and_then(self.output).expect(ONE_AT_A_TIME))
     }
 }
-// ANCHOR_END: mailbox
+// ANCHOR_END: yielding
 
 /// `client_handler` from `04_scheduler::client_handler::{{closure}}`.
 pub(crate) fn short_name(path: &'static str) -> &'static str {

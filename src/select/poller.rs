@@ -16,6 +16,7 @@ pub struct Select {
     read_waiting: FdSet,
     write_waiting: FdSet,
 }
+// ANCHOR_END: select_poller
 
 impl Select {
     fn set(&mut self, direction: Direction) -> &mut FdSet {
@@ -45,6 +46,7 @@ impl Poller for Select {
         Some(read.chain(write).collect())
     }
 
+    // ANCHOR: wait
     fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -64,5 +66,5 @@ impl Poller for Select {
         }
         Ok(())
     }
+    // ANCHOR_END: wait
 }
-// ANCHOR_END: select_poller
