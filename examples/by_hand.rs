@@ -8,7 +8,6 @@
 //! What to try: `cargo run --example by_hand`, and what you did with `04_scheduler` (it has no
 //! `--lines`).
 
-// ANCHOR: main
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;
@@ -44,9 +43,7 @@ fn main() -> ExitCode {
         scheduler.run()
     })
 }
-// ANCHOR_END: main
 
-// ANCHOR: echo_server
 /// The server task: accepts clients, and submits a task for each.
 pub(crate) struct EchoServer {
     sock: Socket,
@@ -85,23 +82,12 @@ impl Task for EchoServer {
         Resumed::yielded(self.sock.accept())
     }
 }
-// ANCHOR_END: echo_server
 
-// ANCHOR: client_handler
 /// The task of one client.
 pub(crate) struct ClientHandler {
     addr: SocketAddr,
     log: Log,
     state: State,
-}
-
-/// Where the handler is suspended, and what it needs to go on.
-enum State {
-    Unstarted { client: Socket },
-    Receiving { client: Socket },
-    Sending { client: Socket },
-    Closing,
-    Finished,
 }
 
 impl ClientHandler {
@@ -113,6 +99,16 @@ impl ClientHandler {
         self.log.disconnected(self.addr);
         Resumed::Finished
     }
+}
+
+// ANCHOR: machine
+/// Where the handler is suspended, and what it needs to go on.
+enum State {
+    Unstarted { client: Socket },
+    Receiving { client: Socket },
+    Sending { client: Socket },
+    Closing,
+    Finished,
 }
 
 impl Task for ClientHandler {
@@ -141,9 +137,8 @@ impl Task for ClientHandler {
         }
     }
 }
-// ANCHOR_END: client_handler
+// ANCHOR_END: machine
 
-// ANCHOR: stop_on_signal
 /// A signal is an event like any other: its task waits for something to receive.
 pub(crate) struct StopOnSignal {
     signals: Socket,
@@ -166,4 +161,3 @@ impl Task for StopOnSignal {
         Resumed::Finished
     }
 }
-// ANCHOR_END: stop_on_signal

@@ -109,6 +109,7 @@ impl Scheduler {
     }
     // ANCHOR_END: new
 
+    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -136,6 +137,7 @@ impl Scheduler {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
+    // ANCHOR_END: run
 
     // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.

@@ -80,8 +80,7 @@ impl Resumed {
 pub struct Coroutine<Body> {
     future: Pin<Box<Body>>,
     mailbox: Rc<Mailbox>,
-    /// The path of its source, of which the name is a part.
-    path: &'static str,
+    path: &'static str, // of its source, for the name
 }
 // ANCHOR_END: coroutine
 
@@ -102,8 +101,8 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
     // ANCHOR: coroutine_send
     fn send(&mut self, data: Data) -> Resumed {
         self.mailbox.data.set(Some(data));
-        // A waker tells an executor that a future can go on. Here the scheduler knows that by
-        // itself, from the event; so the waker that `poll` insists on is one that does nothing.
+        // The event says when the task can go on. So the waker, which `poll` insists on, does
+        // nothing.
         let mut context = Context::from_waker(Waker::noop());
         match self.future.as_mut().poll(&mut context) {
             Poll::Ready(()) => Resumed::Finished,
@@ -127,7 +126,7 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
 const ONE_AT_A_TIME: &str = "a task can wait for one event at a time";
 
 // ANCHOR: mailbox
-/// What passes between a suspended `async` block and whoever resumes it.
+/// What passes between a suspended `async` block and the scheduler.
 #[derive(Default)]
 struct Mailbox {
     /// On its way out: the event that the task waits for, and where.
@@ -153,8 +152,7 @@ impl Co {
     // ANCHOR: yield_
     #[track_caller]
     pub fn yield_<E: Yield>(&self, event: E) -> Yielding<'_, E::Output> {
-        // A plain function and not an `async` one: so `Location::caller` is the line that says
-        // `yield_`.
+        // Not `async`, so that `Location::caller` is the line that says `yield_`.
         let event = (event.into(), Location::caller());
         let other = self.mailbox.event.replace(Some(event));
         assert!(other.is_none(), "{ONE_AT_A_TIME}");
@@ -170,8 +168,7 @@ impl Co {
 pub struct Yielding<'a, Output> {
     mailbox: &'a Mailbox,
     handed_out: bool,
-    /// Takes the result out of what was sent in.
-    output: fn(Data) -> Option<Output>,
+    output: fn(Data) -> Option<Output>, // takes the result out
 }
 
 impl<Output> Future for Yielding<'_, Output> {
