@@ -101,8 +101,7 @@ impl<Body: Future<Output = ()>> Task for Coroutine<Body> {
     // ANCHOR: coroutine_send
     fn send(&mut self, data: Data) -> Resumed {
         self.mailbox.data.set(Some(data));
-        // The event says when the task can go on. So the waker, which `poll` insists on, does
-        // nothing.
+        // The event says when to go on, so the waker that `poll` wants does nothing.
         let mut context = Context::from_waker(Waker::noop());
         match self.future.as_mut().poll(&mut context) {
             Poll::Ready(()) => Resumed::Finished,
