@@ -61,12 +61,12 @@ fn terms(book: &Book, defects: &mut Defects) -> Vec<Term> {
         let mut complain = |message: String| defects.add(GLOSSARY, line, message);
         let meaning = Markdown::new(meaning);
         let links = meaning.link_targets();
-        let pages = links.iter().filter_map(|(_, target)| {
+        let mut pages = links.iter().filter_map(|(_, target)| {
             let path = resolve(GLOSSARY, target.split('#').next()?)?;
             let order = book.pages.iter().position(|page| page.path == path)?;
             Some((path, order))
         });
-        let Some((page, order)) = pages.last() else {
+        let Some((page, order)) = pages.next_back() else {
             complain(format!("link {name:?} to the page that introduces it"));
             continue;
         };
