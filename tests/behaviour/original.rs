@@ -129,11 +129,7 @@ pub fn a_blocking_send_stops_all(_: &Stage) {
 }
 
 pub fn select_is_called_without_a_task(_: &Stage) {
-    assert_sleeps(
-        "no_task_left.py",
-        "hello\n",
-        "select.select(",
-    );
+    assert_sleeps("no_task_left.py", "hello\n", "select.select(");
 }
 
 pub fn a_closed_descriptor_ends_it(_: &Stage) {
