@@ -102,7 +102,7 @@ fn what_does_not_fit_is_sent_later() {
     while let Ok(count) = client.write(&[b'x'; 100_000]) {
         sent += count;
     }
-    client.shutdown(Shutdown::Write).expect("it is connected");
+    let _ = client.shutdown(Shutdown::Write); // or the server has closed it
     let mut bytes = vec![];
     let end = client.read_to_end(&mut bytes);
     assert_eq!(
