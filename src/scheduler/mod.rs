@@ -109,7 +109,6 @@ impl Scheduler {
     }
     // ANCHOR_END: new
 
-    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.
     ///
@@ -127,7 +126,8 @@ impl Scheduler {
             }
             self.wait(&mut readiness)?; // the core of the whole asynchronous thing
             for (fd, direction) in readiness.drain(..) {
-                if let Some((event, task)) = self.waiting.place(fd, direction).take() {
+                let place = self.waiting.place(fd, direction);
+                if let Some((event, task)) = place.take() {
                     self.happen(direction, event, task);
                 }
             }
@@ -137,7 +137,6 @@ impl Scheduler {
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
-    // ANCHOR_END: run
 
     // ANCHOR: run_ready
     /// Moves each task that is ready on to its next event.
