@@ -10,7 +10,6 @@
 //! What to try: two times `nc 127.0.0.1 8000`. Ctrl-C while a client is connected: it is a
 //! graceful stop. `--lines`, and then type a line.
 
-// ANCHOR: main
 #![forbid(unsafe_code)]
 
 mod tasks;
@@ -32,6 +31,7 @@ const PROGRAM: Program = Program {
     trace: true,
 };
 
+// ANCHOR: main
 fn main() -> ExitCode {
     PROGRAM.run(|options| {
         let sock = Socket::new(options.listen()?)?;

@@ -47,10 +47,12 @@ impl Socket {
     }
 }
 
+// ANCHOR: sleep
 /// Wait for `duration`.
 pub fn sleep(duration: Duration) -> SleepEvent {
     SleepEvent { until: net::later(duration) }
 }
+// ANCHOR_END: sleep
 
 /// A client connects to a listening socket.
 #[derive(Debug)]

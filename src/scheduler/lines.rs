@@ -17,7 +17,6 @@ use crate::net::Socket;
 /// The longest line that is read, without its newline: 2 MiB.
 pub const MAX_LINE: usize = 2 * 1024 * 1024;
 
-// ANCHOR: lines
 /// What has been received of a stream of lines, but not yet been read.
 #[derive(Debug, Default)]
 pub struct Unread {
@@ -27,6 +26,7 @@ pub struct Unread {
 }
 
 impl Unread {
+    // ANCHOR: line
     /// Takes the next line, if all of it has been received.
     ///
     /// # Errors
@@ -47,6 +47,7 @@ impl Unread {
         }
         Ok(line)
     }
+    // ANCHOR_END: line
 
     /// Something more has been received.
     pub fn add(&mut self, more: &[u8]) {
@@ -72,7 +73,6 @@ impl Lines {
         Lines { socket, unread: Unread::default() }
     }
 }
-// ANCHOR_END: lines
 
 // ANCHOR: read_line
 /// The next line, with its newline; the last may have none. No bytes at all are the end of input.

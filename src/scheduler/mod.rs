@@ -225,7 +225,9 @@ impl Scheduler {
             }
         }
     }
+    // ANCHOR_END: run_timers
 
+    // ANCHOR: give_up
     /// Ends the wait for `fd`, unless it has ended in time, and another event waits there by now.
     fn give_up(&mut self, fd: RawFd) {
         let is_late = |(event, _): &mut (Event, Submitted)| {
@@ -239,7 +241,7 @@ impl Scheduler {
             self.ready.add_ready(task, data);
         }
     }
-    // ANCHOR_END: run_timers
+    // ANCHOR_END: give_up
 
     // ANCHOR: stop
     /// From a stop on, no task waits for something new. A task that waits already is told.

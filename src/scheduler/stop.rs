@@ -14,7 +14,6 @@ use super::ready::{ReadyQueue, Submitted};
 use crate::net;
 use crate::space::Space;
 
-// ANCHOR: stop
 /// After a stop, input that the kernel already holds is still received for this long.
 pub const INPUT_GRACE: Duration = Duration::from_secs(1);
 
@@ -62,6 +61,7 @@ impl Stop {
         self.has_begun() && matches!(event, Event::Connect(_) | Event::Receive(_))
     }
 
+    // ANCHOR: end
     /// Gives `task` the result of an event that must not wait.
     pub(crate) fn end(&self, mut event: Event, task: Submitted, ready: &ReadyQueue) {
         let data = match event {
@@ -77,5 +77,5 @@ impl Stop {
         };
         ready.add_ready(task, data);
     }
+    // ANCHOR_END: end
 }
-// ANCHOR_END: stop

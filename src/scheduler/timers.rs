@@ -23,6 +23,7 @@ pub enum Timer {
     /// The event that waits to read from this descriptor may have to give up then.
     GiveUp(RawFd),
 }
+// ANCHOR_END: timers
 
 impl Timers {
     /// `task` sleeps until then.
@@ -62,4 +63,3 @@ impl Timers {
         })
     }
 }
-// ANCHOR_END: timers

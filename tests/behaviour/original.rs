@@ -1,5 +1,5 @@
-//! What the original design gets wrong: stage 04 mends it, and the book's page "Five weaknesses,
-//! mended" shows it. The commands are those that the page gives to its reader.
+//! What the original design gets wrong: stage 04 fixes it, and the book's pages show it. The
+//! commands are those that the pages give to their reader.
 
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
@@ -14,9 +14,13 @@ use crate::server::{Output, PATIENCE, Server, Setup, eventually};
 use crate::stage::Stage;
 use crate::support::default_signals;
 
-const PAGE: &str = include_str!("../../chapters/04_scheduler/weaknesses.md");
+const PAGES: [&str; 3] = [
+    include_str!("../../chapters/04_scheduler/do_schedule.md"),
+    include_str!("../../chapters/04_scheduler/happen.md"),
+    include_str!("../../chapters/04_scheduler/weaknesses.md"),
+];
 
-/// A command of the page, which runs. It is killed when it is dropped.
+/// A command of a page, which runs. It is killed when it is dropped.
 struct Experiment {
     child: Child,
     said: Output,
@@ -24,12 +28,12 @@ struct Experiment {
 }
 
 impl Experiment {
-    /// The first command below `heading`, told the port of a server.
-    fn start(heading: &str, port: u16) -> Experiment {
-        let section = PAGE.split_once(&format!("\n## {heading}\n"));
-        let block = section.and_then(|(_, section)| section.split_once("\n```sh\n"));
-        let command = block.and_then(|(_, block)| block.split_once("\n```\n"));
-        let (command, _) = command.unwrap_or_else(|| panic!("no command: {heading}"));
+    /// The command of a page that runs `script`, told the port of a server.
+    fn start(script: &str, port: u16) -> Experiment {
+        let runs = format!("python3 chapters/python/{script}");
+        let mut lines = PAGES.iter().flat_map(|page| page.lines());
+        let command = lines.find(|line| line.starts_with(&runs));
+        let command = command.unwrap_or_else(|| panic!("no page says {runs}"));
         // The shell gives way to Python: what is killed is the one that runs.
         let command = format!("exec env {command}").replace("8000", &port.to_string());
         default_signals::restore();
@@ -85,10 +89,10 @@ impl Drop for Experiment {
 
 /// Asserts that an experiment says this much, and then sleeps in a call for ever. Ctrl-C makes
 /// it tell where it is. That may come too early: then once more, and later.
-fn assert_sleeps(heading: &str, expected: &str, call: &str) {
+fn assert_sleeps(script: &str, expected: &str, call: &str) {
     let mut moment = Duration::from_millis(50);
     loop {
-        let experiment = Experiment::start(heading, 0);
+        let experiment = Experiment::start(script, 0);
         experiment.said.wait_for(expected.lines().last().expect("it says something"));
         let (status, said, problems) = experiment.interrupt(moment);
         assert_eq!(said, expected, "and nothing more");
@@ -104,7 +108,7 @@ pub fn a_reset_ends_it(stage: &Stage) {
     let mut server = Server::start(stage);
     let mut other = server.connect();
     other.echo(b"hello");
-    let reset = Experiment::start("A reset ends the scheduler", server.addr.port());
+    let reset = Experiment::start("reset.py", server.addr.port());
     let (status, _, problems) = reset.end();
     assert!(status.success(), "{problems}");
     assert_eq!(server.wait().code(), Some(1));
@@ -114,26 +118,22 @@ pub fn a_reset_ends_it(stage: &Stage) {
 
 pub fn the_second_waiter_replaces_the_first(_: &Stage) {
     assert_sleeps(
-        "The second waiter replaces the first",
+        "second_waiter.py",
         "first is gone\nsecond got b'hello'\nsecond is gone\n",
         "select.select(",
     );
 }
 
 pub fn a_blocking_send_stops_all(_: &Stage) {
-    assert_sleeps("A blocking socket trusts select", "sending\n", "self.sock.send(");
+    assert_sleeps("blocking_send.py", "sending\n", "self.sock.send(");
 }
 
 pub fn select_is_called_without_a_task(_: &Stage) {
-    assert_sleeps(
-        "The ready queue comes first, and select always",
-        "hello\n",
-        "select.select(",
-    );
+    assert_sleeps("no_task_left.py", "hello\n", "select.select(");
 }
 
 pub fn a_closed_descriptor_ends_it(_: &Stage) {
-    let closed = Experiment::start("A closed descriptor stays in the table", 0);
+    let closed = Experiment::start("closed_descriptor.py", 0);
     let (status, said, problems) = closed.end();
     assert_eq!((status.code(), &*said), (Some(1), ""));
     assert!(problems.contains("select.select("), "{problems}");

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::suite::{self, Failure, Report};
-use crate::{answers, read, root};
+use crate::{answers, place, read, root};
 
 const SUMMARY: &str = "chapters/SUMMARY.md";
 
@@ -199,7 +199,17 @@ pub fn prove() -> Result<(), String> {
         exercises.len(),
         start.elapsed()
     );
-    Ok(())
+    judge_the_solution()
+}
+
+/// The last exercise of chapter 04 is a whole server: its solution must keep all that
+/// `cargo xtask judge` asks for.
+fn judge_the_solution() -> Result<(), String> {
+    let arguments =
+        ["build", "--quiet", "--package", "exercises", "--example", "your_own_solution"];
+    let programs = place::build(place::cargo(), &arguments)?;
+    let server = programs.last().ok_or("cargo named no program")?;
+    suite::keeps_promises(&server.display().to_string())
 }
 
 enum Variant {

@@ -118,8 +118,8 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
     carry_out(wish, &exercises, exercise, progress, carried)
 }
 
-const ALL_DONE: &str = "All exercises are done. The last one is your own: a server that passes\n\
-    `cargo xtask judge` (chapters/exercises/judge.md).";
+const ALL_DONE: &str = "All exercises are done. What is left is a server of your own, in any language,\n\
+    that passes `cargo xtask judge` (chapters/exercises/judge.md).";
 
 fn carry_out(
     wish: Wish,
