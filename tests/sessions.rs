@@ -199,7 +199,7 @@ impl Session {
             .insert(name.to_string(), Terminal { shown, child, keyboard, lines });
     }
 
-    /// `cargo run -q --bin NAME -- ARGUMENTS` is shown, or `cargo talk ARGUMENTS`; what was
+    /// `cargo run --bin NAME -- ARGUMENTS` is shown, or `cargo talk ARGUMENTS`; what was
     /// built is run, and told the real address. (What `cargo` says itself is not shown.)
     fn command(&self, shown: &str, place: &str) -> Command {
         let words: Vec<&str> = shown.split_whitespace().collect();
@@ -213,12 +213,16 @@ impl Session {
             command.arg(target.join(words.next().unwrap())).args(listen).args(words);
             return command;
         }
+        let words: Vec<&str> = words.into_iter().filter(|&word| word != "-q").collect();
         let (program, address, arguments) = match words[..] {
-            ["cargo", "run", "-q", "--bin", name, ref arguments @ ..] => {
+            ["cargo", "run", "--bin", name, ref arguments @ ..] => {
                 (target.join(name), listen, arguments)
             }
-            ["cargo", "run", "-q", "--example", name, ref arguments @ ..] => {
+            ["cargo", "run", "--example", name, ref arguments @ ..] => {
                 (target.join("examples").join(name), listen, arguments)
+            }
+            ["cargo", "run", ref arguments @ ..] => {
+                (target.join("04_scheduler"), listen, arguments)
             }
             ["cargo", name @ ("talk" | "swarm" | "crowd"), ref arguments @ ..] => {
                 let server = self.server.as_deref();
@@ -226,7 +230,7 @@ impl Session {
                 (client(name), ["--connect", server], arguments)
             }
             _ => panic!(
-                "{place}: only `cargo run -q`, `(ulimit …; ./target/debug/…)` and clients \
+                "{place}: only `cargo run`, `(ulimit …; ./target/debug/…)` and clients \
                  can be recorded"
             ),
         };
@@ -333,6 +337,7 @@ fn what_no_longer_happens_is_found_and_another_time_is_not() {
     }
     let shown = "80 of 1100 are refused\n";
     assert_eq!(difference(shown, "7 of 110 are refused\n", false), None);
+    assert_eq!(difference("in 56.7 ms\n", "in 386 µs\n", false), None);
     assert!(difference(shown, "7 of 110 are refused\n", true).is_some());
     assert!(difference(shown, "80 of 1100 were refused\n", false).is_some());
 }
@@ -346,17 +351,18 @@ fn without_times(text: &str) -> String {
     text.lines().map(|it| line(it) + "\n").collect()
 }
 
-/// Each number becomes a 0.
+/// Each number becomes a 0, and a time, too, whatever its unit.
 fn without_numbers(text: &str) -> String {
     let mut masked = String::new();
     for c in text.chars() {
-        match c.is_ascii_digit() {
-            true if masked.ends_with('0') => {}
-            true => masked.push('0'),
-            false => masked.push(c),
+        match c {
+            '0'..='9' | '.' if masked.ends_with('0') => {}
+            '0'..='9' => masked.push('0'),
+            _ => masked.push(c),
         }
     }
-    masked
+    let units = [" ns", " µs", " ms", " s"];
+    units.iter().fold(masked, |masked, unit| masked.replace(&format!("0{unit}"), "0"))
 }
 
 /// One `…` for all the lines that differ from an earlier one in numbers only.
