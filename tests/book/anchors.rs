@@ -82,15 +82,20 @@ fn check_file(path: &str, text: &str, defects: &mut Defects) {
 
 /// The lines that a listing of the anchor shows; none if it does not start and end.
 pub fn region(text: &str, name: &str) -> Option<String> {
-    let mut lines = text.lines();
-    lines.find(|line| marker(line) == Some(Marker::Start(name)))?;
-    let mut shown = String::new();
-    for line in lines {
+    Some(lines(text, name)?.iter().map(|(_, line)| format!("{line}\n")).collect())
+}
+
+/// These lines with their numbers in the file.
+pub fn lines<'a>(text: &'a str, name: &str) -> Option<Vec<(usize, &'a str)>> {
+    let mut lines = (1..).zip(text.lines());
+    lines.find(|(_, line)| marker(line) == Some(Marker::Start(name)))?;
+    let mut shown = vec![];
+    for (number, line) in lines {
         match marker(line) {
             Some(Marker::End(end)) if end == name => return Some(shown),
             // mdBook leaves out the marks of other anchors.
             Some(_) => {}
-            None => shown += &format!("{line}\n"),
+            None => shown.push((number, line)),
         }
     }
     None

@@ -48,8 +48,10 @@ macro_rules! in_order {
 
 mod anchors;
 mod answers;
+mod budgets;
 mod chapters;
 mod commands;
+mod explained;
 mod figures;
 mod includes;
 mod lessons;
@@ -57,8 +59,11 @@ mod links;
 mod listings;
 mod notes;
 mod pages;
+mod plain;
 mod players;
+mod predictions;
 mod reading_time;
 mod recordings;
+mod stage;
 mod summary;
 mod timetables;

@@ -79,6 +79,26 @@ fn include(
     Ok(path)
 }
 
+/// The file that an include takes its lines from, and these lines with their numbers in it.
+/// Nothing for an include that is broken, and for a line that is none.
+pub fn lines(
+    book: &Book,
+    page: &Page,
+    line: &str,
+) -> Option<(String, Vec<(usize, String)>)> {
+    let directive = line.trim_end().strip_prefix("{{#")?.strip_suffix("}}")?;
+    let argument = directive.split_once(' ')?.1.trim();
+    let (path, anchor) = argument.split_once(':').unwrap_or((argument, ""));
+    let path = resolve(&page.path, path)?;
+    let text = book.read(&path)?;
+    let lines = match anchor {
+        "" => (1..).zip(text.lines()).collect(),
+        name => anchors::lines(&text, name)?,
+    };
+    let lines = lines.into_iter().map(|(number, line)| (number, line.to_string()));
+    Some((path, lines.collect()))
+}
+
 /// What the page will show.
 fn shown(path: &str, text: &str, anchor: Option<&str>) -> Result<String, String> {
     match anchor {

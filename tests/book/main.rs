@@ -8,20 +8,26 @@
 
 mod anchors;
 mod book;
+mod budgets;
 mod chapters;
+mod code;
 mod commands;
 mod defects;
+mod explained;
 mod figures;
 mod fixture;
 mod html;
 mod includes;
+mod items;
 mod lessons;
 mod links;
 mod listings;
 mod markdown;
 mod notes;
 mod pages;
+mod plain;
 mod players;
+mod predictions;
 mod recordings;
 mod timetables;
 
@@ -46,10 +52,14 @@ fn check(root: &Path) -> Vec<Defect> {
     figures::check(&book, &mut defects);
     recordings::check(&book, &mut defects);
     chapters::check(&book, &mut defects);
+    budgets::check(&book, &mut defects);
+    explained::check(&book, &mut defects);
+    plain::check(&book, &mut defects);
     for page in &book.pages {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);
         pages::check(page, &mut defects);
+        predictions::check(page, &mut defects);
         notes::check(page, &mut defects);
         commands::check(&book, page, &mut defects);
         lessons::check(page, &mut defects);

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use pulldown_cmark::{Event, Options, Parser, Tag as PulldownTag, TagEnd};
+
 use crate::html::{self, Tag};
 use crate::links::{self, Links};
 
@@ -25,6 +27,16 @@ pub struct Block {
     /// What is in it, with the lines' numbers.
     pub lines: Vec<(usize, String)>,
     pub is_closed: bool,
+}
+
+/// What mdBook reads besides CommonMark.
+pub fn options() -> Options {
+    Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_HEADING_ATTRIBUTES
+        | Options::ENABLE_DEFINITION_LIST
 }
 
 pub struct Heading {
@@ -119,13 +131,53 @@ impl Markdown {
 
     /// The lines of the notes for the teacher, from `<aside …>` to `</aside>`.
     pub fn notes(&self) -> Vec<RangeInclusive<usize>> {
-        let tags = self.tags();
-        let notes = tags.iter().enumerate().filter(|(_, tag)| tag.name == "aside");
-        let notes = notes.map(|(at, tag)| {
-            let end = tags[at..].iter().find(|tag| tag.name == "/aside");
-            tag.line..=end.map_or(usize::MAX, |end| end.line)
-        });
-        notes.collect()
+        self.elements("aside")
+    }
+
+    /// The lines that are folded away, from `<details>` to `</details>`. What is folded in
+    /// something folded is no element of its own here.
+    pub fn folded(&self) -> Vec<RangeInclusive<usize>> {
+        self.elements("details")
+    }
+
+    fn elements(&self, name: &str) -> Vec<RangeInclusive<usize>> {
+        let (mut found, mut starts) = (vec![], vec![]);
+        for tag in self.tags() {
+            if tag.name == name {
+                starts.push(tag.line);
+            } else if tag.name.strip_prefix('/') == Some(name) {
+                let start = starts.pop();
+                found.extend(start.filter(|_| starts.is_empty()).map(|it| it..=tag.line));
+            }
+        }
+        found.extend(starts.first().map(|start| *start..=usize::MAX));
+        found
+    }
+
+    /// What a reader reads in sentences, code in them included: all else (listings, HTML,
+    /// the targets of links) is covered with zeros. A place is the same place in the source.
+    pub fn sentences(&self) -> String {
+        let cover = |c: char| if c.is_whitespace() { c } else { '\0' };
+        let mut text: Vec<u8> =
+            self.source.bytes().map(|it| cover(it.into()) as u8).collect();
+        let mut is_block = false;
+        let events = Parser::new_ext(&self.source, options()).into_offset_iter();
+        for (event, range) in events {
+            match event {
+                Event::Start(PulldownTag::CodeBlock(_)) => is_block = true,
+                Event::End(TagEnd::CodeBlock) => is_block = false,
+                Event::Text(_) | Event::Code(_) if !is_block => {
+                    text[range.clone()].copy_from_slice(&self.source.as_bytes()[range]);
+                }
+                _ => {}
+            }
+        }
+        String::from_utf8(text).expect("whole characters have been copied")
+    }
+
+    /// The text as it is written.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// How many words a reader reads, code, tags and notes for the teacher left out.

@@ -1,0 +1,17 @@
+use super::stage::the_defect_after;
+
+#[test]
+fn of_words_for_people() {
+    let break_it = [
+        ("Nobody, whoever. ".repeat(16), "occur 32 times", 30),
+        ("Those\nwho know it. ".repeat(11), "occur 11 times", 10),
+        ("It is tempting. ".repeat(7), "occur 7 times", 6),
+        ("Mend it. ".to_string(), "occur 1 times", 0),
+    ];
+    for (words, count, most) in break_it {
+        let found = the_defect_after(&[("How many?", &format!("{words}How many?"))]);
+        let limit = format!("{count} up to the end of 04, {most} at most");
+        assert!(found.contains(&limit), "{found}");
+        assert!(found.contains("chapters/01_one/index.md: "), "{found}");
+    }
+}
