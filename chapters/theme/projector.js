@@ -23,24 +23,20 @@ function h(tag, properties = {}, ...inside) {
 
 // What there is to show ----------------------------------------------------------------------
 
-const isQuestion = (p) => p.matches("p") && /^Predict first/.test(p.querySelector("strong")?.textContent);
-
-// What a folded answer answers: the paragraphs from "Predict first" on, or what is above it in its
-// item of a list. None if it is no answer.
+// What a folded answer answers: a prediction, with its choices, or what is above it in its item of a
+// list. None if it is no answer.
 function question(details) {
+  if (details.asked) return details.asked;
   const asked = [];
-  for (let it = details.previousElementSibling; it; it = it.previousElementSibling) {
-    if (it.matches(".teacher")) continue;
-    if (!it.matches("p, ul, ol")) break;
+  for (let it = details.previousElementSibling; it?.matches("p, ul, ol"); it = it.previousElementSibling) {
     asked.unshift(it);
-    if (isQuestion(it)) return asked;
   }
   return details.closest("li") ? asked : null;
 }
 
 function screens() {
   const found = [];
-  const wanted = "h1, h2, .figure, pre > code, details";
+  const wanted = "h1, h2, .figure, pre > code, .prediction, details";
   let heading = "";
   const titles = [...main.querySelectorAll("h1")];
   for (const it of main.querySelectorAll(wanted)) {
@@ -59,6 +55,9 @@ function screens() {
       if (it.querySelector("svg")) add("figure", { figure: it });
     } else if (it.matches("code")) {
       add("listing", { code: it, caption: caption(it.parentElement) });
+    } else if (it.matches(".prediction")) {
+      // What stands between the choices and the answer gives it away: first the question alone.
+      if (it.nextElementSibling !== it.answer) add("text", { asked: it.answer.asked });
     } else if (question(it)) {
       add("text", { asked: question(it), answer: it });
     }
@@ -191,7 +190,7 @@ function clone(element) {
   const copy = element.cloneNode(true);
   copy.removeAttribute("id");
   copy.querySelectorAll("[id]").forEach((it) => it.removeAttribute("id"));
-  copy.querySelectorAll(".buttons, .teacher").forEach((it) => it.remove());
+  copy.querySelectorAll(".buttons, .teacher, input, .said").forEach((it) => it.remove());
   copy.querySelectorAll("a").forEach((it) => it.replaceWith(...it.childNodes));
   copy.querySelectorAll("[tabindex]").forEach((it) => it.removeAttribute("tabindex"));
   return copy;
@@ -349,7 +348,7 @@ dialog.addEventListener("cancel", (event) => {
   leave();
 });
 
-const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+const isTyping = (target) => target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
 
 const KEYS = {
   ArrowRight: () => step(1), PageDown: () => step(1),

@@ -120,17 +120,6 @@ test("a function below a long comment is divided, too", async () => {
   assert.ok(signature.every((line) => !line.startsWith("    ")), "what is in it comes later");
 });
 
-test("an answer comes after its question", async () => {
-  await goto(blocking);
-  await press("p", "Home", "ArrowDown", "ArrowDown");
-  const answer = page.locator(".pj-answer");
-  assert.match(await page.locator(".pj-asked").textContent(), /What does the second client see/);
-  assert.equal(await answer.isVisible(), false);
-  await press("ArrowRight");
-  assert.match(await answer.textContent(), /^The second is right/m);
-  assert.equal(await answer.isVisible(), true);
-});
-
 test("what is folded stays away until it is unfolded", async () => {
   await goto(blocking);
   const screens = async () => {

@@ -18,10 +18,10 @@ defects! {
         => TWO, 3, "409 words take 4 minutes, not 8";
     of_too_few_words:
         replace(TWO, &"word ".repeat(400), "Word.")
-        => TWO, 3, "make this a page of 300 to 1200 words, not 10";
+        => TWO, 3, "make this a page of 300 to 1300 words, not 10";
     of_too_many_words:
         replace(TWO, &"word ".repeat(400), &"word ".repeat(1300))
-        => TWO, 3, "make this a page of 300 to 1200 words, not 1309";
+        => TWO, 3, "make this a page of 300 to 1300 words, not 1309";
 }
 
 in_order! {
