@@ -23,12 +23,12 @@ fn main() -> ExitCode {
     PROGRAM.run(echo_server)
 }
 
-// ANCHOR: echo_server
 fn echo_server(options: Options) -> io::Result<()> {
     let sock = Socket::new(options.listen()?)?; // non-blocking
     options.log.listening(sock.local_addr()?);
     let mut space = Space::default();
     let mut clients = Vec::new();
+    // ANCHOR: loop
     loop {
         if let Ok((client, _)) = sock.try_accept() {
             clients.push((client, vec![]));
@@ -38,6 +38,7 @@ fn echo_server(options: Options) -> io::Result<()> {
             Err(error) => error.kind() == ErrorKind::WouldBlock, // ask again
         });
     }
+    // ANCHOR_END: loop
 }
 
 fn ask(client: &Socket, unsent: &mut Vec<u8>, space: &mut Space) -> io::Result<bool> {
@@ -47,4 +48,3 @@ fn ask(client: &Socket, unsent: &mut Vec<u8>, space: &mut Space) -> io::Result<b
     unsent.drain(..client.try_send(unsent)?);
     Ok(!client.ended())
 }
-// ANCHOR_END: echo_server

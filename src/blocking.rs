@@ -32,7 +32,6 @@ impl PatientListener {
         self.listener.local_addr()
     }
 
-    // ANCHOR: accept_patiently
     /// Sleeps until a client connects, and accepts it. Failures that pass (a client that has gone,
     /// no descriptor left) are reported and waited out: see [`AcceptBackoff`].
     ///
@@ -52,7 +51,6 @@ impl PatientListener {
             }
         }
     }
-    // ANCHOR_END: accept_patiently
 }
 
 /// A blocking connection. A call that a signal has interrupted is made again.

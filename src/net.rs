@@ -61,7 +61,6 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 // ANCHOR_END: listen
 
-// ANCHOR: socket
 /// A non-blocking socket. It is shared, and closed when its last owner is gone.
 ///
 /// An event that waits for a descriptor owns that descriptor. If it did not, the system could
@@ -76,7 +75,6 @@ struct Inner {
     /// A receive has returned 0: the peer has shut down its sending side.
     ended: Cell<bool>,
 }
-// ANCHOR_END: socket
 
 impl Socket {
     // ANCHOR: new
@@ -130,6 +128,7 @@ impl Socket {
         let addr = addr.as_socket().ok_or_else(lost)?;
         Ok((Socket::accepted(client), addr))
     }
+    // ANCHOR_END: try_accept
 
     /// A client that has been accepted, by us or (stage 07) by the kernel on our behalf. It does
     /// not block already.
@@ -142,7 +141,6 @@ impl Socket {
         let _ = socket.set_tcp_nodelay(true);
         Socket::of(socket)
     }
-    // ANCHOR_END: try_accept
 
     /// The kernel has received the end of input on our behalf (stage 07).
     #[cfg(target_os = "linux")]
@@ -200,7 +198,6 @@ impl Socket {
     }
     // ANCHOR_END: try_send
 
-    // ANCHOR: shutdown_send
     /// Says that we will send no more. What has been sent before still arrives, and the peer
     /// may go on sending.
     ///
@@ -210,7 +207,6 @@ impl Socket {
     pub fn shutdown_send(&self) -> io::Result<()> {
         self.0.socket.shutdown(Shutdown::Write)
     }
-    // ANCHOR_END: shutdown_send
 }
 
 impl AsRawFd for Socket {
@@ -283,7 +279,6 @@ fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, SockAddr)>
     Ok((client, addr))
 }
 
-// ANCHOR: retry
 /// A signal handler that runs during a system call may end it with `EINTR`, before it has done
 /// anything: ask again.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -294,7 +289,6 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
         }
     }
 }
-// ANCHOR_END: retry
 
 #[cfg(test)]
 mod tests {

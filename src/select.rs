@@ -22,7 +22,6 @@ pub use poller::Select;
 /// The number of descriptors that a set has room for: 0 to 1,023.
 pub const FD_SETSIZE: usize = libc::FD_SETSIZE;
 
-// ANCHOR: words
 /// The set as the system sees it is an array of these; so `libc::fd_set` is, but its fields are
 /// private, and we want to look at many bits at once.
 type Word = libc::c_ulong;
@@ -36,7 +35,6 @@ type Words = [Word; WORDS];
 const _: () = assert!(size_of::<Words>() == size_of::<libc::fd_set>());
 const _: () = assert!(align_of::<Words>() >= align_of::<libc::fd_set>());
 const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"));
-// ANCHOR_END: words
 
 // ANCHOR: fdset
 /// A set of descriptors: one bit for each.
@@ -44,6 +42,7 @@ const _: () = assert!(cfg!(target_os = "linux") || cfg!(target_endian = "little"
 pub struct FdSet {
     words: Words,
 }
+// ANCHOR_END: fdset
 
 impl FdSet {
     /// The empty set.
@@ -51,6 +50,7 @@ impl FdSet {
         FdSet::default()
     }
 
+    // ANCHOR: insert
     /// Puts `fd` into the set.
     ///
     /// # Errors
@@ -61,6 +61,7 @@ impl FdSet {
         self.words[word] |= bit;
         Ok(())
     }
+    // ANCHOR_END: insert
 
     /// Takes `fd` out of the set, if it is there.
     pub fn remove(&mut self, fd: RawFd) {
@@ -96,7 +97,6 @@ fn bits(mut word: Word) -> impl Iterator<Item = RawFd> {
         Some(lowest)
     })
 }
-// ANCHOR_END: fdset
 
 fn does_not_fit(fd: RawFd) -> io::Error {
     io::Error::other(format!(
@@ -120,19 +120,19 @@ impl fmt::Debug for FdSet {
     }
 }
 
-// ANCHOR: select
 /// Sleeps until a descriptor in `read` can be read from (data, end of input, a client to
 /// accept, or an error to collect) or one in `write` can be written to; then leaves in the two
 /// sets those that are ready, and returns how many they are. `None` waits for ever; a time-out
 /// leaves the sets empty and returns 0.
 ///
 /// A signal handler that runs in the meantime ends the wait with `EINTR`; nothing is ready then,
-/// and it looks like a time-out: whoever waits looks at the clock anyway.
+/// and it looks like a time-out: the caller looks at the clock anyway.
 ///
 /// # Errors
 ///
 /// `EBADF` if a descriptor in a set is not open. The sets are left empty. (Linux notices that
 /// only for descriptors below the highest that the process has ever had; others it ignores.)
+// ANCHOR: select
 pub fn select(
     read: &mut FdSet,
     write: &mut FdSet,
@@ -167,9 +167,8 @@ pub fn select(
 }
 // ANCHOR_END: select
 
-// ANCHOR: timeval
-/// Rounded up, never down: who waits 0.3 µs too short finds that it is not yet time, and asks
-/// again and again. No more than a year at once, because some systems refuse large numbers.
+/// Rounded up, never down: a wait that ends 0.3 µs too early finds that it is not yet time, and is
+/// begun again and again. No more than a year at once, because some systems refuse large numbers.
 fn timeval(timeout: Duration) -> libc::timeval {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     let micros = timeout.min(YEAR).as_nanos().div_ceil(1000);
@@ -178,7 +177,6 @@ fn timeval(timeout: Duration) -> libc::timeval {
         tv_usec: (micros % 1_000_000) as libc::suseconds_t,
     }
 }
-// ANCHOR_END: timeval
 
 #[cfg(test)]
 mod tests {

@@ -10,18 +10,25 @@
 //! one < hello                                 types a line into it
 //! one .                                       ends its input (Ctrl-D) and waits for its end
 //! server !                                    ends it (Ctrl-C)
+//! ~                                           numbers differ each time, see below
 //! # a comment
 //! ```
+//!
+//! A server may have a limit: `server $ (ulimit -n 4096; ./target/debug/03_select)`.
 //!
 //! What a terminal showed is recorded beside the script as `NAME.TERMINAL.txt`. The first server
 //! is shown on port 8000 whatever port it had, clients' ports are shown as 50001, 50002, …;
 //! times are shown as recorded, and not compared. `cargo xtask record` makes new recordings.
+//!
+//! Where a limit is met, numbers differ from one machine to the next, and the same message comes
+//! many times. In a session with a line `~` no numbers are compared, and `…` stands for lines that
+//! differ from an earlier one in numbers only.
 
 #![cfg(target_os = "linux")]
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -31,6 +38,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty;
 use nix::sys::signal::{self, Signal};
 use nix::sys::termios::{self, LocalFlags, SetArg};
@@ -54,7 +62,7 @@ fn recorded_sessions_are_true() {
         // Where the machine stands still for a second, `talk` says that it waits. What has really
         // changed is different each time.
         for _ in 0..3 {
-            if is_recording() || differences(&script, &shown).is_empty() {
+            if is_recording() || differences(&script, &text, &shown).is_empty() {
                 break;
             }
             shown = Session::default().run(&script, &text);
@@ -64,7 +72,7 @@ fn recorded_sessions_are_true() {
                 fs::write(recording(&script, terminal), shown).unwrap();
             }
         }
-        let differences = differences(&script, &shown);
+        let differences = differences(&script, &text, &shown);
         assert!(differences.is_empty(), "{}", differences.join("\n"));
         count += shown.len();
     }
@@ -77,16 +85,26 @@ fn recording(script: &Path, terminal: &str) -> PathBuf {
 }
 
 /// What the terminals of a session show and have not shown when they were recorded.
-fn differences(script: &Path, shown: &BTreeMap<String, String>) -> Vec<String> {
+fn differences(
+    script: &Path,
+    text: &str,
+    shown: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let numbers = !numbers_differ(text);
     let in_one = |(terminal, shown): (&String, &String)| {
         let file = recording(script, terminal);
         let recorded = fs::read_to_string(&file).unwrap_or_else(|e| {
             panic!("{}: {e}; run `cargo xtask record`", file.display())
         });
-        let difference = difference(&recorded, shown)?;
+        let difference = difference(&recorded, shown, numbers)?;
         Some(format!("{} shows what no longer happens: {difference}", file.display()))
     };
     shown.iter().filter_map(in_one).collect()
+}
+
+/// Whether the script has a line `~`.
+fn numbers_differ(script: &str) -> bool {
+    script.lines().any(|line| line.trim() == "~")
 }
 
 #[derive(Default)]
@@ -108,7 +126,7 @@ impl Session {
     fn run(mut self, script: &Path, text: &str) -> BTreeMap<String, String> {
         for (number, step) in (1..).zip(text.lines()) {
             let step = step.trim();
-            if step.is_empty() || step.starts_with('#') {
+            if step.is_empty() || step.starts_with('#') || step == "~" {
                 continue;
             }
             let place = format!("{}:{number}", script.display());
@@ -129,6 +147,7 @@ impl Session {
                     self.end(name, &place);
                 }
                 "!" => {
+                    self.show_what_is_there(name, &place);
                     let terminal = self.terminal(name, &place);
                     let pid = Pid::from_raw(terminal.child.id() as i32);
                     signal::kill(pid, Signal::SIGINT).unwrap();
@@ -149,6 +168,7 @@ impl Session {
             for (i, client) in clients.iter().enumerate() {
                 shown = shown.replace(client, &format!("127.0.0.1:{}", 50001 + i));
             }
+            let shown = if numbers_differ(text) { shortened(&shown) } else { shown };
             (name, shown)
         };
         terminals.into_iter().map(show).collect()
@@ -179,26 +199,40 @@ impl Session {
             .insert(name.to_string(), Terminal { shown, child, keyboard, lines });
     }
 
-    /// `cargo run -q --bin NAME -- ARGUMENTS` is shown, or `cargo talk ARGUMENTS`; what was
+    /// `cargo run --bin NAME -- ARGUMENTS` is shown, or `cargo talk ARGUMENTS`; what was
     /// built is run, and told the real address. (What `cargo` says itself is not shown.)
     fn command(&self, shown: &str, place: &str) -> Command {
         let words: Vec<&str> = shown.split_whitespace().collect();
         let test = env::current_exe().unwrap();
         let target = test.ancestors().nth(2).unwrap();
         let listen = ["--listen", "127.0.0.1:0"];
+        if let Some((limit, server)) = limited(shown) {
+            let mut words = server.split(' ');
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+            command.arg(target.join(words.next().unwrap())).args(listen).args(words);
+            return command;
+        }
+        let words: Vec<&str> = words.into_iter().filter(|&word| word != "-q").collect();
         let (program, address, arguments) = match words[..] {
-            ["cargo", "run", "-q", "--bin", name, ref arguments @ ..] => {
+            ["cargo", "run", "--bin", name, ref arguments @ ..] => {
                 (target.join(name), listen, arguments)
             }
-            ["cargo", "run", "-q", "--example", name, ref arguments @ ..] => {
+            ["cargo", "run", "--example", name, ref arguments @ ..] => {
                 (target.join("examples").join(name), listen, arguments)
+            }
+            ["cargo", "run", ref arguments @ ..] => {
+                (target.join("04_scheduler"), listen, arguments)
             }
             ["cargo", name @ ("talk" | "swarm" | "crowd"), ref arguments @ ..] => {
                 let server = self.server.as_deref();
                 let server = server.unwrap_or_else(|| panic!("{place}: no server runs"));
                 (client(name), ["--connect", server], arguments)
             }
-            _ => panic!("{place}: only `cargo run -q` and clients can be recorded"),
+            _ => panic!(
+                "{place}: only `cargo run`, `(ulimit …; ./target/debug/…)` and clients \
+                 can be recorded"
+            ),
         };
         let mut command = Command::new(program);
         command.args(address).args(arguments.iter().filter(|&&word| word != "--"));
@@ -215,6 +249,13 @@ impl Session {
             if line.contains(text) {
                 return;
             }
+        }
+    }
+
+    /// What it has printed so far, and nothing has waited for.
+    fn show_what_is_there(&mut self, name: &str, place: &str) {
+        while let Ok(line) = self.terminal(name, place).lines.try_recv() {
+            self.show(name, &line, place);
         }
     }
 
@@ -244,10 +285,20 @@ impl Drop for Session {
     }
 }
 
+/// `-n 4096` and `03_select --quiet`, from `(ulimit -n 4096; ./target/debug/03_select --quiet)`.
+fn limited(shown: &str) -> Option<(&str, &str)> {
+    let inside = shown.strip_prefix("(ulimit ")?.strip_suffix(')')?;
+    inside.split_once("; ./target/debug/")
+}
+
 /// A terminal's keyboard and what a program reads from it: some say more to a terminal than to a
 /// pipe. It does not show what is typed; the recording does that.
 fn keyboard() -> (File, Stdio) {
     let terminal = pty::openpty(None, None).unwrap();
+    // Some servers are out of descriptors when they have 1,024: give them no more than three.
+    for end in [&terminal.master, &terminal.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
     let mut settings = termios::tcgetattr(&terminal.slave).unwrap();
     settings.local_flags.remove(LocalFlags::ECHO);
     termios::tcsetattr(&terminal.slave, SetArg::TCSANOW, &settings).unwrap();
@@ -264,9 +315,14 @@ fn collect(from: impl Read + Send + 'static, lines: Sender<String>) {
     });
 }
 
-/// What a terminal shows that was not recorded, if it is more than times.
-fn difference(recorded: &str, shown: &str) -> Option<String> {
-    let (recorded, shown) = (without_times(recorded), without_times(shown));
+/// What a terminal shows that was not recorded, if it is more than times, or than numbers where
+/// these are not compared.
+fn difference(recorded: &str, shown: &str, numbers: bool) -> Option<String> {
+    let compared = |text: &str| match numbers {
+        true => without_times(text),
+        false => without_numbers(text),
+    };
+    let (recorded, shown) = (compared(recorded), compared(shown));
     let help = "run `cargo xtask record`";
     (recorded != shown).then(|| format!("not\n{recorded}\nbut\n{shown}\n{help}"))
 }
@@ -274,10 +330,16 @@ fn difference(recorded: &str, shown: &str) -> Option<String> {
 #[test]
 fn what_no_longer_happens_is_found_and_another_time_is_not() {
     let shown = "$ cargo talk\nhello\n  hello (after 84 µs)\n";
-    assert_eq!(difference(shown, &shown.replace("84 µs", "1 ms")), None);
+    let other = |old, new| shown.replace(old, new);
+    assert_eq!(difference(shown, &other("84 µs", "1 ms"), true), None);
     for (old, new) in [("hello (", "Hello ("), ("(after 84 µs)", ""), ("hello\n", "")] {
-        assert!(difference(shown, &shown.replace(old, new)).is_some(), "{old:?}");
+        assert!(difference(shown, &other(old, new), true).is_some(), "{old:?}");
     }
+    let shown = "80 of 1100 are refused\n";
+    assert_eq!(difference(shown, "7 of 110 are refused\n", false), None);
+    assert_eq!(difference("in 56.7 ms\n", "in 386 µs\n", false), None);
+    assert!(difference(shown, "7 of 110 are refused\n", true).is_some());
+    assert!(difference(shown, "80 of 1100 were refused\n", false).is_some());
 }
 
 /// `(after 84 µs)` becomes `(after …)`: how long it took differs from run to run.
@@ -287,4 +349,39 @@ fn without_times(text: &str) -> String {
         None => line.to_string(),
     };
     text.lines().map(|it| line(it) + "\n").collect()
+}
+
+/// Each number becomes a 0, and a time, too, whatever its unit.
+fn without_numbers(text: &str) -> String {
+    let mut masked = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' | '.' if masked.ends_with('0') => {}
+            '0'..='9' => masked.push('0'),
+            _ => masked.push(c),
+        }
+    }
+    let units = [" ns", " µs", " ms", " s"];
+    units.iter().fold(masked, |masked, unit| masked.replace(&format!("0{unit}"), "0"))
+}
+
+/// One `…` for all the lines that differ from an earlier one in numbers only.
+fn shortened(shown: &str) -> String {
+    let (mut known, mut text) = (BTreeSet::new(), String::new());
+    let mut is_cut = false;
+    for line in shown.lines() {
+        if known.insert(without_numbers(line)) {
+            text += &format!("{line}\n");
+        } else if !is_cut {
+            text += "…\n";
+            is_cut = true;
+        }
+    }
+    text
+}
+
+#[test]
+fn a_message_that_comes_many_times_is_shown_once() {
+    let shown = "port 5: no\ntry less\nport 16: no\ntry less\nport 17: no\nend\n";
+    assert_eq!(shortened(shown), "port 5: no\ntry less\n…\nend\n");
 }

@@ -1,4 +1,4 @@
-//! The check of the exercise: what the experiment shows.
+//! The check of the exercise: what the experiments show.
 
 #[allow(unused, reason = "it is not finished yet")]
 #[cfg_attr(my_01_run_it, path = "../my/01_run_it.rs")]
@@ -12,32 +12,30 @@ fn expect(answer: Answer, right: Answer, look_again: &str) {
 }
 
 #[test]
-fn the_second_client_connects() {
-    let look = "The client `talk` says \"connected\" as soon as it is: look at the second \
-                terminal while the first is busy. Who answers a `connect`, if the server's \
-                only thread is elsewhere?";
-    expect(exercise::the_second_connects(), B, look);
+fn a_the_next_in_the_queue() {
+    let look = "Give the lines in this order again, and end the first client. Which of the two \
+                other terminals shows an answer? The queue holds connections, and not lines.";
+    expect(exercise::answered_next(), C, look);
 }
 
 #[test]
-fn the_line_waits_somewhere() {
-    let look = "The client's `write` has returned, and the server has not called `read` on this \
-                connection yet. Who else could keep the bytes?";
-    expect(exercise::its_line_waits(), B, look);
+fn b_the_one_that_left() {
+    let look = "Look at the server's log: does a `Connection from` appear for the client that \
+                you ended? The kernel had completed its connection and kept its line.";
+    expect(exercise::about_the_one_that_left(), B, look);
 }
 
 #[test]
-fn the_first_client_leaves() {
-    let look = "End the first client while the second waits for its answer, and look at the \
-                second terminal.";
-    expect(exercise::then_it_gets(), C, look);
+fn c_a_client_that_is_stopped() {
+    let look = "Press Ctrl-Z in the terminal of the client that is being served, and type a line \
+                into another one. `fg` lets the stopped one go on. Who owns its connection \
+                meanwhile?";
+    expect(exercise::while_it_is_stopped(), A, look);
 }
 
 #[test]
-fn the_server_sleeps() {
-    let _ = A;
-    let look = "`top` shows that the server takes no processor time, so it sleeps. Read \
-                src/bin/01_blocking.rs from the top: it has accepted the first client. Which \
-                line has not returned?";
-    expect(exercise::the_server_sleeps_in(), B, look);
+fn d_a_client_that_is_killed() {
+    let look = "Type `kill -9 %1` in the terminal of the stopped client, and look at the \
+                server's log. What does the kernel do with the sockets of a program that ends?";
+    expect(exercise::when_it_is_killed(), C, look);
 }

@@ -1,4 +1,4 @@
-//! Run `01_blocking`, watch two clients, and say what you saw.
+//! Run `01_blocking` with three clients, and say what you saw.
 //!
 //! The page of this exercise: chapters/exercises/01_run_it.md
 
@@ -11,46 +11,49 @@ pub enum Answer {
 }
 use Answer::{A, B, C};
 
-/// The second client connects while the first is being served. What becomes of its `connect`?
+/// Three clients are connected, and the first is being served. The third sends a line, and then
+/// the second sends one. Now the first leaves. Whose line is answered next?
 ///
-/// - A: it is refused.
-/// - B: it succeeds at once.
-/// - C: it waits until the first client has gone.
-pub fn the_second_connects() -> Answer {
-    // ANSWER: A, B or C?
-    B
-    // ANSWER_END
-}
-
-/// The second client sends a line, and gets no answer. Where is the line?
-///
-/// - A: still in the client's program.
-/// - B: in the kernel, which keeps it for the server's socket.
-/// - C: in the server's program, in `buffer`.
-pub fn its_line_waits() -> Answer {
-    // ANSWER: A, B or C?
-    B
-    // ANSWER_END
-}
-
-/// The first client leaves. What does the second get for the line that it has sent?
-///
-/// - A: nothing; it has to send the line again.
-/// - B: an error.
-/// - C: the echo of the line.
-pub fn then_it_gets() -> Answer {
+/// - A: the third one's, because it came first.
+/// - B: that of whichever client the kernel wakes first: it differs from run to run.
+/// - C: the second one's, because it connected first.
+pub fn answered_next() -> Answer {
     // ANSWER: A, B or C?
     C
     // ANSWER_END
 }
 
-/// The first client is connected and silent. In which call is the server?
+/// The second client sends a line, and is ended with Ctrl-C while it waits. Then the first
+/// leaves. What does the server do about the second?
 ///
-/// - A: in `accept`.
-/// - B: in `read`.
-/// - C: in none: it looks at both sockets again and again.
-pub fn the_server_sleeps_in() -> Answer {
+/// - A: nothing. A client that has left is no longer in the queue.
+/// - B: it accepts the connection, reads the line, and finds that the client has gone.
+/// - C: it accepts the connection, and waits in `read` for ever.
+pub fn about_the_one_that_left() -> Answer {
     // ANSWER: A, B or C?
     B
+    // ANSWER_END
+}
+
+/// The first client is being served, and is stopped with Ctrl-Z. How long do the others wait?
+///
+/// - A: until it goes on and leaves, or is ended.
+/// - B: for a minute: then the kernel closes the connection of a program that is stopped.
+/// - C: not at all: a program that does not run cannot keep a connection.
+pub fn while_it_is_stopped() -> Answer {
+    // ANSWER: A, B or C?
+    A
+    // ANSWER_END
+}
+
+/// The stopped client is killed: `kill -9 %1` in its terminal. It cannot say goodbye. What becomes
+/// of the server's `read`?
+///
+/// - A: it sleeps on, because no client has ended the connection.
+/// - B: it returns an error, after a time-out of some minutes.
+/// - C: it returns at once. The kernel closes the connections of a program that has ended.
+pub fn when_it_is_killed() -> Answer {
+    // ANSWER: A, B or C?
+    C
     // ANSWER_END
 }

@@ -6,39 +6,41 @@
 mod exercise;
 
 #[test]
-fn one_at_a_time_takes_its_time() {
+fn a_one_at_a_time() {
     let seconds = exercise::seconds_with_01_blocking();
     assert!(
-        (18..=25).contains(&seconds),
-        "not {seconds} seconds. Who is served while the first client stays for its two seconds, \
-         and when is the tenth one's turn? (`--quiet` changes nothing: it is about the log.)"
+        (4..=6).contains(&seconds),
+        "not {seconds} seconds. Which client is served while the first stays for its second, and \
+         when is the fourth one's turn? (`--quiet` changes nothing: it is about the log.)"
     );
 }
 
 #[test]
-fn a_thread_for_each_takes_as_long_as_one() {
-    let seconds = exercise::seconds_with_02_threads();
+fn b_beside_a_stopped_client() {
+    let seconds = exercise::seconds_beside_a_stopped_client();
     assert!(
-        (2..=4).contains(&seconds),
-        "not {seconds} seconds. Each client has a thread of its own: for whom does it wait?"
+        (1..=3).contains(&seconds),
+        "not {seconds} seconds. The stopped client keeps a thread of the server waiting. For whom \
+         do the other threads wait?"
     );
 }
 
 #[test]
-fn threads_are_counted() {
-    let threads = exercise::threads_of_02_threads();
+fn c_for_the_silent() {
+    let threads = exercise::threads_for_the_silent();
     assert!(
         threads == 101,
-        "not {threads}. Count while all hundred are connected, and do not forget the thread \
-         that accepts them."
+        "not {threads}. Count before you press Enter. When does a client get its thread: when it \
+         connects, or when it speaks? And do not forget the thread that accepts them."
     );
 }
 
 #[test]
-fn the_scheduler_has_one_thread() {
-    let threads = exercise::threads_of_04_scheduler();
+fn d_for_the_gone() {
+    let threads = exercise::threads_for_the_gone();
     assert!(
         threads == 1,
-        "not {threads}. Look at /proc/$(pidof 04_scheduler)/task while the clients talk."
+        "not {threads}. Count after `crowd` has ended. What does a thread do when \
+         `client_handler` has returned?"
     );
 }

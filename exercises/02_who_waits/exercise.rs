@@ -1,24 +1,25 @@
-//! Ten clients, a hundred clients: measure, and write down the numbers.
+//! Clients that are few, stopped, silent or gone: measure, and write down the numbers.
 //!
 //! The page of this exercise: chapters/exercises/02_who_waits.md
 
-/// Ten clients at once, each for two seconds, with `01_blocking`: after how many seconds (to the
+/// Four clients at once, each for one second, with `01_blocking`: after how many seconds (to the
 /// nearest) has the last one gone?
 pub fn seconds_with_01_blocking() -> u32 {
     todo!("a number of seconds")
 }
 
-/// The same with `02_threads`.
-pub fn seconds_with_02_threads() -> u32 {
+/// With `02_threads`, while another client is stopped in the middle: how many seconds?
+pub fn seconds_beside_a_stopped_client() -> u32 {
     todo!("a number of seconds")
 }
 
-/// How many threads does `02_threads` have while a hundred clients talk to it?
-pub fn threads_of_02_threads() -> u32 {
+/// How many threads does `02_threads` have while a hundred clients are connected, and none of
+/// them has said a word?
+pub fn threads_for_the_silent() -> u32 {
     todo!("a number of threads")
 }
 
-/// And `04_scheduler`, while a hundred clients talk to it?
-pub fn threads_of_04_scheduler() -> u32 {
+/// And when they have gone?
+pub fn threads_for_the_gone() -> u32 {
     todo!("a number of threads")
 }

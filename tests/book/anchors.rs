@@ -23,7 +23,10 @@ pub fn check(book: &Book, defects: &mut Defects) {
 
 /// In `src/`, a mark is there for a page, and there are not too many.
 pub fn check_library(book: &Book, defects: &mut Defects) {
-    let shown: Vec<(String, &str)> = book.pages.iter().flat_map(anchors_of).collect();
+    let mut shown: Vec<(String, &str)> = book.pages.iter().flat_map(anchors_of).collect();
+    let diffs = book.files("chapters", &["diff"]);
+    let diffs: Vec<String> = diffs.iter().filter_map(|path| book.read(path)).collect();
+    shown.extend(diffs.iter().flat_map(|diff| compared(diff)));
     let mut count = 0;
     for path in book.files("src", &SOURCES) {
         let text = book.read(&path).unwrap_or_default();
@@ -49,6 +52,12 @@ fn anchors_of(page: &Page) -> impl Iterator<Item = (String, &str)> {
         directive.split_once(' ')?.1.split_once(':')
     });
     includes.filter_map(|(path, name)| Some((resolve(&page.path, path)?, name)))
+}
+
+/// The parts of files that a diff compares: its first two lines name them.
+fn compared(diff: &str) -> impl Iterator<Item = (String, &str)> {
+    let named = diff.lines().take(2).filter_map(|line| line.get(4..)?.split_once(':'));
+    named.map(|(path, name)| (path.to_string(), name))
 }
 
 fn check_file(path: &str, text: &str, defects: &mut Defects) {

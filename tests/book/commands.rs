@@ -14,8 +14,8 @@ pub fn check(book: &Book, page: &Page, defects: &mut Defects) {
 }
 
 /// What `cargo` can do without the aliases of this repository, as far as the pages use it.
-const BUILT_IN: [&str; 7] =
-    ["build", "clippy", "doc", "install", "run", "test", "vendor"];
+const BUILT_IN: [&str; 8] =
+    ["build", "check", "clippy", "doc", "install", "run", "test", "vendor"];
 const CONFIG: &str = ".cargo/config.toml";
 
 /// What a line of a shell names and the repository lacks.

@@ -39,7 +39,7 @@ const FILES: [(&str, &str); 15] = [
     ),
     (FIGURE, SVG),
     (SESSION, "$ cargo run\nlistening on 127.0.0.1:8000\n"),
-    (DIFF, "-fn one() {}\n+fn two() {}\n"),
+    (DIFF, "--- src/net.rs:compared\n+++ src/whole.rs\n-fn one() {}\n+fn two() {}\n"),
     (
         CODE,
         // Each line in its quotes, or the lines would be anchors of this file.
@@ -50,6 +50,9 @@ const FILES: [(&str, &str); 15] = [
             "// ANCHOR: rest\n",
             "fn rest() {}\n",
             "// ANCHOR_END: rest\n",
+            "// ANCHOR: compared\n",
+            "fn one() {}\n",
+            "// ANCHOR_END: compared\n",
         ),
     ),
     (SPARE, concat!("// ANCHOR: spare\n", "fn spare() {}\n", "// ANCHOR_END: spare\n")),

@@ -1,3 +1,3 @@
-//! Tempting: all ten connect at once, so they should be served at once.
-//! Told: when is the tenth one's turn?
-    2
+//! Tempting: all four connect at once, so they should be served at once.
+//! Told: when is the fourth one's turn?
+    1

@@ -1,0 +1,3 @@
+//! Tempting: its line has been waiting for longer.
+//! Told: The queue holds connections
+    A
