@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`read`] | From a file to a header and steps. |
 //! | [`fold`] | From steps to the state after each, checked against the recording's own. |
+//! | [`words`] | A sentence for each step. |
 //! | [`text`] | A table: each step, and the three queues after it. |
 //! | [`picture`] | A timeline, as SVG. |
 //! | [`perfetto`] | The format of Chrome's tracing, which Perfetto opens. |
@@ -20,3 +21,4 @@ pub mod picture;
 pub mod read;
 pub mod strace;
 pub mod text;
+pub mod words;
