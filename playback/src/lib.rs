@@ -10,11 +10,13 @@
 //! | [`words`] | A sentence for each step. |
 //! | [`text`] | A table: each step, and the three queues after it. |
 //! | [`picture`] | A timeline, as SVG. |
+//! | [`animation`] | One line on its way through the scheduler, as an SVG that moves. |
 //! | [`perfetto`] | The format of Chrome's tracing, which Perfetto opens. |
 //! | [`strace`] | Recordings of the stages that cannot record themselves. |
 
 #![forbid(unsafe_code)]
 
+pub mod animation;
 pub mod fold;
 pub mod perfetto;
 pub mod picture;

@@ -17,12 +17,13 @@ impl Words {
     /// Those for this recording.
     #[must_use]
     pub fn of(recording: &Recording) -> Words {
-        let has = |test: fn(&Event) -> bool| recording.steps.iter().any(|it| test(&it.event));
+        let has =
+            |test: fn(&Event) -> bool| recording.steps.iter().any(|it| test(&it.event));
         Words {
             wakers: has(|event| matches!(event, Event::Wake { .. })),
-            polls: has(|event| {
-                matches!(event, Event::Enter(it) if !DIRECT.contains(&it.call.as_str()))
-            }),
+            polls: has(
+                |event| matches!(event, Event::Enter(it) if !DIRECT.contains(&it.call.as_str())),
+            ),
         }
     }
 
@@ -37,9 +38,10 @@ impl Words {
                 (None, format!("Client {conn} has descriptor {fd} ({peer})."))
             }
             Event::Close { fd } => (None, format!("Descriptor {fd} is closed.")),
-            Event::Stop => {
-                (None, "A graceful stop begins: no task waits for anything new.".to_string())
-            }
+            Event::Stop => (
+                None,
+                "A graceful stop begins: no task waits for anything new.".to_string(),
+            ),
             event => (None, self.task(event, before)),
         };
         Some(thread.map_or(String::new(), |it| format!("Thread {it}: ")) + &says)
@@ -49,7 +51,8 @@ impl Words {
     fn task(&self, event: &Event, before: &Fold) -> String {
         match event {
             Event::Spawn { task, name } => {
-                let by = before.running.map_or(String::new(), |it| format!(" by task {it}"));
+                let by =
+                    before.running.map_or(String::new(), |it| format!(" by task {it}"));
                 let does = if self.wakers { "spawned" } else { "submitted" };
                 format!("Task {task}, {name}, is {does}{by}: onto the ready queue.")
             }
@@ -82,7 +85,8 @@ impl Words {
                 }
             }
             Event::NotYet { task, left } => {
-                let left = left.map_or(String::new(), |it| format!(", with {} left", bytes(it)));
+                let left =
+                    left.map_or(String::new(), |it| format!(", with {} left", bytes(it)));
                 format!("Not yet: task {task} has to wait{left}.")
             }
             Event::Happened(it) => happened(it, before),
@@ -220,9 +224,9 @@ fn result(with: &With) -> String {
 
 fn wish(it: &Yield) -> String {
     let (verb, on) = verb(&it.want);
-    let sends = it.len.map_or(String::new(), |len| {
-        format!(" {}", moved(Some(len), it.data.as_ref()))
-    });
+    let sends = it
+        .len
+        .map_or(String::new(), |len| format!(" {}", moved(Some(len), it.data.as_ref())));
     let fd = it.fd.map_or(String::new(), |fd| format!(" {on}{fd}"));
     format!("{verb}{sends}{fd}")
 }
@@ -271,7 +275,9 @@ fn number(fd: Option<i32>) -> String {
 fn join<T: ToString>(items: &[T], and: &str) -> String {
     let items: Vec<String> = items.iter().map(T::to_string).collect();
     match &items[..] {
-        [rest @ .., last] if !rest.is_empty() => format!("{} {and} {last}", rest.join(", ")),
+        [rest @ .., last] if !rest.is_empty() => {
+            format!("{} {and} {last}", rest.join(", "))
+        }
         items => items.concat(),
     }
 }

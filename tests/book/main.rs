@@ -22,6 +22,7 @@ mod markdown;
 mod notes;
 mod pages;
 mod players;
+mod readme;
 mod recordings;
 mod timetables;
 
