@@ -12,7 +12,7 @@ use crate::{items, pages};
 pub const HELD: [&str; 5] =
     ["chapters/start.md", "chapters/01_", "chapters/02_", "chapters/03_", "chapters/04_"];
 
-/// The words of a page. An introduction and a summary need the least.
+/// The words of a page.
 const WORDS: std::ops::RangeInclusive<usize> = 300..=1_000;
 /// The lines of Rust that are in sight on a page, those of comments included.
 const LINES: usize = 60;
@@ -50,10 +50,17 @@ pub fn check(book: &Book, defects: &mut Defects) {
             defects.add("chapters/SUMMARY.md", 1, message);
         }
     }
-    let minutes: usize = held.iter().map(|(page, it)| minutes(page, it)).sum();
+    let sum = |of: &dyn Fn(&Page, &[Listing]) -> usize| -> usize {
+        held.iter().map(|(page, it)| of(page, it)).sum()
+    };
+    let minutes = sum(&minutes);
     if minutes > MINUTES {
+        let words = sum(&|page, _| page.text.count_words());
+        let code = sum(&|_, it| code::open_lines(it, &CODE));
+        let commands = sum(&|_, it| code::commands(it));
         let message = format!(
-            "the pages up to the end of 04 take {minutes} minutes, {MINUTES} at most"
+            "the pages up to the end of 04 take {minutes} minutes, {MINUTES} at most: \
+             {words} words, {code} lines of code, {commands} commands"
         );
         defects.add("chapters/SUMMARY.md", 1, message);
     }

@@ -109,7 +109,7 @@ fn check_way_on(page: &Page, next: &Page, defects: &mut Defects) {
 fn check_later_words(page: &Page, defects: &mut Defects) {
     let mut is_last = page.path.starts_with("chapters/04_")
         && LAST_PAGES.iter().any(|it| page.path.ends_with(&format!("/{it}")));
-    let (prose, notes) = (page.text.sentences(), page.text.notes());
+    let (prose, notes) = (page.text.only(|_| true), page.text.notes());
     for (number, line) in (1..).zip(prose.lines()) {
         is_last |= page.text.line(number) == "## What comes next";
         let words = line.split(|c: char| !c.is_alphanumeric() && !"_-".contains(c));

@@ -66,4 +66,5 @@ mod reading_time;
 mod recordings;
 mod stage;
 mod summary;
+mod terms;
 mod timetables;

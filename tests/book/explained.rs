@@ -4,13 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pulldown_cmark::{Event, Parser};
-
 use crate::Defects;
 use crate::book::{Book, Page};
-use crate::html::line_at;
+use crate::budgets;
 use crate::items::{self, Item};
-use crate::{budgets, markdown};
 
 /// What is explained whole.
 const SOURCES: [&str; 7] = [
@@ -81,20 +78,10 @@ pub fn check(book: &Book, defects: &mut Defects) {
 
 /// The words in the code of a page's sentences.
 fn names(page: &Page) -> BTreeSet<String> {
-    let (source, notes) = (page.text.source(), page.text.notes());
-    let events = Parser::new_ext(source, markdown::options()).into_offset_iter();
-    let codes = events.filter_map(|(event, range)| match event {
-        Event::Code(code) => {
-            let line = line_at(source, range.start);
-            (!notes.iter().any(|note| note.contains(&line))).then_some(code)
-        }
-        _ => None,
-    });
+    let notes = page.text.notes();
+    let is_note = |line| notes.iter().any(|note| note.contains(&line));
+    let codes = page.text.only(|piece| piece.is_code && !is_note(piece.line));
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    codes
-        .flat_map(|code| {
-            let words = code.split(|c| !is_part(c)).filter(|it| !it.is_empty());
-            words.map(str::to_string).collect::<Vec<_>>()
-        })
-        .collect()
+    let words = codes.split(|c| !is_part(c)).filter(|it| !it.is_empty());
+    words.map(str::to_string).collect()
 }

@@ -29,6 +29,7 @@ mod plain;
 mod players;
 mod predictions;
 mod recordings;
+mod terms;
 mod timetables;
 
 use std::fmt;
@@ -55,6 +56,7 @@ fn check(root: &Path) -> Vec<Defect> {
     budgets::check(&book, &mut defects);
     explained::check(&book, &mut defects);
     plain::check(&book, &mut defects);
+    terms::check(&book, terms::LINKED, &mut defects);
     for page in &book.pages {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);

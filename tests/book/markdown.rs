@@ -1,7 +1,7 @@
 //! What the rules need to know of a page's Markdown, read as mdBook reads it.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use pulldown_cmark::{Event, Options, Parser, Tag as PulldownTag, TagEnd};
 
@@ -27,6 +27,17 @@ pub struct Block {
     /// What is in it, with the lines' numbers.
     pub lines: Vec<(usize, String)>,
     pub is_closed: bool,
+}
+
+/// A piece of a sentence.
+pub struct Piece {
+    pub range: Range<usize>,
+    pub line: usize,
+    pub is_code: bool,
+    /// What it is in.
+    pub is_heading: bool,
+    pub is_link: bool,
+    pub is_emphasis: bool,
 }
 
 /// What mdBook reads besides CommonMark.
@@ -154,25 +165,55 @@ impl Markdown {
         found
     }
 
-    /// What a reader reads in sentences, code in them included: all else (listings, HTML,
-    /// the targets of links) is covered with zeros. A place is the same place in the source.
-    pub fn sentences(&self) -> String {
-        let cover = |c: char| if c.is_whitespace() { c } else { '\0' };
-        let mut text: Vec<u8> =
-            self.source.bytes().map(|it| cover(it.into()) as u8).collect();
-        let mut is_block = false;
+    /// What a reader reads in sentences: the pieces of text and of code in them, in their
+    /// order. Listings and HTML are no sentences, nor are the targets of links.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let (mut pieces, mut open) = (vec![], vec![]);
         let events = Parser::new_ext(&self.source, options()).into_offset_iter();
         for (event, range) in events {
+            let is_code = matches!(event, Event::Code(_));
             match event {
-                Event::Start(PulldownTag::CodeBlock(_)) => is_block = true,
-                Event::End(TagEnd::CodeBlock) => is_block = false,
-                Event::Text(_) | Event::Code(_) if !is_block => {
-                    text[range.clone()].copy_from_slice(&self.source.as_bytes()[range]);
+                Event::Start(tag) => open.push(tag.to_end()),
+                Event::End(_) => drop(open.pop()),
+                Event::Text(_) | Event::Code(_) if !open.contains(&TagEnd::CodeBlock) => {
+                    let is_in = |what: fn(&TagEnd) -> bool| open.iter().any(what);
+                    pieces.push(Piece {
+                        line: html::line_at(&self.source, range.start),
+                        range,
+                        is_code,
+                        is_heading: is_in(|it| matches!(it, TagEnd::Heading(_))),
+                        is_link: is_in(|it| matches!(it, TagEnd::Link | TagEnd::Image)),
+                        is_emphasis: is_in(|it| *it == TagEnd::Emphasis),
+                    });
                 }
                 _ => {}
             }
         }
+        pieces
+    }
+
+    /// The source with all but these pieces covered with zeros. A place in it is the same
+    /// place in the source.
+    pub fn only(&self, is_wanted: impl Fn(&Piece) -> bool) -> String {
+        let cover = |byte: u8| if byte.is_ascii_whitespace() { byte } else { 0 };
+        let mut text: Vec<u8> = self.source.bytes().map(cover).collect();
+        for piece in self.pieces().into_iter().filter(is_wanted) {
+            let range = piece.range;
+            text[range.clone()].copy_from_slice(&self.source.as_bytes()[range]);
+        }
         String::from_utf8(text).expect("whole characters have been copied")
+    }
+
+    /// Where a page links to, by the place of the link.
+    pub fn link_targets(&self) -> Vec<(usize, String)> {
+        let events = Parser::new_ext(&self.source, options()).into_offset_iter();
+        let links = events.filter_map(|(event, range)| match event {
+            Event::Start(PulldownTag::Link { dest_url, .. }) => {
+                Some((range.start, dest_url.to_string()))
+            }
+            _ => None,
+        });
+        links.collect()
     }
 
     /// The text as it is written.

@@ -40,6 +40,7 @@ const SHOWN: [&str; 3] = ["sh", "console", "diff"];
 /// An ordered list that is in no other list.
 struct List {
     line: usize,
+    end: usize,
     items: Vec<String>,
 }
 
@@ -61,6 +62,13 @@ pub fn check(page: &Page, defects: &mut Defects) {
             defects.add(&page.path, line, message);
         }
     }
+}
+
+/// The lines of the choices that a page gives.
+pub fn choices(page: &Page) -> Vec<RangeInclusive<usize>> {
+    let parts = parts(page);
+    let first = |line: &usize| parts.lists.iter().find(|list| list.line > *line);
+    parts.asked.iter().filter_map(first).map(|list| list.line..=list.end).collect()
 }
 
 /// How many predictions a page asks for.
@@ -153,7 +161,8 @@ fn parts(page: &Page) -> Parts {
         match event {
             Event::Start(Tag::List(number)) => {
                 if lists.is_empty() && number.is_some() {
-                    parts.lists.push(List { line, items: vec![] });
+                    let end = line_at(source, range.end.saturating_sub(1));
+                    parts.lists.push(List { line, end, items: vec![] });
                 }
                 lists.push(number.is_some());
             }

@@ -124,8 +124,8 @@ fn of_minutes_to_the_end_of_04() {
     fixture.insert(STAGE, "cargo run\n", &"cargo run\n".repeat(177));
     fixture.replace(STAGE, "*8 minutes", "*362 minutes");
     let expected = "chapters/SUMMARY.md:1: the pages up to the end of 04 take 362 minutes, \
-                    360 at most";
-    assert_eq!(the_defect(&fixture), expected);
+                    360 at most: ";
+    assert!(the_defect(&fixture).starts_with(expected));
 }
 
 #[test]
