@@ -89,8 +89,6 @@ function enhance({ asked, choices, answer, reasons }, number) {
   choices.before(box);
   box.append(element("legend", {}, "Your prediction"), choices, forget);
   box.addEventListener("keydown", (event) => {
-    // The arrow keys choose; they must not turn the page as well.
-    if (event.key.startsWith("Arrow")) event.stopPropagation();
     if (event.key === "Enter" && event.target.matches("input")) event.target.click();
   });
   // The projector shows these before what stands between them and the answer.
