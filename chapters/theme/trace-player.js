@@ -1,6 +1,5 @@
-// <trace-player>: plays a recording, whose steps trace-fold.js explains. It stands in the page, with
-// its sources, in scripts that no browser runs: a page from a file may not fetch others. The
-// sentences of its steps stand there, too, in the listing for readers without JavaScript.
+// <trace-player>: plays a recording. It stands in the page, with its sources, in scripts that no
+// browser runs; its sentences are those of the listing for readers without JavaScript.
 (() => {
 "use strict";
 
@@ -24,7 +23,7 @@ function mark(kind, id, isActive, title = "") {
 const active = (state) => state.running ?? state.held;
 const task = (id, state) => mark("task", id, id === active(state), state.tasks.get(id)?.name);
 
-// By its number, the sentence of each step that a listing has one for: in the column "what".
+// The sentences of a listing, by step: its column "what".
 function sentences(listing) {
   const rows = listing.split("\n");
   const column = rows.find((it) => /^ *step /.test(it))?.indexOf("what");
@@ -446,8 +445,7 @@ class TracePlayer extends HTMLElement {
     };
     if (!keys[key]) return;
     event.stopPropagation(); // the book would turn its page
-    const hasOwnUse = key === " " ? "button, a, select, input:not([type=range])" : "select";
-    if (target.matches(hasOwnUse)) return;
+    if (key === " " && target.matches("button, a, input:not([type=range])")) return;
     event.preventDefault();
     if (key !== " ") this.toggle(false);
     keys[key]();
