@@ -46,14 +46,14 @@ function read(text) {
 // -- Folding
 
 const NOTHING = {
-  tasks: new Map(), // by number: the event that says where a task is suspended, and its name
+  tasks: new Map(), // by number: the event that says where it is suspended, and its name
   running: null, // a task
   held: null, // the task whose event the scheduler has in its hand
   calling: null, // the system call that it makes for it
   phase: null, // of its round: run, wait, happen, timers
-  lit: null, // the task or thread that is now at the line that is known of it
-  mail: null, // what the task has just been resumed with
-  buffers: [], // what the kernel is known to hold: { fd, holds }
+  lit: null, // the task or thread that is at its line now
+  mail: null, // what it has been resumed with
+  buffers: [], // what the kernel holds: { fd, holds }
   ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
   calls: new Map(), // by thread: the system call that it is in, or was in last
   clients: new Map(), // by number: descriptor, bytes received and echoed
