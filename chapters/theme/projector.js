@@ -1,9 +1,6 @@
-// The projector view: one thing a screen, in large type, for a class to look at. The screens of a
-// page are its title, its figures, its listings and its questions, in their order. A listing is
-// stepped through part by part, and a question's answer comes when it is asked for. What is folded
-// stays away, unless somebody has unfolded it.
-//
-// It starts with the key P, with the button in the menu bar, or with `?projector` in the address.
+// The projector view: the title, figures, listings and questions of a page, one a screen, in large
+// type. A listing is stepped through part by part, and an answer comes when it is asked for. It
+// starts with the key P, a button in the menu bar, or `?projector` in the address.
 (() => {
 "use strict";
 
@@ -63,21 +60,14 @@ function caption(pre) {
   return pre.previousElementSibling?.querySelector(":scope > em:first-child")?.textContent ?? "";
 }
 
-// The lines of a highlighted listing: each a list of pieces with their colours.
+// The lines of a listing, with their colours.
 function lines(code) {
-  const all = [[]];
-  const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const { data, parentElement } = texts.currentNode;
-    const className = parentElement === code ? "" : parentElement.className;
-    data.split("\n").forEach((text, at) => {
-      if (at > 0) all.push([]);
-      if (text) all.at(-1).push(h("span", className, text));
-    });
-  }
-  const rows = all.map((pieces) => h("span", "pj-line", pieces));
-  while (rows.length > 1 && !rows.at(-1).textContent.trim()) rows.pop();
-  return rows;
+  const language = /language-(\w+)/.exec(code.className)?.[1];
+  return code.textContent.trimEnd().split("\n").map((text) => {
+    const row = h("span", "pj-line", text);
+    if (window.hljs?.getLanguage(language)) row.innerHTML = hljs.highlight(language, text).value;
+    return row;
+  });
 }
 
 // The parts of a listing: in a terminal each line, in a diff what has changed in one place, and in
@@ -252,8 +242,7 @@ function start() {
   show(first < 0 ? 0 : first);
 }
 
-// The figure is back before the dialog has closed: the event "close" comes later, and by then
-// somebody may have started again.
+// The figure is back before the dialog has closed: the event "close" comes later.
 function leave() {
   bringBack();
   bringBack = () => {};

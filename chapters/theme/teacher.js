@@ -1,6 +1,5 @@
-// The notes for the teacher are hidden until somebody asks for them: a button in the menu bar of
-// each page that has some shows or hides them in the whole book, and the browser remembers it.
-// Without JavaScript there is no button, and they are shown.
+// A button in the menu bar shows or hides the notes for the teacher, in the whole book. Without
+// JavaScript they are shown.
 (() => {
 "use strict";
 

@@ -46,14 +46,14 @@ function read(text) {
 // -- Folding
 
 const NOTHING = {
-  tasks: new Map(), // by number: the event that says where a task is suspended, and its name
+  tasks: new Map(), // by number: the event that says where it is suspended, and its name
   running: null, // a task
   held: null, // the task whose event the scheduler has in its hand
   calling: null, // the system call that it makes for it
   phase: null, // of its round: run, wait, happen, timers
-  lit: null, // the task or thread that is now at the line that is known of it
-  mail: null, // what the task has just been resumed with
-  buffers: [], // what the kernel is known to hold: { fd, holds }
+  lit: null, // the task or thread that is at its line now
+  mail: null, // what it has been resumed with
+  buffers: [], // what the kernel holds: { fd, holds }
   ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
   calls: new Map(), // by thread: the system call that it is in, or was in last
   clients: new Map(), // by number: descriptor, bytes received and echoed
@@ -275,6 +275,10 @@ function question({ events }, states, at, code = () => "") {
 
 const PARKED = { timer: "among the timers", kernel: "to the kernel, as an operation" };
 
+const key = ({ file = "", line }) => `${file} ${line}`;
+const labels = (events, code) => Object.fromEntries(events.map((it) =>
+  [key(it), `line ${it.line}: ${code(it.file, it.line)}`]));
+
 const ASK = {
   // Which table?
   yield: ({ task, want, fd = "" }, state, events, at) => {
@@ -302,16 +306,13 @@ const ASK = {
   resume: ({ task, with: data }, { tasks }, events, at, code) => {
     const next = following(events, at, task, ["yield", "finish"]);
     if (!next) return null;
-    const key = ({ file = "", line }) => `${file} ${line}`;
     const now = tasks.get(task);
     const kin = events.filter((it) => it.e === "spawn" && it.name === now.name);
     const waits = events.filter((it) => it.e === "yield" && it.line && isIn(kin, it.task));
     const right = next.line ? key(next) : "end";
     const from = now.line ? `Resumed with ${result(data)}` : "From its beginning";
     return [`Which line stops task ${task} next?`, right, {
-      ...Object.fromEntries(waits.map((it) =>
-        [key(it), `line ${it.line}: ${code(it.file, it.line)}`])),
-      end: "none: it finishes",
+      ...labels(waits, code), end: "none: it finishes",
     }, {
       other: `${from}, it comes ${right === "end" ? "to its end" : "to another line"} first.`,
       end: "It has not come to the end of its function.",
@@ -319,9 +320,14 @@ const ASK = {
     }];
   },
   // Who makes the call?
-  leave: ({ call: wait, r, th }, state, events, at) => {
+  leave: ({ call: wait, r, th }, state, events, at, code) => {
     const wakers = wakes(events);
     const next = events.find((it, i) => i > at && ["call", "happened", "enter"].includes(it.e));
+    if (next?.line && next.e === "enter") {
+      const all = events.filter((it) => it.e === "enter");
+      return ["Which line makes the next call?", key(next), labels(all, code),
+        { other: "What this call has returned leads to another line." }];
+    }
     const name = next?.e === "call" ? next.call : CALLS[next?.op];
     if (th || !name) return null;
     const { task, fd } = next;

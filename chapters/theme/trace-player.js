@@ -1,6 +1,5 @@
-// <trace-player>: plays a recording, whose steps trace-fold.js explains. It stands in the page, with
-// its sources, in scripts that no browser runs: a page from a file may not fetch others. The
-// sentences of its steps stand there, too, in the listing for readers without JavaScript.
+// <trace-player>: plays a recording. It stands in the page, with its sources, in scripts that no
+// browser runs; its sentences are those of the listing for readers without JavaScript.
 (() => {
 "use strict";
 
@@ -24,7 +23,7 @@ function mark(kind, id, isActive, title = "") {
 const active = (state) => state.running ?? state.held;
 const task = (id, state) => mark("task", id, id === active(state), state.tasks.get(id)?.name);
 
-// By its number, the sentence of each step that a listing has one for: in the column "what".
+// The sentences of a listing, by step: its column "what".
 function sentences(listing) {
   const rows = listing.split("\n");
   const column = rows.find((it) => /^ *step /.test(it))?.indexOf("what");
@@ -56,7 +55,7 @@ class Listing {
       if (name) this.heads.set(name, number);
       const code = h("code", "", line.trim());
       code.style.setProperty("--indent", line.search(/\S|$/));
-      if (window.hljs) code.innerHTML = hljs.highlight("rust", line.trim()).value;
+      if (window.hljs) code.innerHTML = hljs.highlight("rust", code.textContent).value;
       const row = h("li", this.rows.has(at) ? "" : "tp-gap",
         h("span", "tp-marks"), h("span", "tp-number", number), code);
       this.rows.set(number, row);
@@ -104,10 +103,9 @@ function event(id, { tasks }) {
   return `${EVENTS[want] ?? "Sleep"}Event${holds}`;
 }
 
-const who = (it, state) => task(it.task, state);
 const CELLS = {
-  task: who,
-  "waker of": who,
+  task: (it, state) => task(it.task, state),
+  "waker of": (it, state) => task(it.task, state),
   descriptor: (it) => it.fd,
   event: (it, state) => event(it.task, state),
   result: (it) => Fold.result(it.with),
@@ -161,7 +159,7 @@ class View {
     return this.sentences?.get(event.step) ?? Fold.words(event);
   }
 
-  // A table, as high as when it is fullest; none if it is always empty.
+  // A table, as high as when it is fullest; none if it always is empty.
   table(key, [title, ...columns]) {
     const most = Math.max(...this.states.map((it) => this.entries(key, it).length));
     if (most === 0 && !(key === "ready" && this.hasTasks)) return [];
@@ -291,8 +289,8 @@ class TracePlayer extends HTMLElement {
     this.ask = h("div", "tp-ask");
     this.note = h("p", { className: "tp-note", role: "status" });
     this.root.classList.toggle("tp-two", b !== undefined);
-    this.root.replaceChildren(this.tools(),
-      h("div", "tp-head", this.status, this.ask, this.controls()), this.note,
+    this.root.replaceChildren(
+      h("div", "tp-head", this.tools(), this.status, this.ask, this.controls()), this.note,
       h("div", "tp-views", this.views.map((it) => it.element)));
     this.tell(...recordings.flatMap((it) => it.notes));
     this.go(0);
@@ -310,9 +308,9 @@ class TracePlayer extends HTMLElement {
   }
 
   controls() {
-    const max = this.places.length - 1;
     this.play = button("Play", () => this.toggle(!this.timer));
-    this.slider = h("input", { type: "range", min: 0, max, value: 0, ariaLabel: "Step" });
+    const max = this.places.length - 1;
+    this.slider = h("input", { type: "range", max, value: 0, ariaLabel: "Step" });
     this.slider.oninput = () => this.go(Number(this.slider.value));
     this.link = h("a");
     this.time = h("span");
@@ -446,8 +444,7 @@ class TracePlayer extends HTMLElement {
     };
     if (!keys[key]) return;
     event.stopPropagation(); // the book would turn its page
-    const hasOwnUse = key === " " ? "button, a, select, input:not([type=range])" : "select";
-    if (target.matches(hasOwnUse)) return;
+    if (key === " " && target.matches("button, a, input:not([type=range])")) return;
     event.preventDefault();
     if (key !== " ") this.toggle(false);
     keys[key]();
@@ -455,7 +452,7 @@ class TracePlayer extends HTMLElement {
 
   // A link to a step: #id@12.
   follow() {
-    const [, id, number] = /^#(.+)@(\d+)$/.exec(location.hash.replace("%40", "@")) ?? [];
+    const [, id, number] = /^#(.+)(?:@|%40)(\d+)$/.exec(location.hash) ?? [];
     if (id !== this.id) return;
     this.go(this.places.findLastIndex((_, at) => this.number(at) <= number));
     this.scrollIntoView();

@@ -243,6 +243,16 @@ test("the trace knows the answers to its questions, and each wrong answer has it
   assert.deepEqual(of("Who calls accept on 3?"), ["the scheduler", "the scheduler"]);
 });
 
+test("without tasks, it asks which line makes the next call", () => {
+  const played = Fold.read(readFileSync(new URL("chapters/traces/03_three_clients.jsonl", root), "utf8"));
+  const asked = asks(played);
+  assert.ok(asked.length > 20);
+  for (const { event, text, right } of asked) {
+    const next = played.events.find((it) => it.e === "enter" && it.step > event.step);
+    assert.deepEqual([text, right], ["Which line makes the next call?", `line ${next.line}: code ${next.line}`]);
+  }
+});
+
 test("who makes a call depends on the stage", () => {
   const folder = new URL("chapters/traces/", root);
   const right = (name, text) => {
