@@ -14,6 +14,8 @@
 //! - the poller's sleep: [`World`] has a poller that asks `select` without a timeout, and sleeps in
 //!   a condition variable of loom's.
 
+extern crate self as bricks_under_loom; // `src/executor/sync.rs` says so
+
 #[path = "../../src/executor/mod.rs"]
 pub mod executor;
 pub mod steps;

@@ -11,4 +11,6 @@ pub use std::{
 };
 
 #[cfg(loom)]
-pub use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, UnixStream};
+pub use bricks_under_loom::sync::{
+    AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, UnixStream,
+};
