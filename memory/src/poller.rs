@@ -75,6 +75,13 @@ impl Script {
         self.0.borrow_mut().decisions.extend(decisions.iter().cloned());
     }
 
+    /// Whether the next wait fails, because nothing has been decided that would end it.
+    pub fn is_at_the_end(&self) -> bool {
+        use Decision::{Pass, Report, TimeOut};
+        let is_answer = |it: &Decision| matches!(it, Report(_) | TimeOut | Pass(_));
+        !self.0.borrow().decisions.iter().any(is_answer)
+    }
+
     /// For how long the scheduler wanted to wait last; `None` is for ever.
     pub fn timeout(&self) -> Option<Duration> {
         self.0.borrow().timeout

@@ -178,7 +178,7 @@ fn record() -> Result<(), String> {
 /// Explores the heart as far as the book says, which takes a minute, and compares what comes out.
 fn explore(is_recording: bool) -> Result<(), String> {
     const COMMAND: &str = "cargo explore --far";
-    const FILE: &str = "chapters/04_scheduler/explored.txt";
+    const FILE: &str = "chapters/04_scheduler/sessions/explored.txt";
     println!("\nxtask: {COMMAND}");
     let mut cargo = place::cargo();
     let output = cargo.args(COMMAND.split(' ').skip(1)).output();

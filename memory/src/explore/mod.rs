@@ -135,7 +135,10 @@ pub fn explore(bounds: &Bounds) -> Result<Explored, Box<Failure>> {
     Ok(Explored { states: nodes.len(), runs, depth })
 }
 
-/// What follows from each of the states from this one on, in their order.
+/// Of how many states it is kept in memory what follows.
+const AT_ONCE: usize = 4096;
+
+/// What follows from each of the next states from this one on, in their order.
 fn all_follow(
     bounds: &Bounds,
     nodes: &[Node],
@@ -145,8 +148,8 @@ fn all_follow(
         numbers.into_iter().map(|node| follow(bounds, way(nodes, node))).collect()
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let size = (nodes.len() - from).div_ceil(threads);
-    let numbers: Vec<usize> = (from..nodes.len()).collect();
+    let numbers: Vec<usize> = (from..nodes.len()).take(AT_ONCE).collect();
+    let size = numbers.len().div_ceil(threads);
     thread::scope(|scope| {
         let parts = numbers.chunks(size).map(<[usize]>::to_vec);
         let started: Vec<_> =

@@ -24,7 +24,7 @@ const FIRST_TASK: TaskId = 3;
 pub struct Seen {
     /// The tasks that have not finished.
     pub tasks: BTreeMap<TaskId, Task>,
-    /// Where they were before the last wait.
+    /// Where they are when the decisions have run out.
     pub state: State,
     /// How long that wait may last.
     pub timeout: Option<Duration>,
@@ -128,7 +128,7 @@ pub struct Shared(pub Rc<RefCell<Seen>>);
 
 impl Trace for Shared {
     fn wants_state(&self) -> bool {
-        true
+        self.0.borrow().script.is_at_the_end()
     }
 
     fn record(&mut self, step: Step<'_>) {
