@@ -138,11 +138,11 @@ impl World<'_> {
             let it = it.look();
             let arrived = it.to_peer.len();
             let unsent = it.sent - it.received.len() - arrived;
-            let of_one = (0..unsent.min(2)).map(|room| {
-                let with = Decision::Room(peer, arrived + room);
-                rooms.iter().map(move |others| [&others[..], &[with.clone()]].concat())
-            });
-            let narrow: Vec<Move> = of_one.flatten().collect();
+            let mut narrow: Vec<Move> = vec![];
+            for room in 0..unsent.min(2) {
+                let this = [Decision::Room(peer, arrived + room)];
+                narrow.extend(rooms.iter().map(|others| [&others[..], &this].concat()));
+            }
             rooms.extend(narrow);
         }
         rooms
