@@ -11,8 +11,6 @@ const LARGEST = 34; // pixels, for a listing; text is as large as the screen has
 const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
 
-// -- What there is to show
-
 const isQuestion = (p) => p.matches("p") && /^Predict first/.test(p.querySelector("strong")?.textContent);
 
 // What a folded answer answers: the paragraphs from "Predict first" on, or what is above it in its
@@ -94,8 +92,6 @@ function parts(code, rows) {
   }
   return found.map((lines) => lines.map((it) => it.row));
 }
-
-// -- The view
 
 const place = h("p", "pj-place");
 const path = h("p", "pj-path");
@@ -229,8 +225,6 @@ function step(by) {
     show(at + by, by < 0);
   }
 }
-
-// -- Starting and leaving
 
 function start() {
   if (dialog.open) return;
