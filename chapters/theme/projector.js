@@ -94,8 +94,6 @@ function parts(code, rows) {
   return found.map((lines) => lines.map((it) => it.row));
 }
 
-// -- The view
-
 const place = h("p", "pj-place");
 const path = h("p", "pj-path");
 const stage = h("div", { className: "pj-stage", tabIndex: 0 });
@@ -228,8 +226,6 @@ function step(by) {
     show(at + by, by < 0);
   }
 }
-
-// -- Starting and leaving
 
 function start() {
   if (dialog.open) return;
