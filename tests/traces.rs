@@ -19,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bricks::recording::git_hash;
+use playback::animation;
 use playback::picture;
 use playback::read::Recording;
 use playback::strace;
@@ -371,10 +372,13 @@ fn show() {
             continue; // where it could not be recorded, the other test says so
         };
         let recording = Recording::read(&recorded).unwrap();
-        let made = [
+        let mut made = vec![
             (format!("{name}.txt"), text::table(&recording).unwrap()),
             (format!("figures/{name}.svg"), picture::svg(&recording, &name).unwrap()),
         ];
+        if name == "04_one_client" {
+            made.push(("round.svg".to_string(), moving(&recording)));
+        }
         for (file, made) in made {
             let file = folder().join(file);
             if is_recording() {
@@ -385,6 +389,13 @@ fn show() {
             assert!(shown == made, "{} is out of date: {hint}", file.display());
         }
     }
+}
+
+/// The picture of README.md.
+fn moving(recording: &Recording) -> String {
+    let source = read(&recording.header.src);
+    let line = |number: u32| source.lines().nth(number as usize - 1).unwrap_or_default();
+    animation::svg(recording, |number| line(number).trim().to_string()).unwrap()
 }
 
 /// The comparison is worth something: another order, another line or a missing one is seen.

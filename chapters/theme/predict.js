@@ -1,30 +1,19 @@
-// A prediction can be answered in the page: its choices become radio buttons, and below the one that
-// is chosen stands what the folded answer says of it. The choice stays, in this browser only, and can
-// be changed or forgotten. In print and without JavaScript there are only the list and the answer.
-//
-// A prediction is a heading or bold text with "Predict", the first list with numbers after it, and
-// the next folded answer, whose list has an item for each choice.
+// A prediction can be answered in the page: its choices become radio buttons, and what the folded
+// answer says of the chosen one unfolds below it. The choice stays, in this browser only, and can be
+// forgotten. A prediction is a heading or bold text with "Predict", the first list with numbers after
+// it, and the next folded answer, whose own list has an item for each choice.
 (() => {
 "use strict";
 
-const main = document.querySelector("#mdbook-content main");
 const page = location.pathname.split("/").slice(-2).join("/");
 
-// A browser may keep nothing for a page that is opened from a file: then the choice goes with the page.
-function kept(key, ...value) {
+// A browser may keep nothing for a page that is opened from a file: then a choice goes with its page.
+function kept(key, value) {
   try {
-    if (value.length === 0) return localStorage.getItem(key);
-    if (value[0] === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, value[0]);
-  } catch {
-    return null;
-  }
-}
-
-function element(tag, properties, ...inside) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...inside);
-  return made;
+    if (value === undefined) return localStorage.getItem(key);
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {}
 }
 
 function asks(it) {
@@ -35,15 +24,14 @@ function asks(it) {
 function predictions() {
   const found = [];
   let now;
-  for (const it of main?.children ?? []) {
-    if (asks(it)) now = { asked: it.matches("p") ? [it] : [] };
+  for (const it of document.querySelectorAll("#mdbook-content main > *")) {
+    if (asks(it)) now = { asked: [] };
     else if (it.matches("h1, h2")) now = undefined;
-    if (!now) continue;
-    if (it.matches("details")) {
-      const reasons = it.querySelectorAll(":scope > ol:first-of-type > li");
+    if (now && it.matches("details")) {
+      const reasons = [...it.querySelectorAll(":scope > ol:first-of-type > li")];
       if (now.choices?.children.length === reasons.length) found.push({ ...now, answer: it, reasons });
       now = undefined;
-    } else if (!now.choices && it.matches("p, ul, ol") && it !== now.asked[0]) {
+    } else if (now && !now.choices && it.matches("p, ul, ol")) {
       now.asked.push(it);
       if (it.matches("ol")) now.choices = it;
     }
@@ -55,49 +43,40 @@ function predictions() {
 function explanation(reason) {
   const copy = reason.cloneNode(true);
   copy.querySelectorAll("[id]").forEach((it) => it.removeAttribute("id"));
-  const first = copy.firstElementChild?.matches("p") ? copy.firstElementChild : copy;
-  if (!/^\s*Right\./.test(copy.textContent)) first.prepend(element("strong", {}, "Wrong."), " ");
+  const isRight = /^\s*Right\./.test(copy.textContent);
+  if (!isRight) (copy.querySelector(":scope > p") ?? copy).prepend(h("strong", "", "Wrong."), " ");
   return copy.childNodes;
 }
 
-function enhance({ asked, choices, answer, reasons }, number) {
+predictions().forEach(({ asked, choices, answer, reasons }, number) => {
   const key = `bricks-prediction ${page} ${number}`;
-  const forget = element("button", { type: "button", hidden: true, onclick }, "Forget this choice");
   const items = [...choices.children].map((item, at) => {
-    const input = element("input", { type: "radio", name: `prediction-${number}` });
-    const said = element("div", { className: "said", role: "status" });
-    item.append(element("label", {}, input, ...item.childNodes), said);
-    input.addEventListener("change", () => choose(at));
+    const input = h("input", { type: "radio", name: key, onchange: () => choose(at) });
+    const said = h("div", { className: "said", role: "status" });
+    item.append(h("label", "", input, ...item.childNodes), said);
     return { input, said };
   });
+  const forget = h("button", { type: "button", onclick: () => choose(null) }, "Forget this choice");
+  const box = h("fieldset", { className: "prediction", answer, onkeydown });
+  choices.before(box);
+  box.append(h("legend", "", "Your prediction"), choices, forget);
+  answer.asked = asked; // for the projector
 
   function choose(chosen) {
     items.forEach(({ input, said }, at) => {
       input.checked = at === chosen;
       said.replaceChildren(...(at === chosen ? explanation(reasons[at]) : []));
     });
+    if (document.activeElement === forget) items[0].input.focus();
     forget.hidden = chosen === null;
     kept(key, chosen);
   }
 
-  function onclick() {
-    choose(null);
-    items[0].input.focus();
+  function onkeydown({ key, target }) {
+    if (key === "Enter" && target.matches("input")) target.click();
   }
 
-  const box = element("fieldset", { className: "prediction", answer });
-  choices.before(box);
-  box.append(element("legend", {}, "Your prediction"), choices, forget);
-  box.addEventListener("keydown", (event) => {
-    // The arrow keys choose; they must not turn the page as well.
-    if (event.key.startsWith("Arrow")) event.stopPropagation();
-    if (event.key === "Enter" && event.target.matches("input")) event.target.click();
-  });
-  // The projector shows these before what stands between them and the answer.
-  answer.asked = asked;
-  const before = kept(key);
-  if (items[before ?? ""]) choose(Number(before));
-}
-
-predictions().forEach(enhance);
+  const before = Number(kept(key) ?? -1);
+  choose(items[before] ? before : null);
+});
 })();

@@ -1,9 +1,6 @@
-// The projector view: one thing a screen, in large type, for a class to look at. The screens of a
-// page are its title, its figures, its listings and its questions, in their order. A listing is
-// stepped through part by part, and a question's answer comes when it is asked for. What is folded
-// stays away, unless somebody has unfolded it.
-//
-// It starts with the key P, with the button in the menu bar, or with `?projector` in the address.
+// The projector view: the title, figures, listings and questions of a page, one a screen, in large
+// type. A listing is stepped through part by part, and an answer comes when it is asked for. It
+// starts with the key P, a button in the menu bar, or `?projector` in the address.
 (() => {
 "use strict";
 
@@ -13,15 +10,8 @@ if (!main || !window.HTMLDialogElement) return;
 const LARGEST = 34; // pixels, for a listing; text is as large as the screen has room for
 const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
-const SHORT = 6; // lines that are not worth dividing
 
-function h(tag, properties = {}, ...inside) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside);
-  return element;
-}
-
-// What there is to show ----------------------------------------------------------------------
+// -- What there is to show
 
 // What a folded answer answers: a prediction, with its choices, or what is above it in its item of a
 // list. None if it is no answer.
@@ -70,111 +60,51 @@ function caption(pre) {
   return pre.previousElementSibling?.querySelector(":scope > em:first-child")?.textContent ?? "";
 }
 
-// The lines of a highlighted listing: each a list of pieces with their colours.
+// The lines of a listing, with their colours.
 function lines(code) {
-  const all = [[]];
-  const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const { data, parentElement } = texts.currentNode;
-    const className = parentElement === code ? "" : parentElement.className;
-    data.split("\n").forEach((text, at) => {
-      if (at > 0) all.push([]);
-      if (text) all.at(-1).push({ text, className });
-    });
-  }
-  while (all.length > 1 && text(all.at(-1)).trim() === "") all.pop();
-  return all;
-}
-
-const text = (line) => line.map((it) => it.text).join("");
-
-// Where the parts of a listing begin and end: at empty lines; a long part is divided further, into
-// what stands in its block.
-function parts(code) {
-  const all = lines(code).map(text);
-  const whole = { start: 0, end: all.length };
-  if (code.matches(".language-console, .language-sh")) return eachLine(all);
-  if (code.matches(".language-diff")) return changes(all);
-  const found = pieces(all, whole, (at) => all[at].trim() === "" && indent(all[at + 1] ?? "") === 0);
-  return found.flatMap((it) => divide(all, it));
-}
-
-const indent = (line) => line.length - line.trimStart().length;
-const isEmpty = (all, { start, end }) => all.slice(start, end).every((it) => it.trim() === "");
-
-function eachLine(all) {
-  return all.map((_, at) => ({ start: at, end: at + 1 })).filter((it) => !isEmpty(all, it));
-}
-
-// What was added or taken away in one place.
-function changes(all) {
-  const found = [];
-  all.forEach((line, at) => {
-    if (!/^[+-](?![+-]{2} )/.test(line)) return;
-    if (found.at(-1)?.end === at) found.at(-1).end += 1;
-    else found.push({ start: at, end: at + 1 });
+  const language = /language-(\w+)/.exec(code.className)?.[1];
+  return code.textContent.trimEnd().split("\n").map((text) => {
+    const row = h("span", "pj-line", text);
+    if (window.hljs?.getLanguage(language)) row.innerHTML = hljs.highlight(language, text).value;
+    return row;
   });
-  return found;
 }
 
-// Divides the lines at those for which `isGap` is true, which belong to no piece.
-function pieces(all, { start, end }, isGap) {
-  const found = [];
-  let from = start;
-  for (let at = start; at <= end; at += 1) {
-    if (at < end && !isGap(at)) continue;
-    if (at > from && !isEmpty(all, { start: from, end: at })) found.push({ start: from, end: at });
-    from = at + 1;
+// The parts of a listing: in a terminal each line, in a diff what has changed in one place, and in
+// code each item, with the comment above it; of a long one each statement, and so on.
+function parts(code, rows) {
+  const all = rows.map((row) => ({ row, text: row.textContent, depth: row.textContent.search(/\S/) }))
+    .filter((it) => it.depth >= 0);
+  all.forEach((it, at) => (it.above = all[at - 1]?.text ?? ""));
+  const isChange = (text) => /^[+-](?![+-]{2} )/.test(text);
+  const split = (lines, begins) => lines.reduce((found, it, at) => {
+    if (at === 0 || begins(it)) found.push([]);
+    found.at(-1).push(it);
+    return found;
+  }, []);
+  const goesOn = ({ text, above }) => /^\s*(\/\/|#)/.test(above) || /^\s*[})\]]/.test(text);
+  const divide = (lines, depth) => (lines.length < 7 ? [lines]
+    : split(lines, (it) => it.depth <= depth && !goesOn(it))
+      .flatMap((it) => (depth > 24 ? [it] : divide(it, depth + 4))));
+  let found = divide(all, Math.min(...all.map((it) => it.depth)));
+  if (code.matches(".language-console, .language-sh")) found = all.map((it) => [it]);
+  if (code.matches(".language-diff")) {
+    found = split(all.filter((it) => isChange(it.text)), (it) => !isChange(it.above));
   }
-  return found;
+  return found.map((lines) => lines.map((it) => it.row));
 }
 
-function divide(all, part) {
-  if (part.end - part.start <= SHORT) return [part];
-  const depth = (at) => indent(all[at]);
-  const filled = (at) => all[at].trim() !== "";
-  const isComment = (at) => /^\s*(\/\/|#)/.test(all[at]);
-  const closes = (at) => /^\s*[})\]]/.test(all[at]);
-  const inside = [];
-  for (let at = part.start; at < part.end; at += 1) {
-    if (filled(at) && depth(at) > depth(part.start)) inside.push(depth(at));
-  }
-  // A statement begins at a line of this depth, with the comments above it.
-  const statements = (level) => {
-    const starts = [part.start];
-    for (let at = part.start + 1; at < part.end; at += 1) {
-      const begins = filled(at) && depth(at) === level && !closes(at);
-      if (begins && !(isComment(at - 1) && depth(at - 1) === level)) starts.push(at);
-    }
-    return starts;
-  };
-  let starts = isComment(part.start) ? statements(depth(part.start)) : [part.start];
-  // Else into what stands in its block: the comment goes with the line that opens it.
-  if (starts.length === 1) starts = statements(Math.min(...inside));
-  if (starts.length === 1) return [part];
-  const found = starts.map((start, at) => ({ start, end: starts[at + 1] ?? part.end }));
-  // One-liners go together.
-  const joined = [];
-  for (const it of found) {
-    const last = joined.at(-1);
-    if (last && it.end - last.start <= 3) last.end = it.end;
-    else joined.push({ ...it });
-  }
-  return joined.flatMap((it) => (it.start === part.start && it.end === part.end ? it : divide(all, it)));
-}
+// -- The view
 
-// The view ------------------------------------------------------------------------------------
-
-const place = h("p", { className: "pj-place" });
-const path = h("p", { className: "pj-path" });
+const place = h("p", "pj-place");
+const path = h("p", "pj-path");
 const stage = h("div", { className: "pj-stage", tabIndex: 0 });
-const count = h("p", { className: "pj-count" });
-count.setAttribute("aria-live", "polite");
+const count = h("p", { className: "pj-count", ariaLive: "polite" });
 const button = (label, onclick) => h("button", { type: "button", onclick }, label);
 const dialog = h("dialog", { className: "projector", ariaLabel: "Projector view" },
-  h("div", { className: "pj-head" }, place, path),
+  h("div", "pj-head", place, path),
   stage,
-  h("div", { className: "pj-foot" }, count,
+  h("div", "pj-foot", count,
     button("Back", () => step(-1)), button("Next", () => step(1)),
     button("Leave", leave)));
 document.body.append(dialog);
@@ -188,11 +118,10 @@ let bringBack = () => {};
 
 function clone(element) {
   const copy = element.cloneNode(true);
-  copy.removeAttribute("id");
-  copy.querySelectorAll("[id]").forEach((it) => it.removeAttribute("id"));
+  const all = [copy, ...copy.querySelectorAll("*")];
+  all.forEach((it) => ["id", "tabindex"].forEach((name) => it.removeAttribute(name)));
   copy.querySelectorAll(".buttons, .teacher, input, .said").forEach((it) => it.remove());
   copy.querySelectorAll("a").forEach((it) => it.replaceWith(...it.childNodes));
-  copy.querySelectorAll("[tabindex]").forEach((it) => it.removeAttribute("tabindex"));
   return copy;
 }
 
@@ -216,18 +145,14 @@ function show(index, atItsEnd = false) {
 }
 
 function listing({ code }) {
-  const rows = lines(code).map((line) => {
-    const pieces = line.map(({ text, className }) => h("span", { className }, text));
-    return h("span", { className: "pj-line" }, ...pieces);
-  });
-  const all = parts(code);
-  if (all.length > 1) {
-    marked = all.map(({ start, end }) => rows.slice(start, end));
-    last = all.length;
+  const rows = lines(code);
+  const found = parts(code, rows);
+  if (found.length > 1) {
+    marked = found;
+    last = found.length;
   }
-  const box = h("code", { className: `${code.className} pj-code` }, ...rows);
-  stage.append(h("pre", {}, box));
-  fit(LARGEST);
+  stage.append(h("pre", "", h("code", `${code.className} pj-code`, rows)));
+  fit();
 }
 
 // The figure itself is moved here: a copy would have the ids of the original.
@@ -247,42 +172,28 @@ function figure({ figure }) {
 }
 
 function words({ asked, answer }) {
-  stage.append(h("div", { className: "pj-asked" }, ...asked.map(clone)));
+  stage.append(h("div", "pj-asked", asked.map(clone)));
   if (answer) {
     const inside = [...answer.children].filter((it) => !it.matches("summary"));
-    stage.append(h("div", { className: "pj-answer", hidden: true }, ...inside.map(clone)));
+    stage.append(h("div", { className: "pj-answer", hidden: true }, inside.map(clone)));
     last = 1;
   }
-  fit(LARGEST);
+  fit();
 }
 
 function end() {
   const next = document.querySelector("link[rel=next], a[rel~=next]")?.href;
-  stage.append(h("p", {}, "The end of this page."));
-  if (next) stage.append(h("p", {}, h("a", { href: `${next}?projector` }, "The next page")));
-  fit(LARGEST);
+  stage.append(h("p", "", "The end of this page."));
+  if (next) stage.append(h("p", "", h("a", { href: `${next}?projector` }, "The next page")));
+  fit();
   stage.querySelector("a")?.focus();
 }
 
 // As large as fits; what is too long for the smallest size is scrolled.
-function fit(largest) {
-  const isTooLarge = () => stage.scrollHeight > stage.clientHeight || isTooWide();
-  let size = largest;
-  const set = () => (stage.style.fontSize = `${size}px`);
-  for (set(); size > SMALLEST && isTooLarge(); set()) size -= 1;
-  if (stage.scrollHeight <= stage.clientHeight) return;
-  // It is scrolled anyhow, so it may be as large as its lines allow.
-  for (size = Math.min(largest, 26), set(); size > SMALLEST && isTooWide(); set()) size -= 1;
-}
-
-// Long lines are wrapped, so they are never too wide; but it reads better if none is.
-function isTooWide() {
-  const code = stage.querySelector(":scope > pre > code");
-  if (!code) return false;
-  code.classList.add("pj-unwrapped");
-  const wide = code.scrollWidth > code.clientWidth;
-  code.classList.remove("pj-unwrapped");
-  return wide;
+function fit() {
+  let size = LARGEST;
+  do stage.style.fontSize = `${size}px`;
+  while (stage.scrollHeight > stage.clientHeight && (size -= 1) >= SMALLEST);
 }
 
 function mark(step) {
@@ -291,23 +202,20 @@ function mark(step) {
   stage.classList.toggle("pj-dims", Boolean(lit));
   stage.querySelectorAll(".pj-lit").forEach((it) => it.classList.remove("pj-lit"));
   lit?.forEach((it) => it.classList.add("pj-lit"));
-  if (lit) center(lit);
-  else if (marked.length > 0) stage.scrollTop = 0;
+  if (marked.length > 0) stage.scrollTop = 0;
+  if (lit) {
+    const top = lit[0].offsetTop;
+    const height = lit.at(-1).offsetTop + lit.at(-1).offsetHeight - top;
+    stage.scrollTop = top - Math.max((stage.clientHeight - height) / 2, 0);
+  }
   const answer = stage.querySelector(".pj-answer");
   if (answer && answer.hidden !== (now === 0)) {
     answer.hidden = now === 0;
-    fit(LARGEST);
+    fit();
   }
   const steps = marked.length > 0 && now > 0 ? ` · part ${now} of ${last}` : "";
   const folded = answer?.hidden ? " · the answer comes next" : "";
   count.textContent = `${at + 1} of ${all.length}${steps}${folded}`;
-}
-
-function center(rows) {
-  const top = rows[0].offsetTop;
-  const bottom = rows.at(-1).offsetTop + rows.at(-1).offsetHeight;
-  const room = stage.clientHeight - (bottom - top);
-  stage.scrollTop = top - Math.max(room / 2, 0);
 }
 
 function step(by) {
@@ -321,7 +229,7 @@ function step(by) {
   }
 }
 
-// Starting and leaving ------------------------------------------------------------------------
+// -- Starting and leaving
 
 function start() {
   if (dialog.open) return;
@@ -334,8 +242,7 @@ function start() {
   show(first < 0 ? 0 : first);
 }
 
-// The figure is back before the dialog has closed: the event "close" comes later, and by then
-// somebody may have started again.
+// The figure is back before the dialog has closed: the event "close" comes later.
 function leave() {
   bringBack();
   bringBack = () => {};
@@ -377,26 +284,15 @@ addEventListener("keydown", (event) => {
   }
 }, true);
 
-let resized = 0;
 addEventListener("resize", () => {
   if (!dialog.open) return;
-  cancelAnimationFrame(resized);
-  resized = requestAnimationFrame(() => {
-    const step = now;
-    show(at);
-    mark(step);
-  });
+  const step = now;
+  show(at);
+  mark(step);
 });
 
-const bar = document.querySelector("#mdbook-menu-bar .right-buttons");
-if (bar) {
-  const opens = h("button", { type: "button", className: "icon-button", onclick: start });
-  opens.id = "bricks-projector-start";
-  opens.title = opens.ariaLabel = "Projector view (P)";
-  opens.setAttribute("aria-keyshortcuts", "p");
-  opens.innerHTML = `<svg viewBox="0 0 20 16" aria-hidden="true">
-    <path d="M0 0h20v2h-1v9H1V2H0zM3 2v7h14V2zM9 11h2v2l4 3h-2.5l-2.5-1.800L7.500 16H5l4-3z"/></svg>`;
-  bar.prepend(opens);
-}
+menuButton("bricks-projector-start", "Projector view (P)",
+  "M0 0h20v2h-1v9H1V2H0zM3 2v7h14V2zM9 11h2v2l4 3h-2.5l-2.5-1.800L7.500 16H5l4-3z", start)
+  ?.setAttribute("aria-keyshortcuts", "p");
 if (new URLSearchParams(location.search).has("projector")) addEventListener("load", start);
 })();

@@ -1,5 +1,5 @@
-// What a recording says (chapters/appendix/trace_format.md): the state after each line, its
-// sentence, and questions. Pure functions: tests/browser/fold.test.js runs them.
+// What a recording says (chapters/appendix/trace_format.md): the state after each line, and
+// questions. Pure functions: tests/browser/fold.test.js runs them.
 (() => {
 "use strict";
 
@@ -12,12 +12,6 @@ const LISTS = ["ready", "read", "write", "timer", "kernel"];
 // The calls that do something.
 const DIRECT = ["accept", "recv", "send"];
 
-// What lines of each kind must have: a task is a number, the others are text.
-const NEEDS = {
-  spawn: "task name", resume: "task", yield: "task want", park: "task on", happened: "task op",
-  call: "task call", not_yet: "task", wake: "task", finish: "task", enter: "call", leave: "call",
-};
-
 // -- Reading
 
 // The header, the events (a `step` is a line's number), and by file the lines of source that
@@ -26,189 +20,218 @@ function read(text) {
   const all = text.trim().split("\n");
   const notes = [];
   const events = [];
-  if (all.length > MOST_LINES) {
-    notes.push(`It has ${all.length} lines. These are the first ${MOST_LINES}.`);
-    all.length = MOST_LINES;
-  }
-  all.forEach((line, at) => {
+  if (all.length > MOST_LINES) notes.push(`Of its ${all.length} lines, these are the first ${MOST_LINES}.`);
+  all.slice(0, MOST_LINES).forEach((line, at) => {
     try {
-      events.push(parse(line, at + 1));
+      events.push({ ...JSON.parse(line), step: at + 1 });
     } catch (error) {
-      const isCutOff = at > 0 && at === all.length - 1 && error instanceof SyntaxError;
-      if (!isCutOff) throw new Error(`Line ${at + 1}: ${error.message}`);
-      notes.push(`Its last line is cut off.`);
+      if (at === 0 || at < all.length - 1) throw new Error(`Line ${at + 1}: ${error.message}`);
+      notes.push("Its last line is cut off.");
     }
   });
-  const [header, ...steps] = events;
+  const [header] = events;
+  if (header.e !== "trace" || header.v !== VERSION) {
+    throw new Error(`Line 1: this is no recording in version ${VERSION} of the format: ` +
+      "record with --trace, by a server of this version of the repository");
+  }
+  const odd = events.find(({ e, task = 0 }) => !e?.trim || task !== Number(task));
+  if (odd) throw new Error(`Line ${odd.step}: this is no step`);
   const lines = new Map();
-  for (const { file = header.src, line } of steps) {
+  for (const { file = header.src, line } of events) {
     if (line) lines.set(file, (lines.get(file) ?? new Set()).add(line));
   }
   return { header, events, lines, notes };
 }
 
-function parse(line, step) {
-  const event = JSON.parse(line);
-  const complain = (message) => { throw new Error(message); };
-  if (typeof event?.e !== "string") complain('this is no step: it has no "e".');
-  if (step === 1 && event.e !== "trace") complain('a recording begins with "e":"trace".');
-  if (step === 1 && event.v !== VERSION) {
-    complain(`this is a recording in version ${event.v} of the format, not ${VERSION}: ` +
-      "record it again with --trace, by a server of this version of the repository");
-  }
-  for (const field of NEEDS[event.e]?.split(" ") ?? []) {
-    const type = field === "task" ? "number" : "string";
-    if (typeof event[field] !== type) complain(`"${event.e}" needs a "${field}", a ${type}.`);
-  }
-  return { ...event, step, t: Number(event.t) || 0 };
-}
-
 // -- Folding
 
 const NOTHING = {
-  tasks: new Map(), // those that have not finished: their names, and where they are suspended
-  running: null, // the task that runs
+  tasks: new Map(), // by number: the event that says where it is suspended, and its name
+  running: null, // a task
   held: null, // the task whose event the scheduler has in its hand
-  calling: null, // the system call that the scheduler makes for it
+  calling: null, // the system call that it makes for it
+  phase: null, // of its round: run, wait, happen, timers
+  lit: null, // the task or thread that is at its line now
+  mail: null, // what it has been resumed with
+  buffers: [], // what the kernel holds: { fd, holds }
   ...Object.fromEntries(LISTS.map((list) => [list, []])), // { task, fd }, or with its result
   calls: new Map(), // by thread: the system call that it is in, or was in last
-  wakers: false, // its tasks are futures
-  polls: false, // it asks what is ready, so that no other call sleeps
   clients: new Map(), // by number: descriptor, bytes received and echoed
   echoed: 0,
-  says: "", // what has happened last, in words
   wrong: null, // what a checkpoint says otherwise
 };
 
-// The state after each event. What does not change is shared between them.
+// The state after each event. What is in a state is never changed, so the others can share it.
 function fold({ events }) {
-  let state = { ...NOTHING, wakers: events.some((it) => it.e === "wake") };
-  return events.map((event) => {
-    const says = sentence(event, state);
-    const wrong = event.e === "state" ? compare(state, event) : null;
-    return (state = { ...(APPLY[event.e]?.(state, event) ?? state), says, wrong });
+  let state = NOTHING;
+  return events.map((event, at) => {
+    state = { ...state, mail: null, wrong: null, lit: event.e === "accept" ? state.lit : null };
+    APPLY[event.e]?.(state, event, events, at);
+    return state;
   });
 }
 
 const APPLY = {
-  spawn: (state, { task, name }) => put(change(state, task, { name }), "ready", { task }),
-  resume: (state, { task }) => ({ ...change(without(state, task), task, {}), running: task }),
-  yield: (state, { task, want, fd, file, line }) => ({
-    ...change(without(state, task), task, { want, fd, file, line }), held: task,
-  }),
-  park: (state, { task, on, fd, also }) => put(state, on, { task, fd }, also),
-  wake: (state, { task }) => put(state, "ready", { task }),
-  call: (state, { task, call, file, line }) => (state.running === task
-    ? change(state, task, { file, line })
-    : { ...without(state, task), held: task, calling: call }),
-  not_yet: (state) => ({ ...state, calling: null }),
-  happened: (state, event) => {
-    const { task, op, len = null, error } = event;
-    if (state.running === task) return count(state, event);
-    const result = error ?? (op === "accept" ? [...state.clients.values()].at(-1) : len);
-    return count(put(state, "ready", { task, with: result }), event);
+  spawn(s, event) {
+    note(s, event);
+    put(s, "ready", { task: event.task });
   },
-  finish: (state, { task }) => {
-    const tasks = new Map(state.tasks);
-    tasks.delete(task);
-    return { ...without(state, task), tasks };
+  resume(s, { task }) {
+    s.mail = s.ready.find((it) => it.task === task)?.with;
+    take(s, task);
+    s.running = s.lit = task;
+    s.phase = "run";
   },
-  enter: (state, event) => ({
-    ...state, held: null,
-    polls: state.polls || !DIRECT.includes(event.call),
-    calls: new Map(state.calls).set(event.th ?? 1, { asked: event, isAsleep: true }),
-  }),
-  leave: (state, event) => {
-    const { th = 1, call } = event;
-    const { asked = event } = state.calls.get(th) ?? {};
-    const calls = new Map(state.calls).set(th, { asked, isAsleep: false });
-    return count({ ...state, calls }, { ...event, op: { recv: "read", send: "write" }[call] });
+  yield(s, event) {
+    take(s, event.task);
+    note(s, event);
+    s.held = s.lit = event.task;
   },
-  accept: (state, { conn, fd }) => ({
-    ...state,
-    clients: new Map(state.clients).set(conn, { client: conn, fd, received: 0, echoed: 0 }),
-  }),
-  close: (state, { fd }) => client(state, fd, () => ({ fd: "closed" })),
+  park(s, event) {
+    if (!event.also) take(s, event.task);
+    if (LISTS.includes(event.on)) put(s, event.on, event);
+  },
+  wake(s, { task }) {
+    reach(s, isIn(s.timer, task) ? "timers" : "happen");
+    take(s, task);
+    put(s, "ready", { task });
+  },
+  call(s, event, events, at) {
+    const { task, call, fd } = event;
+    if (s.running === task) {
+      note(s, event);
+      s.lit = task;
+    } else {
+      reach(s, "happen");
+      take(s, task);
+      s.held = task;
+      s.calling = `${call} on ${fd}`;
+    }
+    // What it is about to take lies in the kernel.
+    const result = call === "recv" && following(events, at, task);
+    if (result?.len) hold(s, fd, moved(result));
+  },
+  not_yet(s, { task }) {
+    hold(s, s.tasks.get(task)?.fd);
+    s.calling = null;
+  },
+  happened(s, event) {
+    const { task, op, fd, len, error } = event;
+    hold(s, fd, op === "write" && !error && `${moved({ ...s.tasks.get(task), len })}, on the way`);
+    count(s, event);
+    if (s.running === task) {
+      s.lit = task;
+      return;
+    }
+    reach(s, s.held === task || isIn(s.kernel, task) ? "happen" : "timers");
+    take(s, task);
+    const done = { accept: [...s.clients.values()].at(-1), read: moved(event) }[op];
+    put(s, "ready", { task, with: error ?? done ?? len ?? null });
+  },
+  finish(s, { task }) {
+    take(s, task);
+    s.tasks = new Map(s.tasks);
+    s.tasks.delete(task);
+  },
+  enter(s, event) {
+    const { call, th = 1 } = event;
+    s.held = null;
+    called(s, th, { asked: event, isAsleep: true });
+    if (!DIRECT.includes(call)) Object.assign(s, { phase: "wait", buffers: [] });
+  },
+  leave(s, event) {
+    const { th = 1, call, r = [] } = event;
+    const { asked = event } = s.calls.get(th) ?? {};
+    called(s, th, { asked, isAsleep: false });
+    s.buffers = r.map((fd) => ({ fd, holds: "something" }));
+    count(s, { ...event, op: { recv: "read", send: "write" }[call] });
+  },
+  accept(s, { conn, fd }) {
+    reach(s, "happen");
+    s.clients = new Map(s.clients).set(conn, { client: conn, fd, received: 0, echoed: 0 });
+  },
+  close: (s, { fd }) => client(s, fd, () => ({ fd: "closed" })),
+  stop(s) {
+    s.phase = null;
+  },
+  // A checkpoint: what does it say otherwise?
+  state(s, said) {
+    const pair = ({ fd, task }) => (fd ? [fd, task] : task);
+    const differs = (key, mine, theirs) =>
+      (`${mine}` === `${theirs}` ? [] : `${key}: [${mine}], recorded [${theirs}]`);
+    const all = LISTS.map((it) => differs(it, s[it].map(pair), said[it] ?? []));
+    s.wrong = [differs("tasks", s.tasks.size, said.running), all].flat(2).join("; ") || null;
+  },
 };
 
-function without(state, task) {
-  const next = { ...state };
-  for (const list of LISTS) {
-    const isIt = (it) => it.task === task;
-    if (state[list].some(isIt)) next[list] = state[list].filter((it) => !isIt(it));
-  }
-  if (state.running === task) next.running = null;
-  if (state.held === task) next.held = next.calling = null;
-  return next;
+const isIn = (list, task) => list.some((it) => it.task === task);
+
+const following = (events, at, task, kinds) => events.find((it, i) =>
+  i > at && it.task === task && (kinds?.includes(it.e) ?? true));
+
+// What happens while the tasks run, or to end them, is no other part of the round.
+function reach(s, phase) {
+  if (["wait", "happen"].includes(s.phase)) s.phase = phase;
 }
 
-function put(state, list, entry, also) {
-  if (!LISTS.includes(list)) return state;
-  const next = also ? { ...state } : without(state, entry.task);
+function note(s, event) {
+  const { name } = s.tasks.get(event.task) ?? {};
+  s.tasks = new Map(s.tasks).set(event.task, { name, ...event });
+}
+
+function take(s, task) {
+  for (const list of LISTS) s[list] = s[list].filter((it) => it.task !== task);
+  if (s.running === task) s.running = null;
+  if (s.held === task) s.held = s.calling = null;
+}
+
+function put(s, list, entry) {
   const key = (it) => it.fd ?? it.task;
-  next[list] = [...next[list], entry];
-  if (list !== "ready") next[list].sort((a, b) => key(a) - key(b));
-  return next;
+  s[list] = [...s[list], entry];
+  if (list !== "ready") s[list].sort((a, b) => key(a) - key(b));
 }
 
-function change(state, id, what) {
-  const task = { ...state.tasks.get(id), id, ...what };
-  return { ...state, tasks: new Map(state.tasks).set(id, task) };
+function hold(s, fd, holds) {
+  s.buffers = s.buffers.filter((it) => it.fd !== fd);
+  if (holds) s.buffers.push({ fd, holds });
+}
+
+// Without tasks, it is a thread that is at a line.
+function called(s, thread, call) {
+  s.calls = new Map(s.calls).set(thread, call);
+  if (s.tasks.size === 0) s.lit = thread;
 }
 
 // Changes the client that has this descriptor.
-function client(state, fd, update) {
-  const it = [...state.clients.values()].find((client) => client.fd === fd);
-  if (!it) return state;
-  return { ...state, clients: new Map(state.clients).set(it.client, { ...it, ...update(it) }) };
+function client(s, fd, update) {
+  const it = [...s.clients.values()].find((client) => client.fd === fd);
+  if (it) s.clients = new Map(s.clients).set(it.client, { ...it, ...update(it) });
 }
 
-function count(state, { op, fd, len = 0 }) {
-  const add = (field) => client(state, fd, (it) => ({ [field]: it[field] + len }));
-  if (op === "read") return add("received");
-  return op === "write" ? { ...add("echoed"), echoed: state.echoed + len } : state;
-}
-
-// What a checkpoint says otherwise than the fold; null if they agree.
-function compare(state, said) {
-  const mine = { tasks: `${state.tasks.size}` };
-  const theirs = { tasks: `${said.running}` };
-  for (const list of LISTS) {
-    mine[list] = state[list].map(({ fd, task }) => (fd ? `${fd}:${task}` : task)).join(" ");
-    theirs[list] = (said[list] ?? []).map((it) => [it].flat().join(":")).join(" ");
-  }
-  const wrong = Object.keys(mine).filter((it) => mine[it] !== theirs[it]);
-  return wrong.map((it) => `${it}: [${mine[it]}], recorded [${theirs[it]}]`).join("; ") || null;
+function count(s, { op, fd, len = 0 }) {
+  const field = { read: "received", write: "echoed" }[op];
+  if (field) client(s, fd, (it) => ({ [field]: it[field] + len }));
+  if (op === "write") s.echoed += len;
 }
 
 // -- Words
 
-const DO = {
-  accept: ["accept", "from"], read: ["receive", "from"], write: ["send", "to"],
-  wake: ["be woken"],
-};
-const PARKED = {
-  timer: "among the timers",
-  kernel: "to the kernel, as an operation",
-};
-const END = "the end of input";
+const CALLS = { accept: "accept", read: "recv", write: "send" };
+const WISH = { accept: "accept on", read: "receive from", write: "send to" };
 
-const bytes = (n) => `${n} byte${n === 1 ? "" : "s"}`;
-const join = (words, and) =>
-  words.length > 1 ? `${words.slice(0, -1).join(", ")} ${and} ${words.at(-1)}` : `${words}`;
-
-// What has moved: 2 bytes, "a\n".
+// What has moved, as a program would write it: 2 bytes "a\n".
 function moved({ len, data }) {
-  if (!len) return END;
-  return bytes(len) + (data ? `, ${JSON.stringify(data)}${len > data.length ? " …" : ""}` : "");
+  if (!len) return "the end of input";
+  const text = data ? ` ${JSON.stringify(data + (len > data.length ? "…" : ""))}` : "";
+  return `${len} byte${len === 1 ? "" : "s"}${text}`;
 }
 
 // What is sent into a task.
 function result(data) {
   if (data === undefined) return "start";
   if (data === null) return "nothing";
-  if (typeof data === "number") return data ? bytes(data) : END;
-  return typeof data === "string" ? `the error ${data}` : `descriptor ${data.fd}`;
+  if (typeof data === "number") return moved({ len: data });
+  return typeof data === "string" ? data : `descriptor ${data.fd}`;
 }
 
 function span(ns) {
@@ -216,128 +239,126 @@ function span(ns) {
   return `${Number((ns / size).toPrecision(3))} ${unit}`;
 }
 
-function sentence(event, before) {
-  const thread = event.th === undefined ? "" : `Thread ${event.th}: `;
-  return thread + (SAYS[event.e]?.(event, before) ?? `(${event.e})`);
+// A step, if nothing in the page has a sentence for it: its line.
+function words({ e, t, step, ...rest }) {
+  const fields = Object.entries(rest).map(([key, it]) => `${key} ${JSON.stringify(it)}`);
+  return `${e}: ${fields.join(", ")}`;
 }
 
-const SAYS = {
-  trace: ({ stage }) => `The recording of ${stage ?? "a server"} begins.`,
-  spawn: ({ task, name }, { running, wakers }) => {
-    const does = wakers ? "spawned" : "submitted";
-    const who = running === null ? "" : ` by task ${running}`;
-    return `Task ${task}, ${name}, is ${does}${who}: onto the ready queue.`;
-  },
-  resume: ({ task, with: data }, { tasks, wakers }) => {
-    const { want } = tasks.get(task) ?? {};
-    if (wakers) return `Task ${task} is polled${want ? " again" : ""}.`;
-    if (!want) return `Task ${task} is primed: it runs to its first event.`;
-    return `Task ${task} is resumed${data === null ? "" : ` with ${result(data)}`}.`;
-  },
-  yield: ({ task, want, fd, len, line }, { wakers }) => {
-    const [verb, where] = DO[want] ?? [want];
-    const words = [verb, len ? bytes(len) : "", where, fd].filter((it) => it);
-    const does = `${wakers ? "is pending" : "yields"}${line ? ` at line ${line}` : ""}`;
-    return `Task ${task} ${does}: it wants to ${words.join(" ")}.`;
-  },
-  park: ({ task, on, fd }, { wakers }) => {
-    const who = wakers ? `The waker of task ${task} goes` : `Task ${task} and its event go`;
-    return `${who} ${PARKED[on] ?? `onto the ${on}-waiting table, under ${fd}`}.`;
-  },
-  wake: ({ task }) => `The waker of task ${task} is called: onto the ready queue.`,
-  call: (event, { running }) => {
-    const { task, call, fd, len } = event;
-    const what = `${call}${len ? ` of ${moved(event)}` : ""} on ${fd}`;
-    return running === task ? `Task ${task} calls ${what}.` : `For task ${task}, ${what} is called.`;
-  },
-  not_yet: ({ task, left }) =>
-    `${left ? `There is no room for ${bytes(left)}` : "Not yet"}: task ${task} has to wait.`,
-  happened: (event, { running, clients }) => {
-    const { task, op, fd, error } = event;
-    const done = `on ${fd} has happened:`;
-    const what = {
-      accept: `accept ${done} client ${clients.size} is here.`,
-      read: `recv ${done} ${moved(event)}.`,
-      write: `send ${done} ${moved(event)}.`,
-      close: `The close of ${fd} is over.`,
-      sleep: `The time has come.`,
-    }[op];
-    const failed = `The ${op}${fd === undefined ? "" : ` on ${fd}`} fails: ${error}.`;
-    const next = running === task ? "goes on" : "and this result go onto the ready queue";
-    return `${error ? failed : what} Task ${task} ${next}.`;
-  },
-  finish: ({ task, panicked }) =>
-    panicked ? `Task ${task} panics. The others go on.` : `Task ${task} finishes.`,
-  accept: ({ fd, peer, conn }) =>
-    `Client ${conn} (${peer}) is connected: its descriptor is ${fd}.`,
-  close: ({ fd }) => `Descriptor ${fd} is closed.`,
-  stop: () => "A graceful stop begins: nobody waits for anything new.",
-  enter: (event, { polls, kernel }) => {
-    const { call, r, w = [], fd, timeout } = event;
-    if (DIRECT.includes(call)) {
-      const until = { accept: "a client comes", recv: "something comes", send: "there is room" };
-      const what = call === "send" ? ` with ${moved(event)}` : "";
-      const sleeps = polls ? "" : ` The thread sleeps until ${until[call]}.`;
-      return `${call} on ${fd} is called${what}.${sleeps}`;
-    }
-    const most = timeout === undefined ? "" : `, for ${span(timeout)} at most`;
-    const sleeps = timeout === 0
-      ? "It does not sleep: there is work to go on with."
-      : `The thread sleeps until something is${most}.`;
-    if (!r) return `${call} is asked what is ${kernel.length ? "done" : "ready"}. ${sleeps}`;
-    const asked = [];
-    if (r.length > 0) asked.push(`can ${join(r, "or")} be read`);
-    if (w.length > 0) asked.push(`can ${join(w, "or")} be written`);
-    return `${call} is asked: ${asked.join(", ") || "nothing"}? ${sleeps}`;
-  },
-  leave: (event, before) => {
-    const { call, r, w = [], fd, len, error } = event;
-    const on = fd === undefined || r ? call : `${call} on ${fd}`;
-    if (error) return `${on} fails: ${error}.`;
-    if (call === "recv") return `${on} returns ${moved(event)}.`;
-    if (call === "send") return `${on} returns: ${bytes(len)} are on their way.`;
-    if (!r) return `${on} returns.`;
-    const said = [];
-    const tasks = [];
-    for (const [fds, table, word] of [[r, "read", "readable"], [w, "write", "writable"]]) {
-      const are = fds.length > 1 ? "are" : "is";
-      if (fds.length > 0) said.push(`${join(fds, "and")} ${are} ${word}`);
-      for (const { task } of before[table].filter((it) => fds.includes(it.fd))) {
-        const { want } = before.tasks.get(task);
-        tasks.push(`task ${task} can ${DO[want]?.[0] ?? want}`);
-      }
-    }
-    if (said.length === 0) return `${call} returns: nothing is ready that anybody waits for.`;
-    return `${call} says ${said.join(", ")}${tasks.length > 0 ? `: ${join(tasks, "and")}` : ""}.`;
-  },
-};
+// Whether its tasks are futures.
+const wakes = (events) => events.some((it) => it.e === "wake");
+
+// The parts of a scheduler's round, in their order.
+function phases({ events }) {
+  const wakers = wakes(events);
+  const what = events.some((it) => it.on === "kernel") ? "operations" : "events";
+  return {
+    run: `${wakers ? "poll" : "run"} the ready tasks`,
+    wait: events.find((it) => it.e === "enter")?.call ?? "select",
+    happen: wakers ? "wakers are called" : `${what} happen`,
+    timers: "timers",
+  };
+}
 
 // -- Questions
 
-// What a reader may predict before this event; null if there is nothing to choose from.
-function question(event, before) {
-  const choices = CHOICES[event.e]?.(event, before) ?? [];
-  const text = event.e === "resume" ? "Which task runs next?" : `What will ${event.call} say?`;
-  return choices.length > 1 ? { text, choices } : null;
+// What a reader may predict after a step: each choice that is not right says why. Null if there
+// is nothing to predict. `code` has the text of a line.
+function question({ events }, states, at, code = () => "") {
+  const asked = ASK[events[at].e]?.(events[at], states[at], events, at, code);
+  if (!asked) return null;
+  const [text, right, labels, why] = asked;
+  const choices = Object.entries(labels).map(([key, label]) =>
+    ({ label, isRight: key === right, why: why[key] ?? why.other }));
+  return { text, choices };
 }
 
-const CHOICES = {
-  resume: ({ task }, { tasks }) =>
-    [...tasks.values()].map((it) => (
-      { label: `task ${it.id}, ${it.name}`, isRight: it.id === task })),
-  leave: ({ r, w = [], th = 1 }, before) => {
-    const { asked } = before.calls.get(th) ?? {};
-    if (!r || !asked) return null;
-    const choose = (fds, table, word, said) =>
-      (fds ?? before[table].map((it) => it.fd))
-        .map((fd) => ({ label: `${fd} is ${word}`, isRight: said.includes(fd) }));
-    const nothing = { label: "nothing is ready", isRight: r.length + w.length === 0 };
-    return [
-      ...choose(asked.r, "read", "readable", r), ...choose(asked.w, "write", "writable", w),
-      ...(asked.timeout === undefined ? [] : [nothing]),
-    ];
+const PARKED = { timer: "among the timers", kernel: "to the kernel, as an operation" };
+
+const key = ({ file = "", line }) => `${file} ${line}`;
+const labels = (events, code) => Object.fromEntries(events.map((it) =>
+  [key(it), `line ${it.line}: ${code(it.file, it.line)}`]));
+
+const ASK = {
+  // Which table?
+  yield: ({ task, want, fd = "" }, state, events, at) => {
+    const wakers = wakes(events);
+    const next = following(events, at, task);
+    if (!next || want === "wake") return null;
+    const right = { park: next.on, call: "call" }[next.e] ?? "ready";
+    const but = {
+      call: "Here a send is tried at once, and its task waits only if there is no room.",
+      ready: "There is nothing to wait for: it is over at once.",
+      kernel: "The kernel gets the operation, and carries it out when it can.",
+    }[right] ?? `Task ${task} wants to ${WISH[want] ?? want} ${fd}`.trim() + ".";
+    return [`Where ${wakers ? "does the waker of" : "do the event and"} task ${task} go?`, right, {
+      read: "onto the read-waiting table", write: "onto the write-waiting table",
+      ready: "onto the ready queue", call: "nowhere: its call is made at once",
+      ...(PARKED[right] && { [right]: PARKED[right] }),
+    }, {
+      read: `Tasks wait there to accept or to receive. ${but}`,
+      write: `Tasks wait there to send. ${but}`,
+      ready: `Tasks on it have a result, and can go on. ${but}`,
+      call: `A call is made when it is known that it can be. ${but}`,
+    }];
+  },
+  // Which line stops it next?
+  resume: ({ task, with: data }, { tasks }, events, at, code) => {
+    const next = following(events, at, task, ["yield", "finish"]);
+    if (!next) return null;
+    const now = tasks.get(task);
+    const kin = events.filter((it) => it.e === "spawn" && it.name === now.name);
+    const waits = events.filter((it) => it.e === "yield" && it.line && isIn(kin, it.task));
+    const right = next.line ? key(next) : "end";
+    const from = now.line ? `Resumed with ${result(data)}` : "From its beginning";
+    return [`Which line stops task ${task} next?`, right, {
+      ...labels(waits, code), end: "none: it finishes",
+    }, {
+      other: `${from}, it comes ${right === "end" ? "to its end" : "to another line"} first.`,
+      end: "It has not come to the end of its function.",
+      [key(now)]: "There it has been resumed: that wait is over.",
+    }];
+  },
+  // Who makes the call?
+  leave: ({ call: wait, r, th }, state, events, at, code) => {
+    const wakers = wakes(events);
+    const next = events.find((it, i) => i > at && ["call", "happened", "enter"].includes(it.e));
+    if (next?.line && next.e === "enter") {
+      const all = events.filter((it) => it.e === "enter");
+      return ["Which line makes the next call?", key(next), labels(all, code),
+        { other: "What this call has returned leads to another line." }];
+    }
+    const name = next?.e === "call" ? next.call : CALLS[next?.op];
+    if (th || !name) return null;
+    const { task, fd } = next;
+    const right = !r ? "kernel" : wakers ? "task" : "loop";
+    return [`Who calls ${name} on ${fd}?`, right, {
+      ...(r && { wait }), loop: wakers ? "the executor" : "the scheduler",
+      task: `task ${task}`, kernel: "the kernel",
+    }, {
+      wait: `${wait} only says what can be done. It moves no byte.`,
+      loop: wakers ? `It has only a waker. Task ${task} is polled, and makes the call.`
+        : "It has handed the operation over, and gets the result.",
+      task: `Task ${task} is suspended, and its event is ${r ? "the scheduler’s" : "the kernel’s"}.`,
+      kernel: `The kernel does nothing with ${fd} before a program makes the call.`,
+    }];
   },
 };
+
+// Where a client's bytes arrive: the step after which they can be, or have been, received.
+function arrivals({ events }) {
+  const clients = new Set();
+  const found = new Set();
+  let back = null;
+  events.forEach(({ e, fd, len, op, call }, at) => {
+    if (e === "accept") clients.add(fd);
+    if (e === "leave" && !DIRECT.includes(call)) back = at;
+    if ((op === "read" || (e === "leave" && call === "recv")) && len > 0 && clients.has(fd)) {
+      found.add(back ?? at);
+    }
+  });
+  return [...found];
+}
 
 // -- Two recordings
 
@@ -357,16 +378,5 @@ function align(a, b) {
   return pairs;
 }
 
-// Where two recordings part, but for times, addresses and checkpoints; null if nowhere.
-function difference(a, b) {
-  const shape = ({ t, step, peer, sha, ...rest }) => JSON.stringify(rest);
-  const shapes = ({ events }) =>
-    events.flatMap((event, at) => (event.e === "state" ? [] : [{ at, shape: shape(event) }]));
-  const [x, y] = [shapes(a), shapes(b)];
-  const longer = x.length > y.length ? x : y;
-  const parted = longer.findIndex((_, at) => x[at]?.shape !== y[at]?.shape);
-  return parted < 0 ? null : [x[parted]?.at, y[parted]?.at];
-}
-
-globalThis.TraceFold = { read, fold, question, align, difference, result, span };
+globalThis.TraceFold = { read, fold, question, arrivals, wakes, phases, align, words, moved, result, span };
 })();

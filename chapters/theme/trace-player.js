@@ -1,21 +1,12 @@
-// <trace-player>: plays a recording, whose steps trace-fold.js explains. It stands in the page, with
-// its sources, in scripts that no browser runs: a page from a file may not fetch others.
+// <trace-player>: plays a recording. It stands in the page, with its sources, in scripts that no
+// browser runs; its sentences are those of the listing for readers without JavaScript.
 (() => {
 "use strict";
 
 const Fold = globalThis.TraceFold;
 const MOST_ROWS = 40;
-const NOBODY = [];
 const MS_A_STEP = 1600;
 const SLEPT = 1e6; // a gap of so many nanoseconds is worth a mark
-
-// An element with its class or its properties, and what is in it.
-function h(tag, about, ...inside) {
-  const properties = typeof about === "string" ? { className: about } : about;
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside.flat());
-  return element;
-}
 
 const button = (label, onclick, title = "") =>
   h("button", { type: "button", onclick, title, ariaLabel: title || null }, label);
@@ -32,6 +23,14 @@ function mark(kind, id, isActive, title = "") {
 const active = (state) => state.running ?? state.held;
 const task = (id, state) => mark("task", id, id === active(state), state.tasks.get(id)?.name);
 
+// The sentences of a listing, by step: its column "what".
+function sentences(listing) {
+  const rows = listing.split("\n");
+  const column = rows.find((it) => /^ *step /.test(it))?.indexOf("what");
+  return new Map(rows.filter((it) => /^ *\d+ /.test(it))
+    .map((it) => [parseInt(it, 10), it.slice(column)]));
+}
+
 // -- The listing
 
 // The lines near those that a recording names, and the first lines of their functions.
@@ -46,42 +45,35 @@ class Listing {
     this.path = path;
     this.rows = new Map();
     this.heads = new Map();
-    this.used = [];
     this.list = h("ol", { className: "tp-lines hljs", tabIndex: 0, role: "list", ariaLabel: path });
-    const lines = text.replace(/^\n/, "").split("\n");
+    const lines = text.split("\n");
     const chosen = excerpt(lines, named);
-    let last = 0;
     lines.forEach((line, at) => {
       const number = at + 1;
       if (!chosen.has(number) || /^\s*\/\//.test(line)) return;
       const name = /\bfn (\w+)/.exec(line)?.[1];
       if (name) this.heads.set(name, number);
-      const marks = h("span", "tp-marks");
-      const code = h("code", "", line);
-      if (window.hljs) code.innerHTML = hljs.highlight("rust", line).value;
-      const row = h("li", last === at ? "" : "tp-gap", marks, h("span", "tp-number", number), code);
-      last = number;
-      this.rows.set(number, { row, marks });
+      const code = h("code", "", line.trim());
+      code.style.setProperty("--indent", line.search(/\S|$/));
+      if (window.hljs) code.innerHTML = hljs.highlight("rust", code.textContent).value;
+      const row = h("li", this.rows.has(at) ? "" : "tp-gap",
+        h("span", "tp-marks"), h("span", "tp-number", number), code);
+      this.rows.set(number, row);
       this.list.append(row);
     });
     this.element = h("figure", "", h("figcaption", "", h("em", "", path)), this.list);
   }
 
-  // Shows who is at which line. That of the active one is lit.
+  // Shows who is at which line, and lights that of the one that is there now.
   show(places) {
-    for (const { row, marks } of this.used) {
-      row.classList.remove("tp-lit");
-      marks.replaceChildren();
-    }
-    this.used = [];
-    for (const { line, mark, isActive } of places) {
-      if (!this.rows.has(line)) continue;
-      const { row, marks } = this.rows.get(line);
-      this.used.push({ row, marks });
-      if (marks.childElementCount < 8) marks.append(mark);
-      if (!isActive) continue;
+    const { list } = this;
+    list.querySelectorAll(".tp-mark").forEach((it) => it.remove());
+    list.querySelector(".tp-lit")?.classList.remove("tp-lit");
+    for (const { line, mark, isLit } of places) {
+      const row = this.rows.get(line);
+      if (row?.firstChild.childElementCount < 8) row.firstChild.append(mark);
+      if (!row || !isLit) continue;
       row.classList.add("tp-lit");
-      const { list } = this;
       const top = row.offsetTop - list.scrollTop;
       if (top < 0 || top + row.offsetHeight > list.clientHeight) {
         list.scrollTop = row.offsetTop - list.clientHeight / 2;
@@ -93,7 +85,10 @@ class Listing {
 // -- One recording
 
 const TABLES = {
+  now: ["Now", "task", "does"],
+  threads: ["Threads", "thread", "call"],
   ready: ["Ready queue", "task", "result"],
+  buffers: ["Kernel buffers", "descriptor", "holds"],
   read: ["Waiting to read", "descriptor", "event", "task"],
   write: ["Waiting to write", "descriptor", "event", "task"],
   timer: ["Sleeping", "task"],
@@ -101,32 +96,47 @@ const TABLES = {
   clients: ["Clients", "client", "descriptor", "received", "echoed"],
 };
 const EVENTS = { accept: "Connect", read: "Receive", write: "Send", close: "Close" };
-const who = (it, state) => task(it.task, state);
+
+function event(id, { tasks }) {
+  const { want, len, data } = tasks.get(id) ?? {};
+  const holds = want === "write" ? `, ${Fold.moved({ len, data })}` : "";
+  return `${EVENTS[want] ?? "Sleep"}Event${holds}`;
+}
+
 const CELLS = {
-  client: (it) => it.client,
+  task: (it, state) => task(it.task, state),
+  "waker of": (it, state) => task(it.task, state),
   descriptor: (it) => it.fd,
-  received: (it) => it.received,
-  echoed: (it) => it.echoed,
-  task: who,
-  "waker of": who,
-  event: (it, { tasks }) => `${EVENTS[tasks.get(it.task)?.want] ?? "Sleep"}Event`,
+  event: (it, state) => event(it.task, state),
   result: (it) => Fold.result(it.with),
+  does: ({ task }, state, wakers) => {
+    const { calling, running, mail } = state;
+    if (calling) return `${calling} is called for it`;
+    if (running === null) return wakers ? "is pending" : `yields its ${event(task, state)}`;
+    return mail && !wakers ? `runs, with this in its mailbox: ${Fold.result(mail)}` : "runs";
+  },
+  thread: (it) => mark("thread", it.thread, !it.isAsleep),
+  call: ({ asked: { call, fd }, isAsleep }) =>
+    `${isAsleep ? "in" : "back from"} ${call}${fd === undefined ? "" : ` on ${fd}`}`,
 };
 
 class View {
-  constructor(recording, sources) {
+  constructor(recording, sources, says) {
     this.recording = recording;
     this.states = Fold.fold(recording);
-    this.src = recording.header.src;
+    this.sentences = says;
+    this.wakers = Fold.wakes(recording.events);
     this.hasTasks = recording.events.some((it) => it.e === "spawn");
     // Checkpoints are no steps of the server, so they are passed over.
     this.steps = recording.events.flatMap(({ e }, at) => (e === "state" ? [] : [at]));
     this.says = h("p", "tp-says");
     this.status = h("div", "", this.heading(), this.says);
-    this.threads = h("div", "tp-threads");
+    this.phases = Object.entries(Fold.phases(recording)).map(([key, it]) => [key, h("li", "", it)]);
+    const strip = h("ol", { className: "tp-strip", role: "list", ariaLabel: "The scheduler’s round" },
+      this.phases.map((it) => it[1]));
     this.tables = new Map();
     const tables = Object.entries(TABLES).map(([key, about]) => this.table(key, about));
-    this.places = h("div", "tp-places", this.threads, tables);
+    this.places = h("div", "tp-places", this.hasTasks ? strip : [], tables);
     this.listings = [...recording.lines]
       .filter(([path]) => sources.has(path))
       .map(([path, lines]) => new Listing(path, sources.get(path), lines));
@@ -138,21 +148,25 @@ class View {
   heading() {
     const { events, header } = this.recording;
     const at = this.states.findIndex((it) => it.wrong);
-    const wrong = () => h("strong", "", `✗ ${this.states[at].wrong} at step ${events[at].step}`);
-    const agrees = events.length > this.steps.length ? "✓ verified" : "";
-    return h("p", "", h("b", "", header.stage ?? ""), " ", at < 0 ? agrees : wrong());
+    const agrees = events.length > this.steps.length ? " ✓ verified" : "";
+    return h("p", "", h("b", "", header.stage ?? ""), at < 0 ? agrees
+      : h("strong", "", ` ✗ ${this.states[at].wrong} at step ${events[at].step}`));
   }
 
-  // A table, as high as when it is fullest; none if it is always empty.
+  sentence(at) {
+    const event = this.recording.events[at];
+    if (at === 0) return "The recording begins.";
+    return this.sentences?.get(event.step) ?? Fold.words(event);
+  }
+
+  // A table, as high as when it is fullest; none if it always is empty.
   table(key, [title, ...columns]) {
-    const size = (it) => [...this.entries(key, it).values()].length;
-    const most = Math.max(...this.states.map(size));
+    const most = Math.max(...this.states.map((it) => this.entries(key, it).length));
     if (most === 0 && !(key === "ready" && this.hasTasks)) return [];
-    if (!this.hasTasks && key !== "clients") columns.length = 1;
-    const isWaker = this.states[0].wakers && key !== "clients";
-    if (isWaker) columns.splice(-2, 2, key === "ready" ? "task" : "waker of");
+    if (!this.hasTasks && columns[1] === "event") columns.length = 1;
+    if (this.wakers && key !== "now" && columns.includes("task")) columns.splice(-2, 2, key === "ready" ? "task" : "waker of");
     const head = columns.map((it) => h("th", { scope: "col" }, it));
-    const body = h("tbody", "");
+    const body = h("tbody");
     this.tables.set(key, { body, columns });
     const box = h("div", `tp-table tp-${key}`, h("table", "",
       h("caption", "", title), h("thead", "", h("tr", "", head)), body));
@@ -162,29 +176,42 @@ class View {
 
   // Without tasks, the sets that the server asks about are its tables.
   entries(key, state) {
-    if (this.hasTasks || key === "clients") return state[key];
+    if (key === "clients") return [...state.clients.values()];
+    const id = active(state);
+    if (this.hasTasks) return key === "now" ? (id ? [{ task: id }] : []) : state[key] ?? [];
+    if (key === "threads") return [...state.calls].map(([thread, it]) => ({ thread, ...it }));
     const { asked } = state.calls.get(1) ?? {};
-    return { read: asked?.r, write: asked?.w }[key] ?? NOBODY;
+    return ({ read: asked?.r, write: asked?.w }[key] ?? []).map((fd) => ({ fd }));
   }
 
+  rows(key, columns, state) {
+    const rows = this.entries(key, state).slice(0, MOST_ROWS).map((it) => [
+      it.client ?? it.thread ?? it.task ?? it.fd,
+      h("tr", "", columns.map((name) => h("td", "", CELLS[name]?.(it, state, this.wakers) ?? it[name]))),
+    ]);
+    return new Map(rows);
+  }
+
+  // What the step has changed is marked: the rows that are new, and those that have gone.
   show(at, isNear) {
     const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const before = isNear && !isCalm ? this.marks() : null;
     const state = this.states[at];
-    this.says.textContent = state.says;
-    this.threads.replaceChildren(...this.whereThreadsAre(state));
-    for (const [key, table] of this.tables) {
-      const entries = this.entries(key, state);
-      if (entries === table.entries) continue;
-      table.entries = entries;
-      const all = [...entries.values()].map((it) => (typeof it === "number" ? { fd: it } : it));
-      const rows = all.slice(0, MOST_ROWS).map((it) =>
-        h("tr", "", table.columns.map((column) => h("td", "", CELLS[column](it, state)))));
-      const rest = all.length - rows.length;
-      table.body.replaceChildren(...rows, rest > 0 ? `and ${rest} more` : "");
+    const last = this.states[Math.max(at - 1, 0)];
+    this.says.textContent = this.sentence(at);
+    for (const [key, li] of this.phases) li.ariaCurrent = key === state.phase ? "step" : null;
+    for (const [key, { body, columns }] of this.tables) {
+      const rows = this.rows(key, columns, state);
+      const gone = this.rows(key, columns, last);
+      for (const [id, row] of rows) {
+        if (gone.get(id)?.textContent !== row.textContent) row.className = "tp-new";
+        gone.delete(id);
+      }
+      for (const row of gone.values()) Object.assign(row, { className: "tp-gone", ariaHidden: true });
+      const rest = this.entries(key, state).length - rows.size;
+      body.replaceChildren(...rows.values(), ...gone.values(), rest > 0 ? `and ${rest} more` : "");
     }
-    const { th = 1 } = this.recording.events[at];
-    for (const listing of this.listings) listing.show(this.at(listing, state, th));
+    for (const listing of this.listings) listing.show(this.at(listing, state));
     for (const [id, { it, x, y }] of before ? this.marks() : []) {
       const was = before.get(id) ?? { x, y };
       const transform = [`translate(${was.x - x}px, ${was.y - y}px)`, "none"];
@@ -195,39 +222,19 @@ class View {
   // Where each task is: one that is moved is seen to move.
   marks() {
     const place = (it) => [it.dataset.id, { it, ...it.getBoundingClientRect().toJSON() }];
-    return new Map([...this.places.querySelectorAll(".tp-mark")].map(place));
-  }
-
-  whereThreadsAre(state) {
-    const line = (name, ...where) => h("p", "", h("em", "", `${name} `), ...where);
-    const id = active(state);
-    if (id !== null) {
-      const waits = state.wakers ? "is pending" : "has yielded its event";
-      const does = state.running === null ? waits : "runs";
-      const who = [task(id, state), ` ${state.tasks.get(id).name}`];
-      if (state.calling) return [line("The thread", `calls ${state.calling} for `, ...who)];
-      return [line("The thread:", ...who, ` ${does}`)];
-    }
-    if (state.calls.size === 0) return [line("The thread", "runs")];
-    return [...state.calls].map(([id, { asked: { call, fd }, isAsleep }]) => {
-      const on = fd === undefined ? call : `${call} on ${fd}`;
-      const is = state.polls && fd !== undefined ? "is" : "sleeps";
-      const where = isAsleep ? `${is} in ${on}` : `runs, back from ${on}`;
-      return line(state.calls.size > 1 ? `Thread ${id}` : "The thread", where);
-    });
+    return new Map([...this.places.querySelectorAll(".tp-mark:not(.tp-gone *)")].map(place));
   }
 
   // Who is at which line. A new task is at the first line of its function.
-  at({ path, heads }, state, thread) {
+  at({ path, heads }, state) {
     if (!this.hasTasks) {
       return [...state.calls].map(([id, { asked, isAsleep }]) =>
-        ({ line: asked.line, isActive: id === thread, mark: mark("thread", id, !isAsleep) }));
+        ({ line: asked.line, isLit: id === state.lit, mark: mark("thread", id, !isAsleep) }));
     }
-    const tasks = [...state.tasks.values()].filter(({ file = this.src }) => file === path);
-    return tasks.map(({ id, name, line }) => {
-      const isActive = id === active(state);
-      return { line: line ?? (isActive && heads.get(name)), isActive, mark: task(id, state) };
-    });
+    const { src } = this.recording.header;
+    const tasks = [...state.tasks.values()].filter(({ file = src }) => file === path);
+    return tasks.map(({ task: id, name, line = heads.get(name) }) =>
+      ({ line, isLit: id === state.lit, mark: task(id, state) }));
   }
 }
 
@@ -236,9 +243,9 @@ class View {
 class TracePlayer extends HTMLElement {
   connectedCallback() {
     if (this.root) return;
-    const scripts = [...this.querySelectorAll('script[type="application/x-jsonlines"]')];
+    const texts = (tag, root = this) => [...root.querySelectorAll(tag)].map((it) => it.textContent);
     const sources = [...document.querySelectorAll('script[type="text/x-rust"]')];
-    this.sources = new Map(sources.map((it) => [it.dataset.file, it.textContent]));
+    this.sources = new Map(sources.map((it) => [it.dataset.file, it.textContent.replace(/^\n/, "")]));
     this.root = h("section", {
       className: "tp",
       tabIndex: -1,
@@ -251,7 +258,8 @@ class TracePlayer extends HTMLElement {
       },
     });
     try {
-      this.book = scripts.map((it) => Fold.read(it.textContent));
+      this.book = texts('script[type="application/x-jsonlines"]').map(Fold.read);
+      this.says = new Map(texts("pre").map((it, at) => [this.book[at], sentences(it)]));
       this.build(this.book);
     } catch (error) {
       this.prepend(h("p", { role: "alert" }, `This cannot be played. ${error.message}`));
@@ -261,29 +269,28 @@ class TracePlayer extends HTMLElement {
     this.dataset.on = "";
     window.addEventListener("popstate", () => this.follow());
     this.follow();
-    // The book's column is narrow; there may be room beside it.
-    const page = this.closest(".content") ?? document.body;
-    const measure = () => this.style.setProperty("--room", `${page.clientWidth}px`);
-    new ResizeObserver(measure).observe(page);
   }
 
   build(recordings) {
     this.toggle(false);
-    this.views = recordings.map((it) => new View(it, this.sources));
+    this.views = recordings.map((it) => new View(it, this.sources, this.says.get(it)));
     const [a, b] = this.views;
     const states = (view) => view.steps.map((at) => view.states[at]);
     // What the slider goes over: for each of its places, the event of each view.
     this.places = b
       ? Fold.align(states(a), states(b)).map(([i, j]) => [a.steps[i], b.steps[j]])
       : a.steps.map((at) => [at]);
+    this.arrivals = Fold.arrivals(a.recording);
     this.at = -1;
     this.tally = [0, 0];
     const status = this.views.map((it) => it.status);
-    this.status = h("div", { className: "tp-status", role: "status" }, status);
+    this.verdict = h("p", "tp-verdict");
+    this.status = h("div", { className: "tp-status", role: "status" }, this.verdict, status);
     this.ask = h("div", "tp-ask");
     this.note = h("p", { className: "tp-note", role: "status" });
     this.root.classList.toggle("tp-two", b !== undefined);
-    this.root.replaceChildren(this.tools(), this.status, this.ask, this.controls(), this.note,
+    this.root.replaceChildren(
+      h("div", "tp-head", this.tools(), this.status, this.ask, this.controls()), this.note,
       h("div", "tp-views", this.views.map((it) => it.element)));
     this.tell(...recordings.flatMap((it) => it.notes));
     this.go(0);
@@ -291,7 +298,7 @@ class TracePlayer extends HTMLElement {
 
   tools() {
     this.predict = h("input", { type: "checkbox", onchange: () => this.question() });
-    this.score = h("span", "");
+    this.score = h("span");
     const file = h("input", { type: "file", className: "tp-unseen" });
     file.onchange = () => this.open(file.files[0]);
     return h("div", "tp-tools",
@@ -301,28 +308,23 @@ class TracePlayer extends HTMLElement {
   }
 
   controls() {
-    const max = this.places.length - 1;
     this.play = button("Play", () => this.toggle(!this.timer));
-    this.slider = h("input", { type: "range", min: 0, max, value: 0, ariaLabel: "Step" });
+    const max = this.places.length - 1;
+    this.slider = h("input", { type: "range", max, value: 0, ariaLabel: "Step" });
     this.slider.oninput = () => this.go(Number(this.slider.value));
-    this.speed = h("select", { ariaLabel: "Speed", onchange: () => this.toggle(this.timer) },
-      [0.5, 1, 2, 4].map((value) => h("option", { value }, `${value}×`)));
-    this.speed.value = 1;
-    this.link = h("a", "");
-    this.time = h("span", "");
+    this.link = h("a");
+    this.time = h("span");
     // The slider has marks where the server slept.
     const id = `${this.id}-slept`;
-    const slept = [...this.places.keys()].filter((at) => this.gap(at) >= SLEPT);
-    const marks = h("datalist", { id }, slept.map((value) => h("option", { value })));
+    const marks = h("datalist", { id }, this.places.flatMap((_, value) =>
+      (this.gap(value) < SLEPT ? [] : h("option", { value }))));
     this.slider.setAttribute("list", id);
     return h("div", "tp-controls",
       h("div", "tp-buttons",
-        button("«", () => this.go(0), "First step"),
         button("‹", () => this.go(this.at - 1), "Step back"),
         this.play,
         button("›", () => this.go(this.at + 1), "Step forward"),
-        button("»", () => this.go(max), "Last step"),
-        this.speed),
+        this.arrivals.length ? button("Where a line arrives", () => this.arrive()) : []),
       this.slider, marks,
       h("div", "tp-where", this.link, this.time));
   }
@@ -343,7 +345,7 @@ class TracePlayer extends HTMLElement {
 
   // -- Stepping
 
-  go(to, verdict = "") {
+  go(to) {
     const last = this.places.length - 1;
     const at = Math.min(Math.max(to, 0), last);
     if (at === this.at) return;
@@ -351,7 +353,7 @@ class TracePlayer extends HTMLElement {
     this.at = at;
     this.status.ariaLive = this.timer ? "off" : "polite";
     this.views.forEach((view, i) => view.show(this.places[at][i], isNear));
-    if (verdict) this.views[0].says.prepend(h("strong", "", verdict), " ");
+    this.verdict.replaceChildren();
     const number = this.number(at);
     const said = this.views.map((it) => it.says.textContent).join(" ");
     this.slider.value = at;
@@ -362,6 +364,12 @@ class TracePlayer extends HTMLElement {
     this.time.textContent = this.views[1] ? "" : `, ${Fold.span(gap)} later`;
     this.time.className = gap < SLEPT ? "" : "tp-long";
     this.question();
+  }
+
+  // To the next step at which bytes of a client are there; after the last, to the first.
+  arrive() {
+    const found = this.arrivals.map((at) => this.places.findIndex((it) => it[0] === at));
+    this.go(found.find((it) => it > this.at) ?? found[0]);
   }
 
   toggle(isOn) {
@@ -375,59 +383,46 @@ class TracePlayer extends HTMLElement {
     this.timer = setInterval(() => {
       if (isAtEnd() || this.asked || !this.isConnected) this.toggle(false);
       else this.go(this.at + 1);
-    }, MS_A_STEP / this.speed.value);
+    }, MS_A_STEP);
   }
 
   // -- Predicting
 
   question() {
     const [{ recording, states }] = this.views;
-    const next = this.places[this.at + 1]?.[0];
     const isOn = this.predict.checked;
+    const code = (file = recording.header.src, line) =>
+      this.sources.get(file)?.split("\n")[line - 1]?.trim() ?? "";
     this.root.classList.toggle("tp-asks", isOn);
-    this.ask.replaceChildren();
-    this.asked = isOn && next && Fold.question(recording.events[next], states[next - 1]);
-    if (!this.asked) return;
-    const { text, choices } = this.asked;
-    this.ask.append(h("fieldset", "", h("legend", "", text),
-      choices.map((choice) => button(choice.label, () => this.answer(choice)))));
+    this.asked = isOn && Fold.question(recording, states, this.places[this.at][0], code);
+    this.ask.replaceChildren(...(this.asked ? [h("fieldset", "", h("legend", "", this.asked.text),
+      this.asked.choices.map((it) => button(it.label, () => this.answer(it))))] : []));
   }
 
-  answer({ isRight }) {
-    const right = this.asked.choices.filter((it) => it.isRight).map((it) => it.label);
+  answer({ label, isRight, why }) {
+    const right = this.asked.choices.find((it) => it.isRight).label;
     this.tally = [this.tally[0] + isRight, this.tally[1] + 1];
     this.score.textContent = `${this.tally.join(" of ")} right`;
     this.root.focus({ preventScroll: true });
-    this.go(this.at + 1, isRight ? "Right." : `No: ${right.join(" and ")}.`);
+    this.go(this.at + 1);
+    this.verdict.append(h("strong", "", isRight ? "Right: " : "No: "),
+      isRight ? `${right}.` : `not “${label}”. ${why} The answer is “${right}”.`);
   }
 
   // -- Recordings of one's own
 
   async open(file) {
     if (!file) return;
-    const [book] = this.book;
     try {
       const mine = Fold.read(await file.text());
-      const compared = this.compared(mine, book);
+      const isSame = mine.header.sha === this.book[0].header.sha;
       const show = (label, ...recordings) => button(label, () => this.build(recordings));
       this.build([mine]);
-      this.tell(h("b", "", file.name), ...mine.notes, ...compared,
-        show("Side by side", mine, book), show("Back to the book’s recording", ...this.book));
+      this.tell(h("b", "", file.name), ...mine.notes, isSame ? "" : "has another source, so lit lines may be wrong.",
+        show("Side by side", mine, this.book[0]), show("Back to the book’s recording", ...this.book));
     } catch (error) {
       this.tell(h("b", "", file.name), "cannot be played.", error.message);
     }
-  }
-
-  compared(mine, book) {
-    const [{ stage, sha }, other] = [mine.header, book.header];
-    if (stage !== other.stage) return [`is of ${stage}, the book’s is of ${other.stage}.`];
-    const moved = sha === other.sha ? "" : "has another source, so lit lines may be wrong. It";
-    const parted = Fold.difference(mine, book);
-    if (!parted) return [moved, "takes the same steps as the book’s recording."];
-    const [a, b] = [mine, book].map((it, i) => Fold.fold(it)[parted[i]]?.says ?? "it is over.");
-    const { step } = mine.events[parted[0] ?? mine.events.length - 1];
-    return [moved, "differs from the book’s recording at",
-      h("a", { href: `#${this.id}@${step}` }, `step ${step}.`), `Yours: ${a} The book’s: ${b}`];
   }
 
   tell(...words) {
@@ -449,8 +444,7 @@ class TracePlayer extends HTMLElement {
     };
     if (!keys[key]) return;
     event.stopPropagation(); // the book would turn its page
-    const hasOwnUse = key === " " ? "button, a, select, input:not([type=range])" : "select";
-    if (target.matches(hasOwnUse)) return;
+    if (key === " " && target.matches("button, a, input:not([type=range])")) return;
     event.preventDefault();
     if (key !== " ") this.toggle(false);
     keys[key]();
@@ -458,7 +452,7 @@ class TracePlayer extends HTMLElement {
 
   // A link to a step: #id@12.
   follow() {
-    const [, id, number] = /^#(.+)@(\d+)$/.exec(location.hash.replace("%40", "@")) ?? [];
+    const [, id, number] = /^#(.+)(?:@|%40)(\d+)$/.exec(location.hash) ?? [];
     if (id !== this.id) return;
     this.go(this.places.findLastIndex((_, at) => this.number(at) <= number));
     this.scrollIntoView();

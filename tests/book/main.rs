@@ -28,6 +28,7 @@ mod pages;
 mod plain;
 mod players;
 mod predictions;
+mod readme;
 mod recordings;
 mod terms;
 mod timetables;

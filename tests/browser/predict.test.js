@@ -21,7 +21,7 @@ const main = `<h1>A page</h1>
   <aside class="teacher"><p>Wait for the hands.</p></aside>
   <ol><li>Three.</li><li>At least <code>three</code>.</li><li>None.</li></ol>
   <p>Look:</p><pre><code class="language-console">$ strace</code></pre>
-  ${answer('<li id="one">That takes threads.</li><li>It asks first.</li><li><strong>Right.</strong> Not one.</li>')}
+  ${answer('<li><span id="one">That</span> takes threads.</li><li>It asks first.</li><li><strong>Right.</strong> Not one.</li>')}
   <h2 id="more">More</h2>
   <p><strong>Predict first.</strong> And how many bytes?</p>
   <ol><li><p>Two.</p></li><li><p>Four.</p></li></ol>
