@@ -11,8 +11,6 @@ const LARGEST = 34; // pixels, for a listing; text is as large as the screen has
 const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
 
-// -- What there is to show
-
 // What a folded answer answers: a prediction, with its choices, or what is above it in its item of a
 // list. None if it is no answer.
 function question(details) {
