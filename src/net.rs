@@ -115,7 +115,6 @@ impl Socket {
         self.0.ended.get()
     }
 
-    // ANCHOR: try_accept
     /// Accepts one client, ready for use: non-blocking, and without Nagle's delay.
     ///
     /// # Errors
@@ -128,7 +127,6 @@ impl Socket {
         let addr = addr.as_socket().ok_or_else(lost)?;
         Ok((Socket::accepted(client), addr))
     }
-    // ANCHOR_END: try_accept
 
     /// A client that has been accepted, by us or (stage 07) by the kernel on our behalf. It does
     /// not block already.

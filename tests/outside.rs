@@ -64,7 +64,7 @@ proptest! {
     })]
 
     /// A line of the greatest length is read; one of a byte more is refused as soon as it is there,
-    /// so that nobody makes a server keep more than that and a piece.
+    /// so that no client makes a server keep more than that and a piece.
     #[test]
     fn the_longest_line_is_the_same_in_any_pieces(
         before in stream(),

@@ -11,8 +11,6 @@ const LARGEST = 34; // pixels, for a listing; text is as large as the screen has
 const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
 
-// -- What there is to show
-
 // What a folded answer answers: a prediction, with its choices, or what is above it in its item of a
 // list. None if it is no answer.
 function question(details) {
@@ -93,8 +91,6 @@ function parts(code, rows) {
   }
   return found.map((lines) => lines.map((it) => it.row));
 }
-
-// -- The view
 
 const place = h("p", "pj-place");
 const path = h("p", "pj-path");
@@ -228,8 +224,6 @@ function step(by) {
     show(at + by, by < 0);
   }
 }
-
-// -- Starting and leaving
 
 function start() {
   if (dialog.open) return;

@@ -12,10 +12,7 @@ const LISTS = ["ready", "read", "write", "timer", "kernel"];
 // The calls that do something.
 const DIRECT = ["accept", "recv", "send"];
 
-// -- Reading
-
-// The header, the events (a `step` is a line's number), and by file the lines of source that
-// they name. An error tells a reader what is wrong.
+// The header, the events, and by file the lines of source that they name. An error is for a reader.
 function read(text) {
   const all = text.trim().split("\n");
   const notes = [];
@@ -42,8 +39,6 @@ function read(text) {
   }
   return { header, events, lines, notes };
 }
-
-// -- Folding
 
 const NOTHING = {
   tasks: new Map(), // by number: the event that says where it is suspended, and its name
@@ -214,8 +209,6 @@ function count(s, { op, fd, len = 0 }) {
   if (op === "write") s.echoed += len;
 }
 
-// -- Words
-
 const CALLS = { accept: "accept", read: "recv", write: "send" };
 const WISH = { accept: "accept on", read: "receive from", write: "send to" };
 
@@ -260,10 +253,7 @@ function phases({ events }) {
   };
 }
 
-// -- Questions
-
-// What a reader may predict after a step: each choice that is not right says why. Null if there
-// is nothing to predict. `code` has the text of a line.
+// What a reader may predict after a step, if anything. `code` has the text of a line.
 function question({ events }, states, at, code = () => "") {
   const asked = ASK[events[at].e]?.(events[at], states[at], events, at, code);
   if (!asked) return null;
@@ -345,7 +335,7 @@ const ASK = {
   },
 };
 
-// Where a client's bytes arrive: the step after which they can be, or have been, received.
+// The steps after which a client's bytes can be, or have been, received.
 function arrivals({ events }) {
   const clients = new Set();
   const found = new Set();
@@ -359,8 +349,6 @@ function arrivals({ events }) {
   });
   return [...found];
 }
-
-// -- Two recordings
 
 // Pairs of places in two lists of states that have echoed the same number of bytes.
 function align(a, b) {

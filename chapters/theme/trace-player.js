@@ -31,9 +31,7 @@ function sentences(listing) {
     .map((it) => [parseInt(it, 10), it.slice(column)]));
 }
 
-// -- The listing
-
-// The lines near those that a recording names, and the first lines of their functions.
+// The lines near those that a recording names, and of their functions the first.
 function excerpt(lines, named) {
   const isHead = (it) => /^\s*(pub )?(async )?fn /.test(it);
   const head = (line) => lines.slice(0, line).findLastIndex(isHead) + 1;
@@ -82,8 +80,6 @@ class Listing {
   }
 }
 
-// -- One recording
-
 const TABLES = {
   now: ["Now", "task", "does"],
   threads: ["Threads", "thread", "call"],
@@ -127,7 +123,7 @@ class View {
     this.sentences = says;
     this.wakers = Fold.wakes(recording.events);
     this.hasTasks = recording.events.some((it) => it.e === "spawn");
-    // Checkpoints are no steps of the server, so they are passed over.
+    // Checkpoints are no steps.
     this.steps = recording.events.flatMap(({ e }, at) => (e === "state" ? [] : [at]));
     this.says = h("p", "tp-says");
     this.status = h("div", "", this.heading(), this.says);
@@ -238,8 +234,6 @@ class View {
   }
 }
 
-// -- The player
-
 class TracePlayer extends HTMLElement {
   connectedCallback() {
     if (this.root) return;
@@ -276,7 +270,7 @@ class TracePlayer extends HTMLElement {
     this.views = recordings.map((it) => new View(it, this.sources, this.says.get(it)));
     const [a, b] = this.views;
     const states = (view) => view.steps.map((at) => view.states[at]);
-    // What the slider goes over: for each of its places, the event of each view.
+    // For each place of the slider, the event of each view.
     this.places = b
       ? Fold.align(states(a), states(b)).map(([i, j]) => [a.steps[i], b.steps[j]])
       : a.steps.map((at) => [at]);
@@ -314,7 +308,7 @@ class TracePlayer extends HTMLElement {
     this.slider.oninput = () => this.go(Number(this.slider.value));
     this.link = h("a");
     this.time = h("span");
-    // The slider has marks where the server slept.
+    // Marks where the server slept.
     const id = `${this.id}-slept`;
     const marks = h("datalist", { id }, this.places.flatMap((_, value) =>
       (this.gap(value) < SLEPT ? [] : h("option", { value }))));
@@ -342,8 +336,6 @@ class TracePlayer extends HTMLElement {
   number(at) {
     return this.views[1] ? at + 1 : this.event(at).step;
   }
-
-  // -- Stepping
 
   go(to) {
     const last = this.places.length - 1;
@@ -386,8 +378,6 @@ class TracePlayer extends HTMLElement {
     }, MS_A_STEP);
   }
 
-  // -- Predicting
-
   question() {
     const [{ recording, states }] = this.views;
     const isOn = this.predict.checked;
@@ -409,8 +399,6 @@ class TracePlayer extends HTMLElement {
       isRight ? `${right}.` : `not “${label}”. ${why} The answer is “${right}”.`);
   }
 
-  // -- Recordings of one's own
-
   async open(file) {
     if (!file) return;
     try {
@@ -429,8 +417,6 @@ class TracePlayer extends HTMLElement {
     this.note.hidden = words.length === 0;
     this.note.replaceChildren(...words.flatMap((it) => [it, " "]));
   }
-
-  // -- Keys and links
 
   key(event) {
     const { key, target } = event;

@@ -16,10 +16,8 @@ use std::time::{Duration, Instant};
 
 use exercises::poll::{POLLIN, POLLOUT, PollFd, poll};
 
-/// How many tasks run before the sockets get their turn.
-const BATCH: usize = 64;
-/// How long a server without descriptors leaves its listening socket alone.
-const PAUSE: Duration = Duration::from_millis(100);
+const BATCH: usize = 64; // so many tasks run before the sockets get their turn
+const PAUSE: Duration = Duration::from_millis(100); // after `accept` has failed
 
 /// What a task waits for. It owns what it needs.
 enum Event {
@@ -29,12 +27,13 @@ enum Event {
     Sleep(Instant),
 }
 
-/// What came of it.
+/// What came of an event.
 enum Data {
     Nothing,
     Client(TcpStream),
     Bytes(Vec<u8>),
 }
+type Outcome = io::Result<Data>;
 
 impl Event {
     /// The descriptor, and what is to be asked about it.
@@ -48,7 +47,7 @@ impl Event {
     }
 
     /// The system call. `WouldBlock`: it has to wait on, perhaps for a rest only.
-    fn happen(&mut self) -> io::Result<Data> {
+    fn happen(&mut self) -> Outcome {
         Ok(match self {
             Event::Accept(listener) => {
                 let (client, _) = listener.accept()?;
@@ -74,19 +73,18 @@ impl Event {
     }
 }
 
-/// What passes between a suspended task and the scheduler.
+/// What passes between a suspended task (through its `Co`) and the scheduler.
 #[derive(Default)]
 struct Mailbox {
     event: Cell<Option<Event>>,
-    result: Cell<Option<io::Result<Data>>>,
+    result: Cell<Option<Outcome>>,
 }
 
-/// The mailbox, as a task sees it.
 struct Co(Rc<Mailbox>);
 
 impl Co {
     /// Hands the event to the scheduler, and is suspended once; then there is a result.
-    async fn wait(&self, event: Event) -> io::Result<Data> {
+    async fn wait(&self, event: Event) -> Outcome {
         self.0.event.set(Some(event));
         let mut states = [Poll::Pending, Poll::Ready(())].into_iter();
         poll_fn(|_| states.next().expect("a future that is ready is not polled")).await;
@@ -102,7 +100,7 @@ struct Task {
 
 impl Task {
     /// Runs it up to its next event. `None`: it has finished.
-    fn send(&mut self, result: io::Result<Data>) -> Option<Event> {
+    fn send(&mut self, result: Outcome) -> Option<Event> {
         self.mailbox.result.set(Some(result));
         match self.body.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(()) => None,
@@ -113,7 +111,7 @@ impl Task {
 
 /// Tasks that can go on, each with the result to go on with. The tasks share it.
 #[derive(Clone, Default)]
-struct Ready(Rc<RefCell<VecDeque<(Task, io::Result<Data>)>>>);
+struct Ready(Rc<RefCell<VecDeque<(Task, Outcome)>>>);
 
 impl Ready {
     fn submit<Body: Future<Output = ()> + 'static>(&self, body: impl FnOnce(Co) -> Body) {
@@ -122,7 +120,7 @@ impl Ready {
         self.add(Task { body, mailbox }, Ok(Data::Nothing));
     }
 
-    fn add(&self, task: Task, result: io::Result<Data>) {
+    fn add(&self, task: Task, result: Outcome) {
         self.0.borrow_mut().push_back((task, result));
     }
 }
@@ -174,10 +172,12 @@ impl Scheduler {
         if let Event::Sleep(until) = event {
             self.timers_set += 1;
             self.timers.insert((until, self.timers_set), task);
-        } else if self.waiting.contains_key(&event.waits_for().0) {
-            self.ready.add(task, Err(ErrorKind::ResourceBusy.into()));
-        } else {
-            self.waiting.insert(event.waits_for().0, (event, task));
+            return;
+        }
+        let (fd, _) = event.waits_for();
+        match self.waiting.contains_key(&fd) {
+            true => self.ready.add(task, Err(ErrorKind::ResourceBusy.into())),
+            false => drop(self.waiting.insert(fd, (event, task))),
         }
     }
 

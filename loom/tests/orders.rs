@@ -13,7 +13,7 @@ use bricks_under_loom::steps::{self, say};
 use bricks_under_loom::{Verdict, World, explore, explore_up_to};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Each mistake in the book is found with two.
+/// Two threads beside the executor have too many orders without such a bound.
 const PREEMPTIONS: usize = 4;
 
 /// What a thread has to tell a task. It is read and written without any order of its own: that

@@ -247,7 +247,10 @@ impl Way {
                 _ => None,
             })?;
         let is_wait = |at: &usize| matches!(steps[*at].event, Event::Enter(_));
-        let is_back = |at: &usize| matches!(&steps[*at].event, Event::Yield(back) if back.task == it.task && back.want == "read");
+        let is_back = |at: &usize| match &steps[*at].event {
+            Event::Yield(back) => back.task == it.task && back.want == "read",
+            _ => false,
+        };
         let from = (0..at).rev().find(is_wait)?;
         let back = (at..steps.len()).find(is_back)?;
         let to = (back..steps.len()).find(is_wait)?;

@@ -1,5 +1,5 @@
-//! A server that nobody knows says in its own words where it is: its address is found in them, and
-//! no other words are taken for one.
+//! A server of which nothing is known says in its own words where it is: its address is found in
+//! them, and no other words are taken for one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -16,9 +16,12 @@ fn the_readme_is_short_and_begins_with_what_there_is_to_see() {
     let readme = read("README.md");
     let words = readme.split_whitespace().count();
     assert!(words <= MOST_WORDS, "README.md has {words} words, not {MOST_WORDS}");
-    let places: Vec<_> = [PICTURE, "cargo run\n", "nc 127.0.0.1 8000", "| `01_blocking` |"]
-        .map(|it| readme.find(it).unwrap_or_else(|| panic!("README.md has no {it:?}")))
-        .into();
+    let places: Vec<_> =
+        [PICTURE, "cargo run\n", "nc 127.0.0.1 8000", "| `01_blocking` |"]
+            .map(|it| {
+                readme.find(it).unwrap_or_else(|| panic!("README.md has no {it:?}"))
+            })
+            .into();
     assert!(places.is_sorted(), "the picture, `cargo run`, `nc`, and then the stages");
 }
 
@@ -26,7 +29,9 @@ fn the_readme_is_short_and_begins_with_what_there_is_to_see() {
 #[test]
 fn the_readme_names_the_commands() {
     let readme = read("README.md");
-    for command in ["cargo test", "xtask learn", "xtask judge", "xtask fix", "mdbook serve"] {
+    for command in
+        ["cargo test", "xtask learn", "xtask judge", "xtask fix", "mdbook serve"]
+    {
         assert!(readme.contains(command), "README.md does not name {command}");
     }
 }
@@ -36,9 +41,13 @@ fn the_readme_names_the_commands() {
 fn the_picture_stands_by_itself() {
     let svg = read(PICTURE);
     assert!(svg.len() < MOST_BYTES, "{} bytes", svg.len());
-    for needed in
-        ["<title", "<desc", "prefers-color-scheme: dark", "prefers-reduced-motion", "@keyframes"]
-    {
+    for needed in [
+        "<title",
+        "<desc",
+        "prefers-color-scheme: dark",
+        "prefers-reduced-motion",
+        "@keyframes",
+    ] {
         assert!(svg.contains(needed), "the picture has no {needed}");
     }
     let links = svg.replace("http://www.w3.org/2000/svg", "");

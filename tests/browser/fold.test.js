@@ -115,6 +115,8 @@ test("where the bytes of a client arrive", () => {
   const steps = (played) => Fold.arrivals(played).map((i) => played.events[i]);
   const found = steps(made({ clients: 2, rounds: 2 }));
   assert.deepEqual(found.map((it) => [it.e, it.r[0]]), [["leave", 5], ["leave", 6], ["leave", 5], ["leave", 6]]);
+  const signal = { t: 1, e: "happened", task: 2, op: "read", fd: 4, len: 1, data: "x" };
+  assert.deepEqual(steps(Fold.read(jsonLines([...recording(), signal]))).length, 1, "a signal is no client");
   const folder = new URL("chapters/traces/", root);
   for (const name of readdirSync(folder).filter((it) => it.endsWith(".jsonl"))) {
     const played = Fold.read(readFileSync(new URL(name, folder), "utf8"));

@@ -138,11 +138,11 @@ impl World<'_> {
             let it = it.look();
             let arrived = it.to_peer.len();
             let unsent = it.sent - it.received.len() - arrived;
-            let of_one = (0..unsent.min(2)).map(|room| {
-                let with = Decision::Room(peer, arrived + room);
-                rooms.iter().map(move |others| [&others[..], &[with.clone()]].concat())
-            });
-            let narrow: Vec<Move> = of_one.flatten().collect();
+            let mut narrow: Vec<Move> = vec![];
+            for room in 0..unsent.min(2) {
+                let this = [Decision::Room(peer, arrived + room)];
+                narrow.extend(rooms.iter().map(|others| [&others[..], &this].concat()));
+            }
             rooms.extend(narrow);
         }
         rooms
@@ -165,12 +165,15 @@ impl World<'_> {
             return vec![Decision::Report(ready)];
         }
         let timeout = self.seen().timeout;
-        let has_more = |peer: usize| {
-            self.script.peer(peer).look().sent
-                < self.bounds.bytes(peer - FIRST_PEER).len()
-        };
+        // A client waits until it has got back what it has sent, before it goes on.
         let is_fair = |it: &Move| match it[0] {
-            Decision::ShutDown(peer) => !has_more(peer),
+            Decision::Send(peer, _) => self.is_answered(peer),
+            Decision::ShutDown(peer) => {
+                let it = self.script.peer(peer);
+                let it = it.look();
+                let has_more = it.sent < self.bounds.bytes(peer - FIRST_PEER).len();
+                it.socket_ended || self.is_answered(peer) && !has_more
+            }
             Decision::Reset(_) => false,
             _ => true,
         };
@@ -180,6 +183,13 @@ impl World<'_> {
             None if timeout.is_some() => vec![Decision::TimeOut],
             None => self.signal(),
         }
+    }
+
+    /// The client has got back all that it has sent so far.
+    fn is_answered(&self, peer: usize) -> bool {
+        let it = self.script.peer(peer);
+        let it = it.look();
+        it.received.len() == it.sent
     }
 
     fn is_ready(&self, (fd, direction): Readiness) -> bool {

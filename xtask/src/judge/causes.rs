@@ -72,6 +72,14 @@ fn known(failure: &Failure, found: Found) -> Option<&'static str> {
     {
         return Some(STICKS);
     }
+    if failure.panic.starts_with("not done after") {
+        let waits = [
+            (found.sticks, STICKS),
+            (found.lines_only, LINE_ECHO),
+            (found.one_at_a_time, ONE_AT_A_TIME),
+        ];
+        return waits.into_iter().find(|(found, _)| *found).map(|(_, cause)| cause);
+    }
     let late = ["WouldBlock", "TimedOut", "Resource temporarily unavailable"];
     if !late.iter().any(|word| failure.panic.contains(word)) {
         return None;
@@ -88,7 +96,7 @@ fn known(failure: &Failure, found: Found) -> Option<&'static str> {
         true if found.lines_only => Some(LINE_ECHO),
         _ if awaits_an_answer && found.lines_only => Some(LINE_ECHO),
         _ if found.one_at_a_time && (awaits_an_answer || awaits_the_end) => {
-            Some("it serves one client after the other: a second client waits")
+            Some(ONE_AT_A_TIME)
         }
         _ if found.sticks && !failure.panic.contains("to connect") => Some(STICKS),
         _ => None,
@@ -99,6 +107,8 @@ const DROPS: &str = "what it has received is lost when the client says that no m
 
 const STICKS: &str = "it gets stuck when a client sends much before it reads: neither side of it goes on, and the \
                       connection is never closed";
+
+const ONE_AT_A_TIME: &str = "it serves one client after the other: a second client waits";
 
 const LINE_ECHO: &str =
     "it is a line echo: it answers when a newline has come, and these bytes have none";
