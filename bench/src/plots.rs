@@ -342,7 +342,7 @@ fn stroke(series: usize, width: u32) -> String {
 fn thin(ticks: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = vec![];
     for (at, tick) in ticks {
-        if kept.last().is_none_or(|(last, _)| at - last >= 44.0) {
+        if kept.last().is_none_or(|(last, _)| at - last >= 50.0) {
             kept.push((at, tick));
         }
     }
