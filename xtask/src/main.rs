@@ -21,6 +21,7 @@ mod learn;
 mod memcheck;
 mod place;
 mod preflight;
+mod report;
 mod suite;
 
 use std::env;
