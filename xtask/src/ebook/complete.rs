@@ -42,21 +42,22 @@ pub fn check(
     Ok(defects)
 }
 
-/// What comes after a heading with this title. In Markdown it may have marks of code.
+/// What comes after the heading of the page with this title. The headings of its answers have no id.
 fn after_heading<'a>(html: &'a str, title: &str) -> Option<&'a str> {
-    let title = title.replace('`', "");
     let mut rest = html;
-    while let Some((_, after)) = rest.split_once("<h") {
+    loop {
+        let (tag, after) = rest.split_once("<h")?.1.split_once('>')?;
         let (heading, after) = after.split_once("</h")?;
-        let (_, heading) = heading.split_once('>')?;
-        if html::text(heading).replace("&amp;", "&").replace('’', "'")
-            == title.replace('’', "'")
-        {
+        if tag.contains(" id=") && letters(&html::text(heading)) == letters(title) {
             return Some(after);
         }
         rest = after;
     }
-    None
+}
+
+/// Without marks: mdBook has made others of some of them.
+fn letters(text: &str) -> String {
+    text.replace("&amp;", "").chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Links to what is not in the document, and images that are not there.
