@@ -10,10 +10,9 @@ if (!main) return;
 const LARGEST = 34; // pixels of the type
 const SMALLEST = 18;
 const READABLE = 1.5; // how much larger than on the page a figure is at least
-const PRESSES = 22; // for a page; what does not fit on a screen adds to them
+const PRESSES = 24; // for a page, if all fits
 const SHORT = 6; // lines of a statement that is one part
 
-// What a folded answer answers.
 function question({ asked, parentElement: item }) {
   return asked ?? (item.matches("li") && [...item.children].filter((it) => !it.matches("details")));
 }
@@ -21,7 +20,7 @@ function question({ asked, parentElement: item }) {
 function screens() {
   const found = [];
   let heading = "";
-  for (const it of main.querySelectorAll("h1, h2, .figure:has(svg), pre > code, .prediction, details")) {
+  for (const it of main.querySelectorAll("h1, h2, .figure:has(svg), pre > code:not(.language-sh), .prediction, details")) {
     const folded = it.parentElement.closest("details");
     if (it.closest(".teacher, trace-player") || (folded && (!folded.open || question(folded)))) continue;
     const add = (what) => found.push({ heading, from: it, ...what });
@@ -37,15 +36,16 @@ function screens() {
       const path = it.parentElement.previousElementSibling?.querySelector(":scope > em:first-child");
       add({ code: it, caption: path?.textContent });
     } else if (it.matches(".prediction")) {
-      // What stands before the answer may give it away: first the question alone.
-      if (it.nextElementSibling !== it.answer) add({ asked: it.answer.asked });
+      // What stands before the answer may give it away.
+      it.answer.isAsked = it.nextElementSibling !== it.answer;
+      if (it.answer.isAsked) add({ asked: it.answer.asked });
     } else if (question(it)) {
       add({ asked: question(it), answer: it });
     }
   }
   // The parts are as small as the presses of a page allow.
   for (let most = 1, all = Infinity; all > PRESSES && most < 99; most += 1) {
-    for (const it of found) it.parts = it.code ? parts(it.code, most) : it.answer ? [[]] : [];
+    for (const it of found) it.parts = it.code ? parts(it.code, most) : it.answer && !it.answer.isAsked ? [[]] : [];
     all = found.reduce((sum, it) => sum + 1 + it.parts.length, 0);
   }
   return [...found, { heading: "", from: main.lastElementChild, parts: [] }];
@@ -53,7 +53,7 @@ function screens() {
 
 // The parts of a listing, as the numbers of their lines: each statement, match arm or signature, with
 // the comment above it. Neighbours of together at most so many lines are one part. Terminals and
-// diffs have no parts.
+// diffs have none.
 function parts(code, most) {
   if (!code.matches(".language-rust, .language-python")) return [];
   const closes = ({ text }) => /^\s*[})\]]/.test(text);
@@ -131,7 +131,7 @@ function mark(part) {
   now = Math.min(part, parts.length);
   const lit = parts[now - 1] ?? [];
   stage.classList.toggle("pj-dims", lit.length > 0);
-  stage.classList.toggle("pj-asks", now === 0);
+  stage.classList.toggle("pj-asks", now < parts.length);
   const rows = [...stage.querySelectorAll(".pj-line")];
   rows.forEach((it, line) => it.classList.toggle("pj-lit", lit.includes(line)));
   // As large as fits. What is too long for the smallest size has more columns, a screen each.
@@ -141,7 +141,7 @@ function mark(part) {
   const left = rows[lit[0]]?.offsetLeft ?? 0;
   stage.scrollTo(left - (left % stage.clientWidth), 0);
   count.textContent = `${at + 1} of ${all.length}${
-    answer ? (now ? "" : " · the answer comes next") : now ? ` · part ${now} of ${parts.length}` : ""}`;
+    answer ? (now < parts.length ? " · the answer comes next" : "") : now ? ` · part ${now} of ${parts.length}` : ""}`;
 }
 
 function step(by) {
