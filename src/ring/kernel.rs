@@ -95,7 +95,9 @@ impl Kernel {
         let entry = under_way[place].insert(operation).entry();
         self.push(entry.user_data(place as u64));
     }
+    // ANCHOR_END: start
 
+    // ANCHOR: push
     /// Puts an entry into the submission queue, or aside if that is full.
     ///
     /// Every entry comes from [`Operation::entry`] of an operation in its place, or has no
@@ -113,7 +115,7 @@ impl Kernel {
             self.delayed.push(entry);
         }
     }
-    // ANCHOR_END: start
+    // ANCHOR_END: push
 
     /// Asks the kernel to give up the operation that waits to read from `fd`, if there is one and
     /// its event is `like` this. Its completion comes all the same: with the error `ECANCELED`, or
@@ -206,7 +208,9 @@ impl Kernel {
             self.submit(operation); // once more
         }
     }
+    // ANCHOR_END: next
 
+    // ANCHOR: completed
     /// What the completion of this operation means.
     fn completed(
         &mut self,
@@ -223,7 +227,7 @@ impl Kernel {
         // SAFETY: This is the result of its completion.
         unsafe { operation.completed(result, bytes, &mut self.memory.provided.space) }
     }
-    // ANCHOR_END: next
+    // ANCHOR_END: completed
 
     // ANCHOR: end
     /// Cancels everything that is under way, and waits until it has completed, but not for long.

@@ -15,12 +15,14 @@ mod answers;
 mod print;
 mod bench;
 mod breaks;
+mod ebook;
 mod exercises;
 mod judge;
 mod learn;
 mod memcheck;
 mod place;
 mod preflight;
+mod report;
 mod suite;
 
 use std::env;
@@ -66,6 +68,7 @@ Chores:
           makes the exercises' starters anew, after a change to their solutions
   foreign [--check]
           judges servers that others wrote, and makes the table of the judge's page anew
+  ebook   makes the book as a PDF and as an EPUB (ebook --help)
   bench   measures the servers beside their peers (bench --help)
   plots   draws the book's charts, and fills in its numbers, from what was measured
   guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
@@ -108,6 +111,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["judge", ref options @ ..] => judge::judge(options),
         ["foreign", ref options @ ..] => judge::survey(options),
         ["preflight"] => preflight::preflight(),
+        ["ebook", ref options @ ..] => ebook::ebook(options),
         ["bench", ref options @ ..] => bench::bench(options),
         ["plots"] => bench::plots(),
         ["guard"] => bench::guard(),
