@@ -6,7 +6,6 @@
 // ANCHOR: uses
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
@@ -32,6 +31,7 @@ const PROGRAM: Program = Program {
 // ANCHOR: executor
 /// The numbers of the tasks that can go on.
 type ReadyQueue = Arc<Mutex<Vec<u64>>>;
+type Tasks = HashMap<u64, Pin<Box<dyn Future<Output = ()>>>>;
 
 struct TaskWaker {
     task: u64,
@@ -45,7 +45,7 @@ impl Wake for TaskWaker {
 }
 
 struct Executor {
-    tasks: RefCell<HashMap<u64, Pin<Box<dyn Future<Output = ()>>>>>,
+    tasks: RefCell<Tasks>,
     spawned: Cell<u64>,
     ready: ReadyQueue,
     reactor: RefCell<Reactor>,
@@ -119,7 +119,7 @@ impl Executor {
         mut call: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         let mut polls = 0;
-        poll_fn(|context| {
+        std::future::poll_fn(|context| {
             polls += 1;
             if polls > 1 {
                 match call() {

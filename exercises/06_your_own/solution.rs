@@ -34,11 +34,13 @@ impl Wake for TaskWaker {
     }
 }
 
+type Tasks = HashMap<u64, Pin<Box<dyn Future<Output = ()>>>>;
+
 /// What runs the tasks; they share it.
 #[derive(Default)]
 struct Executor {
     ready: ReadyQueue,
-    tasks: RefCell<HashMap<u64, Pin<Box<dyn Future<Output = ()>>>>>,
+    tasks: RefCell<Tasks>,
     /// Tasks and timers have numbers.
     numbers: Cell<u64>,
     reactor: RefCell<Reactor>,

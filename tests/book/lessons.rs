@@ -55,13 +55,16 @@ pub fn check(book: &Book, page: &Page, defects: &mut Defects) {
 /// Each row of the lesson's timetable but the end is a step below it, and the other way round.
 fn check_steps(page: &Page, section: Range<usize>, complain: &mut impl FnMut(&str)) {
     let lines: Vec<&str> = prose(page, section).collect();
-    let rows: Vec<&str> = cells(&lines, 2).filter(|it| it.starts_with(char::is_numeric)).collect();
+    let rows: Vec<&str> =
+        cells(&lines, 2).filter(|it| it.starts_with(char::is_numeric)).collect();
     let steps = lines.iter().filter_map(|line| line.strip_prefix("### "));
     let plain = |text: &str| text.replace('`', "");
     let (rows, steps): (Vec<String>, Vec<String>) =
         (rows.into_iter().map(plain).collect(), steps.map(plain).collect());
     if rows.is_empty() || rows != steps {
-        complain(&format!("its timetable has the steps {rows:?}, and below are {steps:?}"));
+        complain(&format!(
+            "its timetable has the steps {rows:?}, and below are {steps:?}"
+        ));
     }
 }
 

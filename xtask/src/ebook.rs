@@ -151,7 +151,7 @@ fn pdf(folder: &Path) -> Result<(), String> {
 }
 
 fn epub(folder: &Path) -> Result<(), String> {
-    let name = format!("{NAME}.epub");
+    let (name, day) = (format!("{NAME}.epub"), date());
     let mut options: Vec<String> =
         ["--from=html", "--to=epub3", "--toc", "--toc-depth=2", "--css=epub.css"]
             .map(str::to_string)
@@ -161,7 +161,7 @@ fn epub(folder: &Path) -> Result<(), String> {
         ("author", AUTHORS),
         ("lang", "en"),
         ("rights", "CC BY 4.0"),
-        ("date", &date()),
+        ("date", day.as_str()),
     ] {
         options.push(format!("--metadata={key}:{value}"));
     }

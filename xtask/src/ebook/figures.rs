@@ -63,7 +63,8 @@ fn opened(svg: &Element) -> String {
     let labels = svg.attribute("aria-labelledby").unwrap_or_default();
     let tag = svg.tag.replace(&format!(" aria-labelledby=\"{labels}\""), "");
     let sides = svg.attribute("viewbox").unwrap_or_default().split_whitespace();
-    match (svg.attribute("width"), sides.skip(2).collect::<Vec<_>>()[..]) {
+    let sides: Vec<&str> = sides.skip(2).collect();
+    match (svg.attribute("width"), &*sides) {
         (None, [width, height]) => {
             let size = format!("<svg width=\"{width}\" height=\"{height}\"");
             tag.replacen("<svg", &size, 1)
