@@ -34,7 +34,6 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 /// What the completion of a cancellation carries: no operation has this place.
 const NO_PLACE: u64 = u64::MAX;
 
-// ANCHOR: kernel
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
@@ -51,7 +50,6 @@ struct Memory {
     under_way: Vec<Option<Operation>>,
     provided: Provided,
 }
-// ANCHOR_END: kernel
 
 impl Kernel {
     /// Sets up an `io_uring`, with buffers to receive into.

@@ -85,7 +85,7 @@ fn check_table(
 }
 
 fn prose(page: &Page, section: Range<usize>) -> impl Iterator<Item = &str> {
-    let lines = page.text.prose_lines();
+    let lines = page.text.lines();
     lines.filter(move |(line, _)| section.contains(line)).map(|(_, text)| text)
 }
 
