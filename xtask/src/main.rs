@@ -169,7 +169,7 @@ fn check() -> Result<(), String> {
 
 /// There are some 300,000 orders: a debug build would take minutes.
 fn orders() -> Result<(), String> {
-    run("cargo test --release --package bricks-under-loom -- --nocapture", &[])
+    run("cargo test --profile loom --package bricks-under-loom -- --nocapture", &[])
 }
 
 /// The tests that compare the recordings make them if they are asked to.
