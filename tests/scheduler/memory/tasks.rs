@@ -446,6 +446,7 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
         let sent = co.yield_(socket.send(b"x")).await;
         assert_eq!(sent.unwrap_err().to_string(), "refused");
         co.yield_(socket.close()).await;
+        co.yield_(sleep(Duration::ZERO)).await; // now the poller waits
         reaching.set(true);
     }));
     scheduler.run().unwrap();
