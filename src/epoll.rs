@@ -47,7 +47,7 @@ pub struct Epoll {
 /// A socket, and what the kernel knows about it.
 #[derive(Debug)]
 struct Registered {
-    /// Which socket: tomorrow, the same number may be another one's.
+    /// Which socket it is: later, its number may belong to another one.
     socket: Descriptor,
     /// What the kernel reports.
     interest: u32,
@@ -76,6 +76,7 @@ impl Epoll {
     ///
     /// A signal handler that runs in the meantime ends the wait. There are no reports then, and
     /// the scheduler looks at the clock anyway.
+    // ANCHOR: fetch
     fn fetch_reports(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         // SAFETY: `reports` is valid for writes of REPORTS entries, and exclusively borrowed.
         // The system keeps no pointer to it.
@@ -92,6 +93,7 @@ impl Epoll {
             count => Ok(count? as usize),
         }
     }
+    // ANCHOR_END: fetch
 }
 
 /// The best poller that this system has.
@@ -130,13 +132,13 @@ impl Poller for Epoll {
         known.waiting |= bit(direction);
         Ok(())
     }
+    // ANCHOR_END: watch
 
     fn unwatch(&mut self, fd: RawFd, direction: Direction) {
         if let Some(known) = &mut self.registered[fd as usize] {
             known.waiting &= !bit(direction);
         }
     }
-    // ANCHOR_END: watch
 
     // ANCHOR: wait
     fn wait(
@@ -204,8 +206,8 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// `epoll_wait` counts in milliseconds. Rounded up: who wakes too early for a timer would ask
-/// again and again, without waiting, until the millisecond is over. -1 is for ever.
+/// `epoll_wait` counts in milliseconds. Rounded up: a scheduler that wakes too early for a timer
+/// would ask again and again, without waiting, until the millisecond is over. -1 is for ever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     let Some(timeout) = timeout else { return -1 };
     timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)

@@ -24,7 +24,6 @@ const LONG: usize = 4096;
 /// How many blocks are kept at most: 4 MiB.
 const SPARE: usize = 64;
 
-// ANCHOR: space
 /// Blocks of memory that no message uses at the moment. They are never cleared.
 #[derive(Debug, Default)]
 pub struct Space {
@@ -62,7 +61,6 @@ impl Space {
         }
     }
 }
-// ANCHOR_END: space
 
 #[cfg(test)]
 mod tests {

@@ -26,14 +26,17 @@ pub type File = (PathBuf, String);
 const FOLDER: &str = "chapters/measured";
 
 /// The pages that have numbers of the measurement in their text.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "chapters/02_threads/index.md",
     "chapters/06_async_await/buffers.md",
     "chapters/06_async_await/pin_send.md",
     "chapters/07_io_uring/buffers.md",
+    "chapters/07_io_uring/round.md",
     "chapters/measured/index.md",
     "chapters/measured/connections.md",
+    "chapters/measured/memory.md",
     "chapters/measured/peers.md",
+    "chapters/measured/plain.md",
     "chapters/measured/sizes.md",
     "chapters/appendix/system_calls.md",
 ];
@@ -49,6 +52,10 @@ pub struct Measured {
     packets: Results,
     /// What silent connections hold.
     memory: Results,
+    /// The stages with 64 clients, as they were when their code had been written for speed.
+    before: Results,
+    /// The instructions of an echo at that time.
+    before_counts: Table,
 }
 
 impl Measured {
@@ -62,6 +69,8 @@ impl Measured {
             multishot: results("multishot.csv")?,
             packets: results("packets.csv")?,
             memory: results("memory.csv")?,
+            before: results("before.csv")?,
+            before_counts: count::read(&data.join("before_counts.csv"))?,
         })
     }
 
@@ -188,28 +197,43 @@ impl Measured {
             ["spread-ratio", scenario, server, base] => {
                 percent_apart(ratio(&self.results, scenario, server, base)?)
             }
+            // Of `before.csv` and `before_counts.csv`.
+            ["ratio-before", server] => {
+                format!("{:.2}", ratio(&self.before, "ping64", server, "tokio")?[1])
+            }
+            ["instructions-before", server] => {
+                number(instructions(counts(&self.before_counts, server, "64")?)?)
+            }
+            ["times-instructions-before", server] => {
+                format!("{:.1}", self.beside_before(server)?.0)
+            }
             ["slower", a, b, server] => {
                 let [a, b] = [median(a, server, "cpu_ns")?, median(b, server, "cpu_ns")?];
                 format!("{:.2}", a / b)
             }
             ["calls", server, clients] => {
-                format!("{:.2}", calls(self.counts(server, clients)?))
+                format!("{:.2}", calls(counts(&self.counts, server, clients)?))
             }
             ["call", server, clients, name] => {
-                let counts = self.counts(server, clients)?;
+                let counts = counts(&self.counts, server, clients)?;
                 format!("{:.2}", counts.get(name).copied().unwrap_or(0.0))
             }
             ["instructions", server, clients] => {
-                let counts = self.counts(server, clients)?;
-                number(*counts.get("instructions").context("they were not counted")?)
+                number(instructions(counts(&self.counts, server, clients)?)?)
             }
             _ => bail!("what is asked for?"),
         })
     }
 
-    fn counts(&self, server: &str, clients: &str) -> Result<&Counts> {
-        let counts = self.counts.get(&(server.to_string(), clients.parse()?));
-        counts.context("it was not counted")
+    /// A stage's instructions in parts of those that it had before, and its processor time
+    /// beside tokio's in parts of what that was: the quartiles are those of the rounds now.
+    fn beside_before(&self, server: &str) -> Result<(f64, [f64; 3])> {
+        let now = instructions(counts(&self.counts, server, "64")?)?;
+        let before = instructions(counts(&self.before_counts, server, "64")?)?;
+        let ratio = |results: &Results| results.ratio("ping64", server, "tokio");
+        let [_, middle, _] = ratio(&self.before).context(NOT_TOGETHER)?;
+        let time = ratio(&self.results).context(NOT_TOGETHER)?;
+        Ok((now / before, time.map(|it| it / middle)))
     }
 
     fn held_each(&self, case: &Case, server: &str) -> Result<[f64; 3]> {
@@ -218,6 +242,8 @@ impl Measured {
 
     fn figures(&self) -> Result<Vec<Figure>> {
         Ok(vec![
+            self.noise()?,
+            self.plain()?,
             self.active()?,
             self.idle()?,
             self.memory()?,
@@ -227,6 +253,61 @@ impl Measured {
             self.sizes(),
             self.held()?,
         ])
+    }
+
+    fn noise(&self) -> Result<Figure> {
+        let of = |field| {
+            let quartiles = self.results.quartiles("ping64", "05_epoll", field);
+            quartiles.context(NOT_MEASURED)
+        };
+        let ratio = self.results.ratio("ping64", "05_epoll", "tokio");
+        let rows = [
+            ("echoes a second", of("echoes_per_second")?),
+            ("99.9 % are back", of("p999_us")?),
+            ("processor time", of("cpu_ns")?),
+            ("… beside tokio's", ratio.context(NOT_TOGETHER)?),
+        ];
+        let row = |(label, [low, median, high]): (&str, [f64; 3])| {
+            let value = 100.0 * (high - low) / median;
+            (label.to_string(), vec![Some(Value { value, spread: None })])
+        };
+        let calls = ("system calls".to_string(), vec![Some(ZERO)]);
+        Ok(Figure {
+            name: "noise",
+            title: "How far the rounds of one measurement are apart",
+            description: "A bar for each figure of one server. Those for echoes a second, \
+                for the latency and for the processor time are long, that for the \
+                processor time beside another server's is short, and there is none for \
+                the system calls.",
+            x_title: "the middle half of the rounds, in % of their median",
+            form: Form::Bars,
+            columns: strings(["apart, in %"]),
+            rows: rows.into_iter().map(row).chain([calls]).collect(),
+            number: |value| format!("{value:.1}"),
+            ..PLAIN
+        })
+    }
+
+    fn plain(&self) -> Result<Figure> {
+        let row = |server: &str| {
+            let (instructions, [low, value, high]) = self.beside_before(server)?;
+            let instructions = Value { value: instructions, spread: None };
+            let time = Value { value, spread: Some((low, high)) };
+            Ok((server.to_string(), vec![Some(instructions), Some(time)]))
+        };
+        let servers = ["04_scheduler", "05_epoll", "06_async_await"];
+        Ok(Figure {
+            name: "plain",
+            title: "What the plain code costs, beside the code that was written for speed",
+            description: "Two points for each stage. The one for its instructions is far \
+                to the right of the line at 1, which means “as before”; the one for its \
+                processor time is close to that line.",
+            x_title: "an echo with 64 clients, in parts of what it took before",
+            form: Form::Points { mark: Some(1.0) },
+            columns: strings(["instructions", "processor time"]),
+            rows: servers.into_iter().map(row).collect::<Result<_>>()?,
+            ..PLAIN
+        })
     }
 
     fn active(&self) -> Result<Figure> {
@@ -444,6 +525,8 @@ impl Measured {
 const NOT_MEASURED: &str = "it was not measured";
 const NOT_TOGETHER: &str = "they were not measured together";
 
+const ZERO: Value = Value { value: 0.0, spread: None };
+
 const START: &str = "<data value=\"";
 
 const IDLE: [&str; 8] = [
@@ -456,6 +539,15 @@ const IDLE: [&str; 8] = [
     "idle8000",
     "idle10000",
 ];
+
+fn counts<'a>(table: &'a Table, server: &str, clients: &str) -> Result<&'a Counts> {
+    let counts = table.get(&(server.to_string(), clients.parse()?));
+    counts.context("it was not counted")
+}
+
+fn instructions(counts: &Counts) -> Result<f64> {
+    counts.get("instructions").copied().context("they were not counted")
+}
 
 fn scenario(name: &str) -> Result<Scenario> {
     scenario::named(name).context("an unknown scenario")

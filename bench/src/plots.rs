@@ -1,9 +1,13 @@
 //! Charts and tables for the book, out of what was measured.
 //!
 //! A chart is SVG in the words of the book's theme: its colours have names, so it can be read on
-//! white and on black. Shapes and labels say the same as the colours.
+//! white and on black. Shapes and labels say the same as the colours. It is narrow enough for a
+//! telephone, where it is made smaller and not cut off.
 
 use crate::server::STAGES;
+
+/// How wide a chart is.
+const WIDTH: f64 = 440.0;
 
 /// How many colours there are: `--series-0` and up in the book's style sheet.
 const SERIES: usize = 8;
@@ -141,7 +145,7 @@ impl Figure {
     }
 
     fn lines(&self, title: &str, x: &[f64], limit: Option<(f64, &str)>) -> String {
-        let (left, right, top, floor) = (64.0, 528.0, 30.0, 344.0);
+        let (left, right, top, floor) = (44.0, 296.0, 30.0, 344.0);
         let high = 1.05 * x[x.len() - 1];
         let across = Axis { log: true, low: x[0], high, from: left, to: right };
         let up = self.axis(floor, top);
@@ -149,22 +153,21 @@ impl Figure {
         for tick in up.ticks() {
             let y = up.at(tick);
             svg.line(&[(left, y), (right, y)], GRID);
-            svg.text((left - 9.0, y), "end", &number(tick));
+            svg.text((left - 7.0, y), "end", &number(tick));
         }
         svg.line(&[(left, top), (left, floor), (right, floor)], AXIS);
-        for tick in thin(x) {
-            let x = across.at(tick);
+        for (x, tick) in thin(x.iter().map(|tick| (across.at(*tick), *tick))) {
             svg.line(&[(x, floor), (x, floor + 4.0)], AXIS);
             svg.text((x, floor + 13.0), "middle", &number(tick));
         }
-        svg.text(((left + right) / 2.0, floor + 33.0), "middle", self.x_title);
+        svg.text((WIDTH / 2.0, floor + 33.0), "middle", self.x_title);
         svg.text((8.0, top - 18.0), "start", title);
         if let Some((limit, label)) = limit {
             let x = across.at(limit);
             svg.line(&[(x, top), (x, floor)], DASHES);
             svg.text((x + 5.0, floor - 10.0), "start", label);
         }
-        let mut labels = vec![];
+        let mut ends = vec![];
         for (label, values) in &self.rows {
             // A server has the same colour and shape in every chart.
             let series = STAGES.iter().position(|stage| stage == label);
@@ -175,27 +178,26 @@ impl Figure {
             let points: Vec<Point> = points.collect();
             svg.line(&points, &stroke(series, 2));
             points.iter().for_each(|point| svg.shape(series, *point));
-            labels.extend(points.last().map(|(x, y)| (x + 9.0, *y, label.as_str())));
+            ends.extend(points.last().map(|end| (*end, series, label.as_str())));
         }
-        for (x, y, label) in apart(labels) {
-            svg.text((x, y), "start", label);
-        }
+        label_lines(&mut svg, ends, right);
         svg.finish(self, 400.0)
     }
 
     fn side_by_side(&self, left: f64, mark: Option<f64>) -> String {
-        let height = 90.0 + 24.0 * self.rows.len() as f64;
-        let (right, top, floor) = (616.0, 34.0, height - 54.0);
+        let mut svg = Svg::default();
+        let below = self.legend(&mut svg);
+        let (right, top, floor) =
+            (WIDTH - 16.0, below + 10.0, below + 22.0 + 24.0 * self.rows.len() as f64);
         let is_stacked = matches!(self.form, Form::Bars);
         let axis = self.axis(left, right);
-        let mut svg = Svg::default();
         for tick in axis.ticks() {
             let x = axis.at(tick);
             svg.line(&[(x, top), (x, floor)], GRID);
             svg.text((x, floor + 13.0), "middle", &number(tick));
         }
         svg.line(&[(left, top), (left, floor), (right, floor)], AXIS);
-        svg.text(((left + right) / 2.0, floor + 33.0), "middle", self.x_title);
+        svg.text((WIDTH / 2.0, floor + 33.0), "middle", self.x_title);
         if let Some(mark) = mark {
             svg.line(&[(axis.at(mark), top), (axis.at(mark), floor)], MARK);
         }
@@ -218,20 +220,42 @@ impl Figure {
                 }
             }
         }
-        self.legend(&mut svg);
-        svg.finish(self, height)
+        svg.finish(self, floor + 54.0)
     }
 
-    fn legend(&self, svg: &mut Svg) {
-        let (mut x, y) = (16.0, 16.0);
+    /// What the points or bars are, above them, if they are of several kinds. Returns where
+    /// there is room again.
+    fn legend(&self, svg: &mut Svg) -> f64 {
+        let (mut x, mut y) = (16.0, 16.0);
+        if self.columns.len() < 2 {
+            return 0.0;
+        }
         for (kind, label) in self.columns.iter().enumerate() {
+            let width = 30.0 + 7.5 * label.chars().count() as f64;
+            if kind > 0 && x + width > WIDTH {
+                (x, y) = (16.0, y + 20.0);
+            }
             match self.form {
                 Form::Bars => svg.line(&[(x - 5.0, y), (x + 5.0, y)], &stroke(kind, 10)),
                 _ => svg.shape(kind, (x, y)),
             }
             svg.text((x + 10.0, y), "start", label);
-            x += 30.0 + 8.0 * label.chars().count() as f64;
+            x += width;
         }
+        y + 8.0
+    }
+}
+
+/// Writes what each line is to the right of them all, and leads from its end to there.
+fn label_lines(svg: &mut Svg, mut ends: Vec<(Point, usize, &str)>, right: f64) {
+    ends.sort_by(|((_, a), ..), ((_, b), ..)| a.total_cmp(b));
+    let places = apart(ends.iter().map(|((_, y), ..)| *y).collect());
+    for (((x, y), series, label), place) in ends.into_iter().zip(places) {
+        let colour = colour(series);
+        let lead = [(x + 6.0, y), (right + 4.0, y), (right + 20.0, place)];
+        svg.line(&lead, &format!("stroke=\"{colour}\" stroke-dasharray=\"2\""));
+        svg.shape(series, (right + 26.0, place));
+        svg.coloured((right + 36.0, place), &colour, label);
     }
 }
 
@@ -287,11 +311,16 @@ impl Svg {
         self.0 += &format!("<text {place}>{text}</text>\n");
     }
 
+    fn coloured(&mut self, (x, y): Point, colour: &str, text: &str) {
+        let place = format!("x=\"{x}\" y=\"{y}\" dy=\"0.35em\" fill=\"{colour}\"");
+        self.0 += &format!("<text {place}>{text}</text>\n");
+    }
+
     fn finish(self, figure: &Figure, height: f64) -> String {
         let (Svg(drawn), Figure { name, title, description, .. }) = (self, figure);
         format!(
-            "<svg width=\"640\" height=\"{height}\" viewBox=\"0 0 640 {height}\" \
-             xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" \
+            "<svg class=\"chart\" width=\"{WIDTH}\" height=\"{height}\" \
+             viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\" font-family=\"sans-serif\" \
              font-size=\"13\" fill=\"currentColor\" role=\"img\" \
              aria-labelledby=\"{name}-title {name}-desc\">\n\
              <title id=\"{name}-title\">{title}</title>\n\
@@ -310,33 +339,29 @@ fn stroke(series: usize, width: u32) -> String {
 }
 
 /// Labels that would cover each other are left out.
-fn thin(ticks: &[f64]) -> Vec<f64> {
-    let mut kept: Vec<f64> = vec![];
-    for tick in ticks {
-        if kept.last().is_none_or(|last| tick / last > 1.35) {
-            kept.push(*tick);
+fn thin(ticks: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = vec![];
+    for (at, tick) in ticks {
+        if kept.last().is_none_or(|(last, _)| at - last >= 50.0) {
+            kept.push((at, tick));
         }
     }
     kept
 }
 
-/// Moves labels that end at the same place up and down, so that none covers another.
-fn apart(mut labels: Vec<(f64, f64, &str)>) -> Vec<(f64, f64, &str)> {
-    const LINE: f64 = 15.0;
-    labels.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    for group in labels.chunk_by_mut(|a, b| b.0 - a.0 < 20.0) {
-        group.sort_by(|a, b| a.1.total_cmp(&b.1));
-        // A few rounds of pushing neighbours apart, each by half of what is missing.
-        for _ in 0..200 {
-            for i in 1..group.len() {
-                let missing = (LINE - (group[i].1 - group[i - 1].1)).max(0.0);
-                group[i - 1].1 -= missing / 2.0;
-                group[i].1 += missing / 2.0;
-            }
+/// Moves labels up and down from where they belong, so that none covers another. They come,
+/// and stay, in the order from top to bottom.
+fn apart(mut places: Vec<f64>) -> Vec<f64> {
+    const LINE: f64 = 17.0;
+    // A few rounds of pushing neighbours apart, each by half of what is missing.
+    for _ in 0..200 {
+        for i in 1..places.len() {
+            let missing = (LINE - (places[i] - places[i - 1])).max(0.0);
+            places[i - 1] -= missing / 2.0;
+            places[i] += missing / 2.0;
         }
-        group.iter_mut().for_each(|label| label.1 = label.1.round());
     }
-    labels
+    places.into_iter().map(f64::round).collect()
 }
 
 /// A number for people: 10,000 or 0.25.
@@ -376,9 +401,30 @@ mod tests {
 
     #[test]
     fn labels_at_the_same_place_are_moved_apart() {
-        let moved = apart(vec![(9.0, 50.0, "a"), (9.0, 52.0, "b"), (300.0, 51.0, "c")]);
-        assert!(moved[1].1 - moved[0].1 >= 14.0, "{moved:?}");
-        assert_eq!(moved[2], (300.0, 51.0, "c"));
+        let moved = apart(vec![50.0, 50.0, 52.0, 300.0]);
+        let gaps: Vec<f64> = moved.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap >= 16.0), "{moved:?}");
+        assert_eq!(moved[3], 300.0);
+    }
+
+    /// The label of each line stands beside the end of what leads to it.
+    #[test]
+    fn a_line_leads_to_its_label() {
+        let value = |value| Some(Value { value, spread: None });
+        let row = |name: &str, last| (name.to_string(), vec![value(9.0), value(last)]);
+        let form = Form::Lines { y_title: "", x: vec![1.0, 64.0], limit: None };
+        let rows = vec![row("02_threads", 9.1), row("tokio", 9.0)];
+        let svg = Figure { form, rows, ..PLAIN }.svg();
+        let leads = svg.lines().filter(|it| it.contains("dasharray=\"2\""));
+        let ends: Vec<f64> = leads
+            .map(|it| it.split(['"', ' ', ',']).nth(7).unwrap().parse().unwrap())
+            .collect();
+        let at = |name: &str| {
+            let text = svg.lines().find(|it| it.contains(name)).unwrap();
+            text.split('"').nth(3).unwrap().parse::<f64>().unwrap()
+        };
+        assert_eq!(ends, ["02_threads", "tokio"].map(at));
+        assert!(ends[1] - ends[0] >= 16.0, "{ends:?}");
     }
 
     #[test]

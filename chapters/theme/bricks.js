@@ -6,10 +6,20 @@ globalThis.h = (tag, about = "", ...inside) => {
   return element;
 };
 
+globalThis.button = (label, onclick, title = "") =>
+  h("button", { type: "button", onclick, title, ariaLabel: title || null }, label);
+
+// A line of a program, in colours.
+globalThis.coloured = (tag, about, language, text) => {
+  const it = h(tag, about, text);
+  if (window.hljs?.getLanguage(language)) it.innerHTML = hljs.highlight(language, text).value;
+  return it;
+};
+
 // A button of the book's menu bar, if the page has one.
 globalThis.menuButton = (id, title, path, onclick) => {
   const bar = document.querySelector("#mdbook-menu-bar .right-buttons");
-  const it = h("button", { type: "button", className: "icon-button", id, title, ariaLabel: title, onclick });
+  const it = Object.assign(button("", onclick, title), { className: "icon-button", id });
   it.innerHTML = `<svg viewBox="0 0 20 16" aria-hidden="true"><path d="${path}"/></svg>`;
   bar?.prepend(it);
   return bar && it;
@@ -23,3 +33,13 @@ for (const listing of document.querySelectorAll("main pre > code")) {
     if (event.key.startsWith("Arrow")) event.stopPropagation();
   });
 }
+
+// What stays in this browser. It may keep nothing for a page that is opened from a file: then it
+// goes with its page.
+globalThis.kept = (key, value) => {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else if (value !== undefined) localStorage.setItem(key, value);
+    return localStorage.getItem(key);
+  } catch {}
+};

@@ -7,15 +7,6 @@
 
 const page = location.pathname.split("/").slice(-2).join("/");
 
-// A browser may keep nothing for a page that is opened from a file: then a choice goes with its page.
-function kept(key, value) {
-  try {
-    if (value === undefined) return localStorage.getItem(key);
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, value);
-  } catch {}
-}
-
 function asks(it) {
   const titles = it.matches("h2, h3, h4") ? [it] : it.matches("p") ? [...it.querySelectorAll("strong")] : [];
   return titles.some((title) => title.textContent.includes("Predict"));
@@ -56,7 +47,7 @@ predictions().forEach(({ asked, choices, answer, reasons }, number) => {
     item.append(h("label", "", input, ...item.childNodes), said);
     return { input, said };
   });
-  const forget = h("button", { type: "button", onclick: () => choose(null) }, "Forget this choice");
+  const forget = button("Forget this choice", () => choose(null));
   const box = h("fieldset", { className: "prediction", answer, onkeydown });
   choices.before(box);
   box.append(h("legend", "", "Your prediction"), choices, forget);

@@ -5,21 +5,11 @@
 
 if (!document.querySelector("main .teacher")) return;
 
-// A browser may keep nothing for a page that is opened from a file: then it is as it was on the
-// next page.
-function kept(...shown) {
-  try {
-    if (shown.length > 0) localStorage.setItem("bricks-notes", shown[0] ? "shown" : "hidden");
-    return localStorage.getItem("bricks-notes") === "shown";
-  } catch {
-    return false;
-  }
-}
-
+const KEY = "bricks-notes";
 const button = menuButton("bricks-notes-toggle", "Notes for the teacher",
   "M10 1 0 5.5 10 10l8-3.6V12h2V5.5zM4 9v3.5c3 2.7 9 2.7 12 0V9l-6 2.7z", () => {
     show(!isShown);
-    kept(isShown);
+    kept(KEY, isShown ? "shown" : "hidden");
   });
 if (!button) return;
 let isShown;
@@ -29,5 +19,5 @@ function show(shown) {
   button.ariaPressed = `${shown}`;
   isShown = shown;
 }
-show(kept());
+show(kept(KEY) === "shown");
 })();

@@ -8,9 +8,6 @@ const MOST_ROWS = 40;
 const MS_A_STEP = 1600;
 const SLEPT = 1e6; // a gap of so many nanoseconds is worth a mark
 
-const button = (label, onclick, title = "") =>
-  h("button", { type: "button", onclick, title, ariaLabel: title || null }, label);
-
 // A task or a thread: its number, and a colour of its own.
 function mark(kind, id, isActive, title = "") {
   const className = isActive ? "tp-mark tp-active" : "tp-mark";
@@ -51,9 +48,8 @@ class Listing {
       if (!chosen.has(number) || /^\s*\/\//.test(line)) return;
       const name = /\bfn (\w+)/.exec(line)?.[1];
       if (name) this.heads.set(name, number);
-      const code = h("code", "", line.trim());
+      const code = coloured("code", "", "rust", line.trim());
       code.style.setProperty("--indent", line.search(/\S|$/));
-      if (window.hljs) code.innerHTML = hljs.highlight("rust", code.textContent).value;
       const row = h("li", this.rows.has(at) ? "" : "tp-gap",
         h("span", "tp-marks"), h("span", "tp-number", number), code);
       this.rows.set(number, row);
@@ -308,18 +304,13 @@ class TracePlayer extends HTMLElement {
     this.slider.oninput = () => this.go(Number(this.slider.value));
     this.link = h("a");
     this.time = h("span");
-    // Marks where the server slept.
-    const id = `${this.id}-slept`;
-    const marks = h("datalist", { id }, this.places.flatMap((_, value) =>
-      (this.gap(value) < SLEPT ? [] : h("option", { value }))));
-    this.slider.setAttribute("list", id);
     return h("div", "tp-controls",
       h("div", "tp-buttons",
         button("‹", () => this.go(this.at - 1), "Step back"),
         this.play,
         button("›", () => this.go(this.at + 1), "Step forward"),
         this.arrivals.length ? button("Where a line arrives", () => this.arrive()) : []),
-      this.slider, marks,
+      this.slider,
       h("div", "tp-where", this.link, this.time));
   }
 

@@ -13,6 +13,7 @@ use bricks::scheduler::Scheduler;
 use bricks::scheduler::poller::Poller;
 use nix::sys::socket::Shutdown;
 
+pub mod clients;
 pub mod poll;
 pub mod steps;
 pub mod stream;

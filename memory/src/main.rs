@@ -1,5 +1,5 @@
 //! Everything that can happen to the server of stage 04, to a bound: each answer of the poller,
-//! true or not, and each move of the clients, in each order. `chapters/04_scheduler/explored.md`
+//! true or not, and each move of the clients, in each order. `chapters/appendix/explored.md`
 //! tells of it.
 //!
 //! ```sh

@@ -14,7 +14,6 @@ use super::tracer::Tracer;
 use crate::scheduler::stop::Stop;
 use crate::trace::{On, Step, TaskId};
 
-// ANCHOR: shared
 /// What tasks know of their executor. It is passed to each function that needs it: there is no
 /// "current" executor somewhere in the background.
 #[derive(Clone)]
@@ -41,9 +40,9 @@ pub(super) struct Shared {
     pub failure: Cell<Option<io::Error>>,
     pub tracer: Option<RefCell<Tracer>>,
 }
-// ANCHOR_END: shared
 
 impl Shared {
+    // ANCHOR: share
     /// Takes one operation from the share of the running task. If none is left, the task goes on
     /// after the others.
     pub fn poll_share(&self, context: &Context<'_>) -> Poll<()> {
@@ -55,6 +54,7 @@ impl Shared {
         self.share.set(left - 1);
         Poll::Ready(())
     }
+    // ANCHOR_END: share
 
     /// Reports a step, if there is a trace.
     pub fn trace<'a>(&self, step: impl FnOnce() -> Step<'a>) {
@@ -104,7 +104,6 @@ impl Shared {
 }
 
 impl Handle {
-    // ANCHOR: spawn
     /// Runs `future` as a task of its own, beside the others. It is polled when its turn comes,
     /// for the first time, too.
     pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
@@ -117,7 +116,6 @@ impl Handle {
         }
         handle
     }
-    // ANCHOR_END: spawn
 
     /// Asks for a graceful stop: no new clients, end of input for the present ones, and a few
     /// seconds for all tasks to finish.

@@ -7,7 +7,6 @@ use super::buffer::ReadBuffer;
 use super::net::Stream;
 use crate::scheduler::lines::Unread;
 
-// ANCHOR: reader
 /// Reads lines from a stream. It borrows the stream, so that answers can be written beside it.
 pub struct BufReader<'a> {
     stream: &'a Stream,
@@ -47,4 +46,3 @@ impl<'a> BufReader<'a> {
         }
     }
 }
-// ANCHOR_END: reader

@@ -20,7 +20,6 @@ struct Io {
     handle: Handle,
 }
 
-// ANCHOR: operation
 /// The leaf future: a call on a socket, made as soon as it would not block.
 struct Operation<'a, F> {
     io: &'a Io,
@@ -62,10 +61,8 @@ impl<T, F: FnMut() -> io::Result<T> + Unpin> Future for Operation<'_, F> {
         }
     }
 }
-// ANCHOR_END: operation
 
 impl<F> Operation<'_, F> {
-    // ANCHOR: poll_ready
     /// Waits until the socket is said to be ready.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Io { socket, handle: Handle { shared } } = self.io;
@@ -78,13 +75,11 @@ impl<F> Operation<'_, F> {
         }
         poll
     }
-    // ANCHOR_END: poll_ready
 
     fn direction(&self) -> Direction {
         if self.want == Want::Write { Direction::Write } else { Direction::Read }
     }
 
-    // ANCHOR: last_call
     /// After a stop, a read takes what the kernel already holds, for a while, but waits no more.
     /// An accept just ends. Sending and closing go on.
     fn is_last_call(&self) -> io::Result<bool> {
@@ -95,7 +90,6 @@ impl<F> Operation<'_, F> {
             want => Ok(want == Want::Read && stop.has_begun()),
         }
     }
-    // ANCHOR_END: last_call
 
     fn wanted(&self) -> Wanted {
         let on = self.io.socket.descriptor();
@@ -266,7 +260,6 @@ impl Stream {
     }
     // ANCHOR_END: write_all
 
-    // ANCHOR: close
     /// Closes the connection, so that nothing that was sent on it is lost: shuts down sending,
     /// discards input until the peer has shut down as well (often it already has), and gives up
     /// after [`CLOSE_PATIENCE`].
@@ -291,5 +284,4 @@ impl Stream {
         let ended = self.io.operation(Want::Close, &[], at, call).await;
         self.io.report(at, &ended, |()| Outcome::Closed);
     }
-    // ANCHOR_END: close
 }

@@ -15,7 +15,6 @@ use crate::net::{Direction, Readiness, Socket};
 use crate::scheduler::poller::Poller;
 use crate::trace::{On, TaskId};
 
-// ANCHOR: reactor
 /// The poller, and the wakers of the futures that wait.
 pub(super) struct Reactor {
     pub poller: Box<dyn Poller>,
@@ -29,6 +28,7 @@ pub(super) struct Reactor {
     pub readiness: Vec<Readiness>,
 }
 
+// ANCHOR: waiting
 /// A future that waits.
 struct Waiting {
     /// Tells this future from another that waits in the same place later.
@@ -37,7 +37,7 @@ struct Waiting {
     /// The task that polls it, for a trace.
     task: TaskId,
 }
-// ANCHOR_END: reactor
+// ANCHOR_END: waiting
 
 impl Reactor {
     /// A reactor that also wakes up when `bell` becomes readable.
@@ -101,7 +101,6 @@ impl Reactor {
         &mut self.waiting[place]
     }
 
-    // ANCHOR: wait
     /// Sleeps until a socket is ready or the bell rings, or for `timeout`, and calls the wakers
     /// of what is ready.
     pub fn wait(&mut self, timeout: Option<Duration>, queue: &Queue) -> io::Result<()> {
@@ -119,7 +118,6 @@ impl Reactor {
         }
         Ok(())
     }
-    // ANCHOR_END: wait
 
     /// No future waits to read any more. Those that do are woken, to look for the last time.
     pub fn stop(&mut self) {

@@ -102,7 +102,6 @@ impl Executor {
     }
     // ANCHOR_END: run
 
-    // ANCHOR: run_ready
     /// Gives each task that is ready its turn. A task that becomes ready in the meantime has its
     /// turn after the next look at the sockets.
     fn run_ready(&mut self, batch: &mut Vec<Arc<TaskWaker>>) {
@@ -126,6 +125,7 @@ impl Executor {
         shared.running.set(id);
         shared.share.set(SHARE);
         shared.trace(|| Step::Resume { task: id, with: Outcome::Nothing });
+        // ANCHOR: panic
         // Nothing looks into a task that has panicked; it is only dropped.
         match catch_unwind(AssertUnwindSafe(|| task.poll(waker))) {
             Ok(Poll::Pending) => shared.report_pending(id),
@@ -138,10 +138,10 @@ impl Executor {
                 self.finish(task, true);
             }
         }
+        // ANCHOR_END: panic
         self.shared.running.set(0);
         self.shared.report_queue();
     }
-    // ANCHOR_END: run_ready
 
     /// Ends a task. What it owns is closed, and may panic (once more) when it is dropped.
     fn finish(&self, task: Rc<Task>, mut panicked: bool) {
@@ -181,7 +181,6 @@ impl Executor {
         Some(until.saturating_duration_since(net::now()))
     }
 
-    // ANCHOR: deadlock
     /// A task waits for ever if no waker of it is left. If that is so for all tasks, the executor
     /// would wait for ever, too.
     fn check_that_a_task_can_be_woken(&self) -> io::Result<()> {
@@ -192,7 +191,6 @@ impl Executor {
         let why = format!("{tasks} tasks wait for what nobody can wake them for");
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
-    // ANCHOR_END: deadlock
 
     /// Ends the tasks that are left. A task that is dropped may spawn another one.
     fn abandon(&mut self) {

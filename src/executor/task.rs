@@ -16,7 +16,6 @@ use crate::trace::TaskId;
 /// Tasks that have not finished, by number.
 pub(super) type Tasks = BTreeMap<TaskId, Rc<Task>>;
 
-// ANCHOR: task
 /// A task that has not finished.
 pub(super) struct Task {
     pub id: TaskId,
@@ -34,10 +33,12 @@ impl Task {
         let outcome =
             Rc::new(Outcome { result: Cell::new(None), waiting: Cell::new(None) });
         let end = End(Rc::clone(&outcome));
+        // ANCHOR: result
         let mut work = Box::pin(future);
         let future = Box::pin(poll_fn(move |context: &mut Context<'_>| {
             work.as_mut().poll(context).map(|output| end.0.result.set(Some(output)))
         }));
+        // ANCHOR_END: result
         TaskWaker::new(id, queue).wake();
         let name = short_name(type_name::<F>());
         let future = RefCell::new(future);
@@ -55,9 +56,7 @@ impl Task {
     }
     // ANCHOR_END: poll
 }
-// ANCHOR_END: task
 
-// ANCHOR: join
 /// Waits for a task's result. If this is dropped, the task goes on without it.
 pub struct JoinHandle<T> {
     outcome: Rc<Outcome<T>>,
@@ -79,6 +78,7 @@ impl<T> JoinHandle<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfinished;
 
+// ANCHOR: end
 /// What a task leaves behind, and the waker of the task that waits for it.
 struct Outcome<T> {
     result: Cell<Option<T>>,
@@ -95,7 +95,9 @@ impl<T> Drop for End<T> {
         }
     }
 }
+// ANCHOR_END: end
 
+// ANCHOR: join
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, Unfinished>;
 

@@ -7,7 +7,6 @@ use std::time::Instant;
 use crate::net;
 use crate::trace::TaskId;
 
-// ANCHOR: timers
 /// The wakers of the futures that sleep, the earliest first.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
@@ -62,7 +61,6 @@ impl Timers {
         self.sleeping.values().map(|sleeping| sleeping.task)
     }
 }
-// ANCHOR_END: timers
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,6 @@ impl AcceptBackoff {
         *self = AcceptBackoff::default();
     }
 
-    // ANCHOR: backoff
     /// An accept has failed: how long to wait before the next.
     ///
     /// # Errors
@@ -68,7 +67,6 @@ impl AcceptBackoff {
             }
         }
     }
-    // ANCHOR_END: backoff
 }
 
 /// A non-blocking listening socket for stage 03. After an accept that failed, it is to be left

@@ -34,7 +34,6 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
 /// What the completion of a cancellation carries: no operation has this place.
 const NO_PLACE: u64 = u64::MAX;
 
-// ANCHOR: kernel
 /// An `io_uring`, and the operations that are under way in it.
 pub struct Kernel {
     ring: IoUring,
@@ -51,7 +50,6 @@ struct Memory {
     under_way: Vec<Option<Operation>>,
     provided: Provided,
 }
-// ANCHOR_END: kernel
 
 impl Kernel {
     /// Sets up an `io_uring`, with buffers to receive into.
@@ -95,7 +93,9 @@ impl Kernel {
         let entry = under_way[place].insert(operation).entry();
         self.push(entry.user_data(place as u64));
     }
+    // ANCHOR_END: start
 
+    // ANCHOR: push
     /// Puts an entry into the submission queue, or aside if that is full.
     ///
     /// Every entry comes from [`Operation::entry`] of an operation in its place, or has no
@@ -113,7 +113,7 @@ impl Kernel {
             self.delayed.push(entry);
         }
     }
-    // ANCHOR_END: start
+    // ANCHOR_END: push
 
     /// Asks the kernel to give up the operation that waits to read from `fd`, if there is one and
     /// its event is `like` this. Its completion comes all the same: with the error `ECANCELED`, or
@@ -206,7 +206,9 @@ impl Kernel {
             self.submit(operation); // once more
         }
     }
+    // ANCHOR_END: next
 
+    // ANCHOR: completed
     /// What the completion of this operation means.
     fn completed(
         &mut self,
@@ -223,7 +225,7 @@ impl Kernel {
         // SAFETY: This is the result of its completion.
         unsafe { operation.completed(result, bytes, &mut self.memory.provided.space) }
     }
-    // ANCHOR_END: next
+    // ANCHOR_END: completed
 
     // ANCHOR: end
     /// Cancels everything that is under way, and waits until it has completed, but not for long.

@@ -63,7 +63,6 @@ impl Ring {
         self.ready.submit_task(task);
     }
 
-    // ANCHOR: run
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](crate::scheduler::stop::STOP_GRACE) is over.
     ///
@@ -71,6 +70,7 @@ impl Ring {
     ///
     /// The error that a task gave to [`ReadyQueue::fail`], or that of a ring that cannot go on.
     pub fn run(&mut self) -> io::Result<()> {
+        // ANCHOR: loop
         loop {
             self.run_ready();
             self.begin_stop_if_asked();
@@ -83,10 +83,10 @@ impl Ring {
             }
             self.run_timers();
         }
+        // ANCHOR_END: loop
         self.abandon();
         self.ready.take_failure().map_or(Ok(()), Err)
     }
-    // ANCHOR_END: run
 
     /// Moves each task that is ready on to its next event.
     fn run_ready(&mut self) {

@@ -86,7 +86,7 @@ impl Operation {
     }
     // ANCHOR_END: entry
 
-    // ANCHOR: completed
+    // ANCHOR: only_waited
     /// Whether it is a receive that has come to nothing because all buffers were in use. (Other
     /// operations have this error when the system is short of memory.)
     pub fn found_no_buffer(&self, result: i32) -> bool {
@@ -100,7 +100,9 @@ impl Operation {
         self.waits = result == -libc::EAGAIN;
         self.waits || is_ready
     }
+    // ANCHOR_END: only_waited
 
+    // ANCHOR: completed
     /// What its completion means: the kernel has done what [`Event::happen`] does elsewhere.
     /// `bytes` are what a receive has brought.
     ///

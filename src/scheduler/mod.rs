@@ -81,7 +81,6 @@ pub struct Scheduler {
 // ANCHOR_END: scheduler
 
 impl Scheduler {
-    // ANCHOR: new
     /// A scheduler without tasks, which asks `poller` what is ready, and reports each step to
     /// `trace`.
     pub fn new(
@@ -107,7 +106,6 @@ impl Scheduler {
     pub fn submit_task(&mut self, task: impl Task + 'static) {
         self.ready.submit_task(task);
     }
-    // ANCHOR_END: new
 
     /// Runs until every task has finished, or, after a [stop](ReadyQueue::stop), until
     /// [`STOP_GRACE`](stop::STOP_GRACE) is over.

@@ -139,6 +139,7 @@ suite! {
 // What any echo server promises, also one that knows nothing of this book.
 suite! {
     stages:
+        small_executor SMALL_EXECUTOR
         yours YOURS;
     behaviours: {
         echo:

@@ -144,6 +144,15 @@ pub const BY_HAND: Stage = Stage {
 pub const ASK_ALL: Stage =
     Stage { name: "ask_all", program: Program::Example("ask_all"), ..SELECT };
 
+/// Chapter six begins with it. It has no words for what goes wrong.
+pub const SMALL_EXECUTOR: Stage = Stage {
+    name: "small_executor",
+    program: Program::Example("small_executor"),
+    descriptors: ASYNC_AWAIT.descriptors,
+    own_words: true,
+    ..SELECT
+};
+
 /// The original design, in Python. It keeps the promises that it makes; those that it does not
 /// make are in `original.rs`.
 pub const PYTHON: Stage = Stage {

@@ -51,7 +51,7 @@ pub fn check(book: &Book, defects: &mut Defects) {
         items.filter(needs_a_page).map(move |item| (path.clone(), item))
     });
     let items: Vec<(String, Item)> = items.collect();
-    let pages = book.pages.iter().filter(|page| budgets::is_held(page));
+    let pages = book.pages.iter().filter(|page| budgets::is_in_part_one(page));
     let named: Vec<BTreeSet<String>> = pages.map(names).collect();
     let owners: BTreeSet<&str> =
         items.iter().filter(|it| it.1.owner.is_none()).map(|it| &*it.1.name).collect();

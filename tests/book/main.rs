@@ -65,7 +65,7 @@ fn check(root: &Path) -> Vec<Defect> {
         predictions::check(page, &mut defects);
         notes::check(page, &mut defects);
         commands::check(&book, page, &mut defects);
-        lessons::check(page, &mut defects);
+        lessons::check(&book, page, &mut defects);
         timetables::check(&book, page, &mut defects);
     }
     // A page with another defect may show less than it means to.

@@ -13,7 +13,7 @@ const LIMITS: [(&str, &[&str], usize); 4] = [
 ];
 
 pub fn check(book: &Book, defects: &mut Defects) {
-    let held = book.pages.iter().filter(|page| budgets::is_held(page));
+    let held = book.pages.iter().filter(|page| budgets::is_in_part_one(page));
     let pages: Vec<(&Page, Vec<String>)> = held.map(|it| (it, words(it))).collect();
     for (advice, phrases, most) in LIMITS {
         let counts = pages.iter().map(|(page, words)| {

@@ -22,7 +22,7 @@ use crate::predictions;
 const GLOSSARY: &str = "chapters/appendix/glossary.md";
 
 /// The pages that link each term at its first use: their paths begin so.
-pub const LINKED: &[&str] = &[];
+pub const LINKED: &[&str] = &budgets::HELD;
 
 /// This page names what the whole book is about.
 const OVERVIEW: &str = "chapters/start.md";

@@ -3,6 +3,7 @@
 mod dropped;
 mod foreign;
 mod lines;
+mod small;
 mod sockets;
 mod stopping;
 #[path = "../support/mod.rs"]

@@ -199,17 +199,20 @@ pub fn prove() -> Result<(), String> {
         exercises.len(),
         start.elapsed()
     );
-    judge_the_solution()
+    judge_the_solutions()
 }
 
-/// The last exercise of chapter 04 is a whole server: its solution must keep all that
+/// The last exercises of chapters 04 and 06 are whole servers: their solutions must keep all that
 /// `cargo xtask judge` asks for.
-fn judge_the_solution() -> Result<(), String> {
-    let arguments =
-        ["build", "--quiet", "--package", "exercises", "--example", "your_own_solution"];
-    let programs = place::build(place::cargo(), &arguments)?;
-    let server = programs.last().ok_or("cargo named no program")?;
-    suite::keeps_promises(&server.display().to_string())
+fn judge_the_solutions() -> Result<(), String> {
+    for solution in ["your_own_solution", "your_own_executor_solution"] {
+        let arguments =
+            ["build", "--quiet", "--package", "exercises", "--example", solution];
+        let programs = place::build(place::cargo(), &arguments)?;
+        let server = programs.last().ok_or("cargo named no program")?;
+        suite::keeps_promises(&server.display().to_string())?;
+    }
+    Ok(())
 }
 
 enum Variant {

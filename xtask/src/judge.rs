@@ -13,8 +13,11 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
+use crate::report::Report;
 use crate::suite::{self, Failure};
-use causes::{Causes, cause};
+use causes::{Cause, Causes, cause};
 use first::Found;
 pub use survey::survey;
 
@@ -27,6 +30,8 @@ Usage: cargo xtask judge [OPTIONS] -- PROGRAM [ARGUMENTS]
   --lines      it also has the flag --lines: each line is answered with `Get: ` and that line
   --stops      SIGINT and SIGTERM end it gracefully, with status 0, within five seconds
   --strict     its messages and exit status are those of the numbered servers, too
+  --report FILE
+               also writes what came of it to FILE, as JSON
   --help       print this and exit
 
 {port} in an argument is replaced by a free port:
@@ -55,18 +60,20 @@ const WORKERS: usize = 4;
 struct Wanted {
     themes: Vec<&'static str>,
     only: Option<String>,
+    /// The file that will have the report.
+    report: Option<String>,
     words: Vec<String>,
 }
 
 impl Wanted {
     /// What every echo server promises.
     fn of(words: Vec<String>) -> Wanted {
-        Wanted { themes: vec!["yours"], only: None, words }
+        Wanted { themes: vec!["yours"], only: None, report: None, words }
     }
 
     fn read(arguments: &[&str]) -> Result<Wanted, String> {
         let mut arguments = arguments.iter().copied().peekable();
-        let Wanted { mut themes, mut only, .. } = Wanted::of(vec![]);
+        let Wanted { mut themes, mut only, mut report, .. } = Wanted::of(vec![]);
         while let Some(option) = arguments.next_if(|word| word.starts_with('-')) {
             match option {
                 "--" => break,
@@ -75,6 +82,10 @@ impl Wanted {
                 "--strict" => themes.push("yours_strictly"),
                 "--only" => {
                     only = Some(arguments.next().ok_or("which one? --only NAME")?.into());
+                }
+                "--report" => {
+                    report =
+                        Some(arguments.next().ok_or("which file? --report FILE")?.into());
                 }
                 _ => return Err(format!("{option:?} is not understood\n\n{HELP}")),
             }
@@ -87,7 +98,7 @@ impl Wanted {
         if has_port && themes.contains(&"yours_strictly") {
             return Err("--strict is for servers that have the option --listen".into());
         }
-        Ok(Wanted { themes, only, words })
+        Ok(Wanted { themes, only, report, words })
     }
 }
 
@@ -107,6 +118,43 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     let wanted = Wanted::read(arguments)?;
+    let report = wanted.report.as_deref().map(Report::begin).transpose()?;
+    let judged = try_all(&wanted);
+    if let Some(report) = report {
+        report.write(&document(&wanted.words, &judged))?;
+    }
+    table(&judged?)
+}
+
+/// What came of a server: the behaviours in the order of their names, and why some were not kept.
+struct Judged {
+    tried: Vec<Tried>,
+    causes: Vec<Cause>,
+}
+
+impl Judged {
+    fn new(mut tried: Vec<Tried>, found: Found) -> Judged {
+        tried.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut causes = Causes::default();
+        for Tried { name, failure } in &tried {
+            if let Some(failure) = failure {
+                causes.add(name, cause(failure, found));
+            }
+        }
+        Judged { tried, causes: causes.in_order() }
+    }
+
+    /// Where in the list the cause of a failure is.
+    fn cause(&self, name: &String) -> Option<usize> {
+        self.causes.iter().position(|cause| cause.explains.contains(name))
+    }
+
+    fn kept(&self) -> usize {
+        self.tried.iter().filter(|tried| tried.failure.is_none()).count()
+    }
+}
+
+fn try_all(wanted: &Wanted) -> Result<Judged, String> {
     println!("Does it start? {}", shown(&wanted.words));
     let start = Instant::now();
     let found = first::look(&wanted.words)?;
@@ -118,7 +166,7 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
         "seconds, or up to two minutes for a server that keeps its clients waiting.\n"
     );
     let suite = suite::build("async-from-bricks", "behaviour")?;
-    let tests = choose(list(&suite)?, &wanted)?;
+    let tests = choose(list(&suite)?, wanted)?;
     let of = tests.len();
     let trial = Trial {
         suite: &suite,
@@ -129,7 +177,7 @@ pub fn judge(arguments: &[&str]) -> Result<(), String> {
             println!("{number:>3} of {of}  {:<44} {verdict}", tried.name);
         },
     };
-    table(trial.all(&tests), found)
+    Ok(Judged::new(trial.all(&tests), found))
 }
 
 /// A command, as it could be typed.
@@ -247,16 +295,30 @@ fn name(test: &str) -> String {
     test.rsplit("::").next().unwrap_or(test).replace('_', " ")
 }
 
+/// The report. A server that cannot be judged has no behaviours in it, and a problem.
+fn document(words: &[String], judged: &Result<Judged, String>) -> Value {
+    let behaviour = |judged: &Judged, tried: &Tried| {
+        let reason = judged.cause(&tried.name).map(|at| &judged.causes[at].text);
+        json!({
+            "behaviour": tried.name,
+            "kept": tried.failure.is_none(),
+            "reason": reason,
+        })
+    };
+    let behaviours = judged.iter().flat_map(|judged| {
+        judged.tried.iter().map(move |tried| behaviour(judged, tried))
+    });
+    json!({
+        "version": 1,
+        "server": shown(words),
+        "problem": judged.as_ref().err(),
+        "behaviours": behaviours.collect::<Vec<Value>>(),
+    })
+}
+
 /// A line for each behaviour, and each cause once.
-fn table(mut tried: Vec<Tried>, found: Found) -> Result<(), String> {
-    tried.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut causes = Causes::default();
-    for Tried { name, failure } in &tried {
-        if let Some(failure) = failure {
-            causes.add(name, cause(failure, found));
-        }
-    }
-    let causes = causes.in_order();
+fn table(judged: &Judged) -> Result<(), String> {
+    let Judged { tried, causes } = judged;
     let colour = env::var_os("NO_COLOR").is_none()
         && std::io::IsTerminal::is_terminal(&std::io::stdout());
     let word = |word: &str, number| match colour {
@@ -264,13 +326,13 @@ fn table(mut tried: Vec<Tried>, found: Found) -> Result<(), String> {
         false => word.to_string(),
     };
     println!();
-    for Tried { name, .. } in &tried {
-        match causes.iter().position(|cause| cause.explains.contains(name)) {
+    for Tried { name, .. } in tried {
+        match judged.cause(name) {
             None => println!("{}  {name}", word("pass", 32)),
             Some(at) => println!("{}  {name:<44} ({})", word("FAIL", 31), at + 1),
         }
     }
-    for (number, cause) in (1..).zip(&causes) {
+    for (number, cause) in (1..).zip(causes) {
         let times = match cause.explains.len() {
             1 => String::new(),
             several => format!(" [{several} behaviours]"),
@@ -280,8 +342,7 @@ fn table(mut tried: Vec<Tried>, found: Found) -> Result<(), String> {
             println!("    it wrote last:\n        {}", cause.lines.join("\n        "));
         }
     }
-    let kept = tried.iter().filter(|tried| tried.failure.is_none()).count();
-    println!("\n{kept} of {} promises are kept", tried.len());
+    println!("\n{} of {} promises are kept", judged.kept(), tried.len());
     let Some(cause) = causes.first() else { return Ok(()) };
     Err(format!(
         "the page `chapters/exercises/judge.md` says what each behaviour is; \
@@ -305,9 +366,37 @@ mod tests {
         assert_eq!(wanted.themes, ["yours", "yours_that_stops"]);
         assert_eq!(wanted.words, ["./x", "--fast", "{port}"]);
         assert_eq!(read("./x --lines").unwrap().words, ["./x", "--lines"]);
-        for wrong in ["--only", "--strict -- ./x {port}", "--fast -- ./x", "--"] {
+        assert_eq!(
+            read("--report r.json ./x").unwrap().report.as_deref(),
+            Some("r.json")
+        );
+        for wrong in
+            ["--only", "--report", "--strict -- ./x {port}", "--fast -- ./x", "--"]
+        {
             read(wrong).unwrap_err();
         }
+    }
+
+    #[test]
+    fn the_report_has_each_behaviour_and_why_it_was_not_kept() {
+        let kept = Tried { name: "small".into(), failure: None };
+        let failure = failure("yours::half_close", "no answer".into());
+        let not = Tried { name: "half close".into(), failure: Some(failure) };
+        let judged = Ok(Judged::new(vec![kept, not], Found::default()));
+        let words = ["./my server".to_string(), "{port}".to_string()];
+        let expected = json!({
+            "version": 1,
+            "server": "'./my server' {port}",
+            "problem": null,
+            "behaviours": [
+                { "behaviour": "half close", "kept": false, "reason": "no answer" },
+                { "behaviour": "small", "kept": true, "reason": null },
+            ],
+        });
+        assert_eq!(document(&words, &judged), expected);
+        let nothing = document(&words, &Err("it does not start".into()));
+        assert_eq!(nothing["problem"], "it does not start");
+        assert_eq!(nothing["behaviours"], json!([]));
     }
 
     #[test]

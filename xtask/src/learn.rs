@@ -11,7 +11,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde_json::json;
+
 use crate::exercises::{self, Exercise};
+use crate::report::Report;
 use crate::suite;
 use crate::{read, root};
 
@@ -42,6 +45,8 @@ Usage: cargo xtask learn [NAME] [OPTIONS]
   --hint          the next hint
   --starter       shows the exercise as it was at the beginning
   --reset         the exercise as it was at the beginning; your work is kept beside it
+  --report FILE   checks each exercise for which you have a file, and writes what came of all
+                  of them to FILE, as JSON
   --help          print this and exit
 ";
 
@@ -53,28 +58,33 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq)]
-enum Wish {
+enum Wish<'a> {
     Watch,
     Once,
     List,
     Hint,
     Starter,
     Reset,
+    Report(&'a str),
 }
 
 /// What the arguments ask for, and the exercise that they name: nothing if that is the help.
 fn understand<'a>(
     arguments: &[&'a str],
-) -> Result<Option<(Wish, Option<&'a str>)>, String> {
+) -> Result<Option<(Wish<'a>, Option<&'a str>)>, String> {
     let mut wish = Wish::Watch;
     let mut name = None;
-    for &argument in arguments {
+    let mut arguments = arguments.iter().copied();
+    while let Some(argument) = arguments.next() {
         match argument {
             "--once" => wish = Wish::Once,
             "--list" => wish = Wish::List,
             "--hint" => wish = Wish::Hint,
             "--starter" => wish = Wish::Starter,
             "--reset" => wish = Wish::Reset,
+            "--report" => {
+                wish = Wish::Report(arguments.next().ok_or("which file? --report FILE")?);
+            }
             "--help" | "-h" => return Ok(None),
             other if other.starts_with('-') || name.is_some() => {
                 return Err(format!("{other:?} is not understood\n\n{HELP}"));
@@ -101,6 +111,12 @@ pub fn learn(arguments: &[&str]) -> Result<(), String> {
         list(&exercises, &progress);
         return Ok(());
     }
+    if let Wish::Report(path) = wish {
+        return match name {
+            None => report(&exercises, &progress, path),
+            Some(_) => Err("a report is about all exercises: leave the name out".into()),
+        };
+    }
     let exercise = match name {
         Some(name) => Some(find(&exercises, name)?),
         None if wish == Wish::Reset => {
@@ -122,7 +138,7 @@ const ALL_DONE: &str = "All exercises are done. What is left is a server of your
     that passes `cargo xtask judge` (chapters/exercises/judge.md).";
 
 fn carry_out(
-    wish: Wish,
+    wish: Wish<'_>,
     exercises: &[Exercise],
     exercise: &Exercise,
     mut progress: Progress,
@@ -132,6 +148,7 @@ fn carry_out(
         Wish::Once => {
             begin(exercise, &mut progress)?;
             introduce(exercise, exercises, &progress);
+            progress.tried(&exercise.name)?;
             match check(exercise)? {
                 true => finish(exercise, exercises, &mut progress),
                 false => Err(format!("{} is not done yet", exercise.name)),
@@ -146,7 +163,7 @@ fn carry_out(
             println!("{}", reset(exercise, &mut progress, screen::ask)?);
             Ok(())
         }
-        Wish::Watch | Wish::List => {
+        Wish::Watch | Wish::List | Wish::Report(_) => {
             let keys = Keys::listen();
             Session { exercises, exercise, progress, keys, news }.run()
         }
@@ -187,7 +204,7 @@ fn find<'a>(exercises: &'a [Exercise], name: &str) -> Result<&'a Exercise, Strin
 fn place<'a>(
     exercises: &'a [Exercise],
     progress: &Progress,
-    wish: Wish,
+    wish: Wish<'_>,
 ) -> Option<&'a Exercise> {
     let last = exercises.iter().find(|e| progress.last() == Some(e.name.as_str()));
     match last {
@@ -239,6 +256,7 @@ impl Session<'_> {
             introduce(self.exercise, self.exercises, &self.progress);
             // Before the check: what is saved while it runs is checked next.
             let looked = when_saved(self.exercise);
+            self.progress.tried(&self.exercise.name)?;
             if check(self.exercise)? {
                 finish(self.exercise, self.exercises, &mut self.progress)?;
             }
@@ -454,6 +472,27 @@ fn hint(exercise: &Exercise, progress: &mut Progress) -> Result<(), String> {
         indent(&unwrapped(hint))
     );
     progress.hinted(&exercise.name, number)
+}
+
+/// Checks what there is, and writes how far the learner is. An exercise is done if its check passes
+/// now: a report may be made on another machine, to which only the files have come.
+fn report(exercises: &[Exercise], progress: &Progress, path: &str) -> Result<(), String> {
+    let report = Report::begin(path)?;
+    let mut entries = vec![];
+    for exercise in exercises {
+        let has_file = root().join(mine(&exercise.name)).is_file();
+        let done = has_file && {
+            println!("\n{}", exercise.name);
+            check(exercise)?
+        };
+        entries.push(json!({
+            "exercise": exercise.name,
+            "done": done,
+            "attempts": progress.attempts(&exercise.name),
+            "hints": progress.hints(&exercise.name),
+        }));
+    }
+    report.write(&json!({ "version": 1, "exercises": entries }))
 }
 
 fn list(exercises: &[Exercise], progress: &Progress) {

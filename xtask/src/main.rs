@@ -15,6 +15,7 @@ mod answers;
 mod print;
 mod bench;
 mod breaks;
+mod ebook;
 mod exercises;
 mod judge;
 mod learn;
@@ -22,6 +23,7 @@ mod memcheck;
 mod mutants;
 mod place;
 mod preflight;
+mod report;
 mod suite;
 
 use std::env;
@@ -67,6 +69,7 @@ Chores:
           makes the exercises' starters anew, after a change to their solutions
   foreign [--check]
           judges servers that others wrote, and makes the table of the judge's page anew
+  ebook   makes the book as a PDF and as an EPUB (ebook --help)
   mutants [FILE...]
           changes the heart, the pollers and the executor, one small change at a time, and compares
           what no test notices with tests/mutants.txt (some hours)
@@ -113,6 +116,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["judge", ref options @ ..] => judge::judge(options),
         ["foreign", ref options @ ..] => judge::survey(options),
         ["preflight"] => preflight::preflight(),
+        ["ebook", ref options @ ..] => ebook::ebook(options),
         ["bench", ref options @ ..] => bench::bench(options),
         ["plots"] => bench::plots(),
         ["guard"] => bench::guard(),

@@ -45,6 +45,15 @@ const LOOKS: [(&str, Look); 15] = [
     ("mdBook", mdbook),
 ];
 
+/// What a newcomer types next: a server, a client, and what there is to do.
+const NEXT: &str = "
+Type this next:
+
+  cargo run --bin 01_blocking     the first server, in this terminal
+  cargo talk hello                a client, in a second terminal
+  cargo xtask learn               the first exercise
+";
+
 pub fn preflight() -> Result<(), String> {
     println!("Is everything here that the lessons need?\n");
     let (mut less, mut missing) = (0, 0);
@@ -74,6 +83,7 @@ pub fn preflight() -> Result<(), String> {
         ),
         _ => return Err(format!("{missing} of the things above are needed and missing")),
     }
+    print!("{NEXT}");
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 const MINE: &str = "exercises/my/03_fd_set.rs";
 const STARTER: &str = "exercises/03_fd_set/exercise.rs";
 
@@ -204,4 +206,24 @@ fn a_right_answer_that_logs_is_done_and_can_be_stayed_at() {
         &["1 of 19 exercises are done", "03_fd_set: ", "Done.", "Afterwards:"],
     );
     assert!(!said.contains("03_connection: "), "it does not go on by itself: {said}");
+
+    // A teacher who has only the files sees what passes now.
+    assert_eq!(reported(&copy), ["03_fd_set"]);
+    with("std::process::exit(0);");
+    assert_eq!(reported(&copy), [""; 0]);
+}
+
+/// The exercises that are done, as the report says. Each that was tried has its attempts in it.
+fn reported(copy: &Path) -> Vec<String> {
+    let file = copy.join("report.json");
+    let (good, said) = learn(copy, &["--report", file.to_str().unwrap()], "");
+    assert!(good, "{said}");
+    let report: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let entries = report["exercises"].as_array().expect("a list");
+    assert_eq!(entries.len(), 19, "{report:#}");
+    let tried = entries.iter().find(|entry| entry["exercise"] == "03_fd_set").unwrap();
+    assert!(tried["attempts"].as_u64() >= Some(4), "{tried}");
+    assert!(tried["hints"].is_u64(), "{tried}");
+    let done = entries.iter().filter(|entry| entry["done"] == true);
+    done.map(|entry| entry["exercise"].as_str().unwrap().to_string()).collect()
 }

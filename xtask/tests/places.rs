@@ -6,6 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 /// A file that the break `thread-spawn` changes.
 const BROKEN: &str = "src/blocking.rs";
 
@@ -166,6 +168,55 @@ fn preflight_starts_what_cargo_names_wherever_that_is_and_shows_what_cargo_does(
     for words in ["Compiling\n", "05_epoll starts\n", "07_io_uring starts\n"] {
         assert!(text.contains(words), "{text}");
     }
+}
+
+#[test]
+fn preflight_ends_with_what_to_type_next() {
+    let root = copy("preflight, next", "\n");
+    let mut preflight = xtask(&root, &["preflight"]);
+    let listens = "listening on 127.0.0.1:1";
+    with_a_cargo_that_names(&mut preflight, &root.join("server"), listens);
+    let output = preflight.stderr(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let begin = |line: &str| line.trim().split("  ").next().map(str::to_string);
+    let last: Vec<String> = text.lines().rev().take(3).filter_map(begin).collect();
+    let next = ["cargo xtask learn", "cargo talk hello", "cargo run --bin 01_blocking"];
+    assert_eq!(last, next, "{text}");
+}
+
+/// A chore is compiled the first time, and a newcomer must see that something happens.
+#[test]
+fn cargo_shows_what_it_does_before_a_chore_begins() {
+    let config = fs::read_to_string(repository().join(".cargo/config.toml")).unwrap();
+    let alias = config.lines().find(|line| line.starts_with("xtask = ")).unwrap();
+    assert!(!alias.contains("--quiet"), "{alias}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_work() {
+    let nowhere = repository().join("no such folder/report.json");
+    let nowhere = nowhere.to_str().unwrap();
+    let judge = ["judge", "--report", nowhere, "--", "./no_server"];
+    for arguments in [&["learn", "--report", nowhere][..], &judge] {
+        let (text, good) = said(xtask(repository(), arguments).env("PATH", ""));
+        assert!(!good && text.contains(nowhere), "{text}");
+        assert!(!text.contains("Does it start"), "{text}");
+    }
+}
+
+/// A server that cannot be judged has a report, too: a class is graded in one go.
+#[test]
+fn a_server_that_does_not_start_has_a_report() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("judged.json");
+    let arguments = ["judge", "--report", file.to_str().unwrap(), "--", "./no_server"];
+    let (text, good) = said(&mut xtask(repository(), &arguments));
+    assert!(!good, "{text}");
+    let report: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(report["server"], "./no_server");
+    let problem = report["problem"].as_str().unwrap_or_default();
+    assert!(!problem.is_empty() && text.contains(problem), "{text}\n{report}");
+    assert_eq!(report["behaviours"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]

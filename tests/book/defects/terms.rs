@@ -26,7 +26,8 @@ fn with_a_term(said: &str) -> Fixture {
 fn that_are_used_before_they_are_explained() {
     let uses = ["A ready queue.", "Ready\nqueues.", "A queue of tasks.", "An `EAGAIN`."];
     for said in uses {
-        let found = found(&with_a_term(said));
+        let mut found = found(&with_a_term(said));
+        found.retain(|it| !it.contains("link this at its first use"));
         let expected = "is used here, and explained in chapters/04_four/index.md";
         assert!(found.len() == 1 && found[0].ends_with(expected), "{said}: {found:#?}");
         assert!(found[0].starts_with("chapters/01_one/index.md:"), "{found:#?}");
@@ -46,7 +47,8 @@ fn that_are_used_before_they_are_explained() {
     // What comes next may be named.
     let fixture = with_a_term("");
     fixture.insert(STAGE, "[More](../04_four/index.md)", " has a ready queue");
-    assert_eq!(found(&fixture), Vec::<String>::new());
+    let found = found(&fixture);
+    assert!(!found.iter().any(|it| it.contains("is used here")), "{found:#?}");
 }
 
 #[test]

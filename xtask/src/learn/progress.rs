@@ -4,12 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which exercises are done, how many hints were asked for, and where the learner is.
+/// Which exercises are done, and where the learner is.
 #[derive(Debug, Default)]
 pub struct Progress {
     file: PathBuf,
-    exercises: BTreeMap<String, (bool, usize)>,
+    exercises: BTreeMap<String, Exercise>,
     last: Option<String>,
+}
+
+/// What a learner has done about one exercise.
+#[derive(Debug, Default)]
+struct Exercise {
+    is_done: bool,
+    /// How many hints were asked for.
+    hints: usize,
+    /// How often the check was run.
+    attempts: usize,
 }
 
 impl Progress {
@@ -19,9 +29,12 @@ impl Progress {
         let mut progress = Progress { file: file.to_path_buf(), ..Progress::default() };
         for line in text.lines() {
             match line.split_whitespace().collect::<Vec<_>>()[..] {
-                ["done", name] => progress.entry(name).0 = true,
+                ["done", name] => progress.entry(name).is_done = true,
                 ["hint", name, number] => {
-                    progress.entry(name).1 = number.parse().unwrap_or_default();
+                    progress.entry(name).hints = number.parse().unwrap_or_default();
+                }
+                ["tried", name, number] => {
+                    progress.entry(name).attempts = number.parse().unwrap_or_default();
                 }
                 ["at", name] => progress.last = Some(name.to_string()),
                 _ => {}
@@ -30,16 +43,20 @@ impl Progress {
         progress
     }
 
-    fn entry(&mut self, name: &str) -> &mut (bool, usize) {
+    fn entry(&mut self, name: &str) -> &mut Exercise {
         self.exercises.entry(name.to_string()).or_default()
     }
 
     pub fn is_done(&self, name: &str) -> bool {
-        self.exercises.get(name).is_some_and(|(done, _)| *done)
+        self.exercises.get(name).is_some_and(|exercise| exercise.is_done)
     }
 
     pub fn hints(&self, name: &str) -> usize {
-        self.exercises.get(name).map_or(0, |(_, hints)| *hints)
+        self.exercises.get(name).map_or(0, |exercise| exercise.hints)
+    }
+
+    pub fn attempts(&self, name: &str) -> usize {
+        self.exercises.get(name).map_or(0, |exercise| exercise.attempts)
     }
 
     /// The exercise at which the learner was last.
@@ -53,12 +70,17 @@ impl Progress {
     }
 
     pub fn done(&mut self, name: &str) -> Result<(), String> {
-        self.entry(name).0 = true;
+        self.entry(name).is_done = true;
         self.write()
     }
 
     pub fn hinted(&mut self, name: &str, number: usize) -> Result<(), String> {
-        self.entry(name).1 = number;
+        self.entry(name).hints = number;
+        self.write()
+    }
+
+    pub fn tried(&mut self, name: &str) -> Result<(), String> {
+        self.entry(name).attempts += 1;
         self.write()
     }
 
@@ -70,12 +92,15 @@ impl Progress {
     fn write(&self) -> Result<(), String> {
         let mut text =
             String::from("Your progress; `cargo xtask learn` reads and writes it.\n\n");
-        for (name, (done, hints)) in &self.exercises {
-            if *done {
+        for (name, Exercise { is_done, hints, attempts }) in &self.exercises {
+            if *is_done {
                 text += &format!("done {name}\n");
             }
             if *hints > 0 {
                 text += &format!("hint {name} {hints}\n");
+            }
+            if *attempts > 0 {
+                text += &format!("tried {name} {attempts}\n");
             }
         }
         if let Some(name) = &self.last {
@@ -96,10 +121,13 @@ mod tests {
         let mut progress = Progress::read(&file);
         progress.done("01_a").unwrap();
         progress.hinted("02_b", 2).unwrap();
+        progress.tried("02_b").unwrap();
+        progress.tried("02_b").unwrap();
         progress.is_at("02_b").unwrap();
         let read = Progress::read(&file);
         assert!(read.is_done("01_a") && !read.is_done("02_b"));
         assert_eq!((read.hints("01_a"), read.hints("02_b")), (0, 2));
+        assert_eq!((read.attempts("01_a"), read.attempts("02_b")), (0, 2));
         assert_eq!(read.last(), Some("02_b"));
     }
 }

@@ -1,0 +1,235 @@
+//! One document for paper, from the one document that mdBook makes of all pages for a browser.
+
+use super::figures::Figure;
+use super::html::{self, Element};
+
+/// What mdBook puts between two pages.
+const SEPARATOR: &str =
+    "<div style=\"break-before: page; page-break-before: always;\"></div>";
+
+/// The document, and what it is made of.
+#[derive(Debug, Default)]
+pub struct Document {
+    pub pages: Vec<Page>,
+    /// All pages, and behind each chapter its answers.
+    pub body: String,
+    /// The table of contents. A style gives the numbers of the pages.
+    pub contents: String,
+    /// Their names, and what is in them. A figure may be in two places.
+    pub figures: Vec<(String, String)>,
+    /// How many answers have gone to the ends of chapters.
+    pub answers: usize,
+}
+
+/// A page of the book, as SUMMARY.md has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    pub path: String,
+    /// It is a part of the chapter that began before it.
+    pub is_nested: bool,
+    /// The title of the part of the book that begins here.
+    pub part: Option<String>,
+}
+
+/// The pages, in their order.
+fn pages(summary: &str) -> Vec<Page> {
+    let (mut pages, mut part) = (vec![], None);
+    for line in summary.lines() {
+        if let Some(title) = line.strip_prefix("# ").filter(|title| *title != "Summary") {
+            part = Some(title.to_string());
+        } else if let Some((_, path)) = line.split_once("](") {
+            let path = path.trim_end_matches(')').to_string();
+            let is_nested = line.starts_with([' ', '\t']);
+            pages.push(Page { path, is_nested, part: part.take() });
+        }
+    }
+    pages
+}
+
+pub fn assemble(print: &str, summary: &str) -> Result<Document, String> {
+    let main = Element::first(print, "main").ok_or("print.html has no <main>")?;
+    let text = without_what_browsers_need(main.inside);
+    let texts: Vec<&str> = text.split(SEPARATOR).collect();
+    let pages = pages(summary);
+    if texts.len() != pages.len() {
+        let (here, there) = (texts.len(), pages.len());
+        return Err(format!("print.html has {here} pages, and SUMMARY.md has {there}"));
+    }
+    let mut document = Document::default();
+    let mut chapter = Chapter::default();
+    for (page, text) in pages.iter().zip(texts) {
+        if !page.is_nested {
+            document.end(&mut chapter);
+        }
+        document.begin(page);
+        let text = document.with_images(text)?;
+        let text = chapter.without_answers(&text);
+        let text = with_levels(&text, page.is_nested);
+        let level = if page.is_nested { 2 } else { 1 };
+        document.list(&text, level);
+        document.body += &text;
+    }
+    document.end(&mut chapter);
+    document.contents = format!(
+        "<nav id=\"contents\">\n<h1>Contents</h1>\n{}</nav>\n",
+        document.contents
+    );
+    document.pages = pages;
+    Ok(document)
+}
+
+fn without_what_browsers_need(html: &str) -> String {
+    let html = html::replace(html, "script", |_| String::new());
+    let html = html::replace(&html, "aside", |_| String::new());
+    // A heading is a link to itself.
+    let html = html::replace(&html, "a", |link| match link.has_class("header") {
+        true => link.inside.to_string(),
+        false => format!("{}{}</a>", link.tag, link.inside),
+    });
+    let html = html::replace(&html, "trace-player", picture);
+    let html = html::replace(&html, "dt", |term| match term.attribute("id") {
+        // Pandoc keeps no id of a term.
+        Some(id) => format!("<dt><span id=\"{id}\">{}</span></dt>", term.inside),
+        None => format!("<dt>{}</dt>", term.inside),
+    });
+    without_steps(&html)
+}
+
+/// In place of a player: the picture of its recording.
+fn picture(player: &Element) -> String {
+    let id = player.attribute("id").unwrap_or_default();
+    let pictures = html::replace(player.inside, "pre", |_| String::new());
+    let note = "The picture shows the recording from its beginning to its end. On the book's web \
+        pages you can go through it step by step.";
+    format!("<div class=\"recording\" id=\"{id}\">{pictures}<p><em>{note}</em></p></div>")
+}
+
+/// A link to a step of a recording leads to its picture.
+fn without_steps(html: &str) -> String {
+    let mut pieces = html.split(" href=\"#");
+    let first = pieces.next().unwrap_or_default().to_string();
+    pieces.fold(first, |html, piece| {
+        let (target, after) = piece.split_once('"').unwrap_or((piece, ""));
+        let target = target.split('@').next().unwrap_or_default();
+        html + " href=\"#" + target + "\"" + after
+    })
+}
+
+/// The sections of a page are below its title, and a nested page is below its chapter.
+fn with_levels(html: &str, is_nested: bool) -> String {
+    let down = |level: u8| level + u8::from(is_nested || level > 1);
+    // The lowest first: what has been moved is not moved again.
+    (1..=4).rev().fold(html.to_string(), |html, level| {
+        let (from, to) = (level, down(level));
+        html.replace(&format!("<h{from} "), &format!("<h{to} "))
+            .replace(&format!("</h{from}>"), &format!("</h{to}>"))
+    })
+}
+
+impl Document {
+    fn begin(&mut self, page: &Page) {
+        let Some(part) = &page.part else { return };
+        let id = format!("part-{}", page.path.replace(['/', '.'], "-"));
+        self.body += &format!("<h1 class=\"part\" id=\"{id}\">{part}</h1>\n");
+        self.contents += &entry(&id, part, "part");
+    }
+
+    /// A line of the table of contents, for the first heading of this level.
+    fn list(&mut self, html: &str, level: u8) {
+        if let Some(heading) = Element::first(html, &format!("h{level}")) {
+            let id = heading.attribute("id").unwrap_or_default();
+            let class = format!("level-{level}");
+            self.contents += &entry(id, heading.inside, &class);
+        }
+    }
+
+    fn with_images(&mut self, html: &str) -> Result<String, String> {
+        let mut problem = None;
+        let html = html::replace(html, "svg", |svg| match Figure::new(svg) {
+            Ok(figure) => {
+                self.figures.push((figure.name, figure.svg));
+                figure.image
+            }
+            Err(error) => {
+                problem = Some(error);
+                String::new()
+            }
+        });
+        problem.map_or(Ok(html), Err)
+    }
+
+    /// A chapter ends with its answers.
+    fn end(&mut self, chapter: &mut Chapter) {
+        let Chapter { number, answers, count } = std::mem::take(chapter);
+        chapter.number = number + 1;
+        if count > 0 {
+            let id = format!("answers-{number}");
+            self.body += &format!("<h2 id=\"{id}\">Answers</h2>\n{answers}");
+            self.contents += &entry(&id, "Answers", "level-2");
+            self.answers += count;
+        }
+    }
+}
+
+fn entry(id: &str, text: &str, class: &str) -> String {
+    format!("<p class=\"{class}\"><a href=\"#{id}\">{text}</a></p>\n")
+}
+
+/// A chapter that has not come to its end.
+#[derive(Default)]
+struct Chapter {
+    number: usize,
+    answers: String,
+    count: usize,
+}
+
+impl Chapter {
+    /// What is folded away on a page: an answer goes to the end of the chapter, and other things
+    /// stay, unfolded.
+    fn without_answers(&mut self, html: &str) -> String {
+        let title = Element::first(html, "h1").map(|it| it.inside).unwrap_or_default();
+        let mut is_first = true;
+        html::replace(html, "details", |details| {
+            let summary = Element::first(details.inside, "summary");
+            let (label, inside) =
+                summary.map_or(("", details.inside), |it| (it.inside, it.after));
+            if !is_answer(label) {
+                return format!(
+                    "<div class=\"unfolded\"><p><strong>{label}</strong></p>{inside}</div>"
+                );
+            }
+            if std::mem::take(&mut is_first) {
+                self.answers += &format!("<h3>{title}</h3>\n");
+            }
+            self.take(label, inside)
+        })
+    }
+
+    /// Keeps an answer for the end: what stands in its place. Each of them links to the other.
+    fn take(&mut self, label: &str, inside: &str) -> String {
+        self.count += 1;
+        let (chapter, number) = (self.number, self.count);
+        let (here, there) =
+            (format!("asked-{chapter}-{number}"), format!("answer-{chapter}-{number}"));
+        let head = match label {
+            "Answer" | "The answer" => String::new(),
+            label => format!(" <em>{label}</em>"),
+        };
+        self.answers += &format!(
+            "<div class=\"answer\" id=\"{there}\"><p><strong><a href=\"#{here}\">{number}.</a>\
+             </strong>{head}</p>{inside}</div>\n"
+        );
+        format!(
+            "<div class=\"asked\" id=\"{here}\"><p>{label}: <a href=\"#{there}\">number {number} \
+             at the end of the chapter</a></p></div>"
+        )
+    }
+}
+
+fn is_answer(label: &str) -> bool {
+    let starts = ["Answer", "The answer", "Hint ", "What happens"];
+    starts.iter().any(|start| label.starts_with(start)) || label.ends_with('?')
+}
+
+#[cfg(test)]
+mod tests;
