@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::{place, read, root};
+use crate::{place, read};
 
 /// The changes that no test has noticed, each with the reason.
 const LIST: &str = "tests/mutants.txt";
