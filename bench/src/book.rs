@@ -54,8 +54,6 @@ pub struct Measured {
     memory: Results,
     /// The stages with 64 clients, as they were when their code had been written for speed.
     before: Results,
-    /// The same now, in more rounds.
-    plain: Results,
     /// The instructions of an echo at that time.
     before_counts: Table,
 }
@@ -72,7 +70,6 @@ impl Measured {
             packets: results("packets.csv")?,
             memory: results("memory.csv")?,
             before: results("before.csv")?,
-            plain: results("plain.csv")?,
             before_counts: count::read(&data.join("before_counts.csv"))?,
         })
     }
@@ -200,12 +197,9 @@ impl Measured {
             ["spread-ratio", scenario, server, base] => {
                 percent_apart(ratio(&self.results, scenario, server, base)?)
             }
-            // Of `before.csv`, `before_counts.csv` and `plain.csv`.
+            // Of `before.csv` and `before_counts.csv`.
             ["ratio-before", server] => {
                 format!("{:.2}", ratio(&self.before, "ping64", server, "tokio")?[1])
-            }
-            ["ratio-now", server] => {
-                format!("{:.2}", ratio(&self.plain, "ping64", server, "tokio")?[1])
             }
             ["instructions-before", server] => {
                 number(instructions(counts(&self.before_counts, server, "64")?)?)
@@ -238,7 +232,7 @@ impl Measured {
         let before = instructions(counts(&self.before_counts, server, "64")?)?;
         let ratio = |results: &Results| results.ratio("ping64", server, "tokio");
         let [_, middle, _] = ratio(&self.before).context(NOT_TOGETHER)?;
-        let time = ratio(&self.plain).context(NOT_TOGETHER)?;
+        let time = ratio(&self.results).context(NOT_TOGETHER)?;
         Ok((now / before, time.map(|it| it / middle)))
     }
 
@@ -322,9 +316,9 @@ impl Measured {
         Ok(Figure {
             name: "active",
             title: "Processor time of an echo against active connections",
-            description: "From one to four connections all lines fall but that of the \
-                threads; then they are flat, and rise from 256 on. From four \
-                connections on, the line of the threads lies above all others.",
+            description: "From one to four connections the lines fall. Then those of the \
+                stages with one thread are flat, and rise at the right edge. From four \
+                connections on, the line of the threads rises, above all others.",
             x_title: "connections, all of them active",
             ..figure
         })
