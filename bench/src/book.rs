@@ -316,9 +316,9 @@ impl Measured {
         Ok(Figure {
             name: "active",
             title: "Processor time of an echo against active connections",
-            description: "From one to four connections all lines fall but that of the \
-                threads; then they are flat, and rise from 256 on. From four \
-                connections on, the line of the threads lies above all others.",
+            description: "From one to four connections the lines fall. Then those of the \
+                stages with one thread are flat, and rise at the right edge. From four \
+                connections on, the line of the threads rises, above all others.",
             x_title: "connections, all of them active",
             ..figure
         })
