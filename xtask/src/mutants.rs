@@ -230,6 +230,7 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root;
 
     const TWO: &str = "\
 # A list.
