@@ -61,7 +61,9 @@ fn check_steps(page: &Page, section: Range<usize>, complain: &mut impl FnMut(&st
     let rows: Vec<String> = rows.map(plain).collect();
     let steps: Vec<String> = steps.map(plain).collect();
     if rows.is_empty() || rows != steps {
-        complain(&format!("its timetable has the steps {rows:?}, and below are {steps:?}"));
+        complain(&format!(
+            "its timetable has the steps {rows:?}, and below are {steps:?}"
+        ));
     }
 }
 

@@ -47,7 +47,10 @@ E.
 fn with_a_lesson() -> Fixture {
     let fixture = Fixture::new();
     fixture.write(LESSON, TEXT);
-    fixture.write(HANDOUT, "# Hand out\n\n| Question | It was |\n|---|---|\n| Who waits | |\n");
+    fixture.write(
+        HANDOUT,
+        "# Hand out\n\n| Question | It was |\n|---|---|\n| Who waits | |\n",
+    );
     let links = "\n[Lesson](teachers/lesson_01.md)\n[Hand out](teachers/handout.md)\n";
     fixture.insert(SUMMARY, "\n---\n", links);
     fixture
