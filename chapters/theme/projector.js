@@ -113,7 +113,6 @@ function show(index, part = 0) {
   stage.className = `pj-stage pj-${code ? "listing" : figure ? "figure" : "text"}`;
   stage.replaceChildren(...(code ? [listing(code, parts)] : figure ? [clone(figure)] : asked?.map(clone) ?? [end]));
   if (answer) stage.append(h("div", "pj-answer", [...answer.children].slice(1).map(clone)));
-  // Its smallest text is 12 units, and has to be read from the last row.
   if (figure) stage.firstChild.style.minHeight = `${figure.viewBox.baseVal.height * READABLE}px`;
   link.focus();
   mark(part);
@@ -134,7 +133,7 @@ function mark(part) {
   stage.classList.toggle("pj-asks", now < parts.length);
   const rows = [...stage.querySelectorAll(".pj-line")];
   rows.forEach((it, line) => it.classList.toggle("pj-lit", lit.includes(line)));
-  // As large as fits. What is too long for the smallest size has more columns, a screen each.
+  // As large as fits; the rest is in more columns, a screen each.
   let size = LARGEST;
   do stage.style.fontSize = `${size}px`;
   while (stage.scrollWidth > stage.clientWidth && (size -= 1) >= SMALLEST);
@@ -147,7 +146,8 @@ function mark(part) {
 function step(by) {
   const { parts, answer } = all[at];
   const { scrollLeft, scrollTop } = stage;
-  if (answer || parts.length === 0) stage.scrollBy(by * stage.clientWidth, by * stage.clientHeight * 0.85);
+  const end = [...stage.querySelectorAll(".pj-lit")].at(-1)?.offsetLeft; // of a part
+  if (answer || parts.length === 0 || (by > 0 && end > scrollLeft + stage.clientWidth)) stage.scrollBy(by * stage.clientWidth, by * stage.clientHeight * 0.85);
   if (stage.scrollLeft !== scrollLeft || stage.scrollTop !== scrollTop) return;
   if (parts[now + by - 1] || now + by === 0) mark(now + by);
   else if (all[at + by]) show(at + by, by < 0 ? Infinity : 0);
@@ -175,7 +175,7 @@ const KEYS = {
   Escape: leave, p: leave,
 };
 
-// Before anything else sees a key: mdBook would turn the page.
+// mdBook would turn the page.
 addEventListener("keydown", (event) => {
   const { key, target, ctrlKey, altKey, metaKey } = event;
   if (ctrlKey || altKey || metaKey) return;
