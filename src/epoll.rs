@@ -85,7 +85,7 @@ impl Epoll {
                 self.instance.as_raw_fd(),
                 self.reports.as_mut_ptr(),
                 REPORTS as libc::c_int,
-                timeout.map_or(-1, milliseconds),
+                milliseconds(timeout),
             )
         });
         match count {
@@ -207,24 +207,51 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 /// `epoll_wait` counts in milliseconds. Rounded up: a scheduler that wakes too early for a timer
-/// would ask again and again, without waiting, until the millisecond is over.
-fn milliseconds(timeout: Duration) -> libc::c_int {
+/// would ask again and again, without waiting, until the millisecond is over. -1 is for ever.
+fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    let Some(timeout) = timeout else { return -1 };
     timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    /// An open descriptor with which the kernel refuses each call, because it is no instance.
+    fn no_instance() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn a_wait_that_fails_is_an_error() {
+        let mut epoll = Epoll { instance: no_instance(), ..Epoll::new().unwrap() };
+        let error = epoll.fetch_reports(Some(Duration::ZERO)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn the_kernel_is_not_told_what_it_knows() {
+        let (socket, _theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::new(socket).unwrap().descriptor();
+        let interest = bit(Direction::Read);
+        let mut known = Registered { socket, interest, waiting: 0 };
+        known.register(&no_instance(), interest).unwrap();
+        known.register(&no_instance(), 0).unwrap_err();
+    }
 
     #[test]
     fn a_timeout_is_rounded_up() {
         let nanos = Duration::from_nanos;
         for (timeout, expected) in [
-            (nanos(0), 0),
-            (nanos(1), 1),
-            (nanos(1_000_000), 1),
-            (nanos(1_000_001), 2),
-            (Duration::MAX, libc::c_int::MAX),
+            (Some(nanos(0)), 0),
+            (Some(nanos(1)), 1),
+            (Some(nanos(1_000_000)), 1),
+            (Some(nanos(1_000_001)), 2),
+            (Some(Duration::MAX), libc::c_int::MAX),
+            (None, -1),
         ] {
             assert_eq!(milliseconds(timeout), expected, "{timeout:?}");
         }

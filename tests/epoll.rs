@@ -13,7 +13,8 @@ use std::net::{Shutdown, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bricks::epoll::Epoll;
@@ -26,6 +27,8 @@ use bricks::scheduler::task::{Co, Coroutine, Task};
 use bricks::select::Select;
 use bricks::trace::{Step, Trace};
 use nix::sys::epoll::EpollFlags;
+use nix::sys::pthread::{pthread_kill, pthread_self};
+use nix::sys::signal::Signal;
 use proptest::prelude::*;
 use socket2::SockRef;
 
@@ -107,6 +110,59 @@ fn directions_are_kept_apart() {
     sleeps_in_the_end(&mut epoll);
     theirs.write_all(b"hello").unwrap();
     assert_eq!(reported(&mut epoll), [(fd, ForRead)]);
+}
+
+/// What the kernel knows costs no call when it is waited for again. It is told only when it ends a
+/// sleep with what no task waits for.
+#[test]
+fn a_socket_stays_registered_until_it_disturbs() {
+    let _alone = alone();
+    let (mut epoll, instance) = numbered();
+    let (_socket, mut theirs, fd) = watched(&mut epoll);
+    theirs.write_all(b"hello").unwrap();
+    assert_eq!(reported_within(&mut epoll, A_WHILE), [(fd, ForRead)]);
+    assert_eq!(registered(&instance), [fd]);
+    assert_eq!(reported(&mut epoll), []);
+    assert_eq!(registered(&instance), [fd], "nothing was to sleep");
+    assert_eq!(reported_within(&mut epoll, A_WHILE), []);
+    assert_eq!(registered(&instance), []);
+}
+
+/// The descriptors that this instance watches, as the kernel says.
+fn registered(instance: &str) -> Vec<RawFd> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{instance}")).unwrap();
+    let number =
+        |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok();
+    info.lines().filter_map(number).collect()
+}
+
+/// A signal with a handler ends the wait, whatever `SA_RESTART` says; that is no error, and there
+/// are no reports.
+#[test]
+fn a_signal_ends_the_wait_with_nothing_ready() {
+    let _alone = alone();
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::default()).unwrap();
+    let (started, waiting) = mpsc::channel();
+    let sleeping = thread::spawn(move || {
+        let mut epoll = Epoll::new().unwrap();
+        started.send(pthread_self()).unwrap();
+        reported_within(&mut epoll, Duration::from_secs(60))
+    });
+    let thread = waiting.recv().unwrap();
+    // The first signals may come before the thread is in `epoll_wait`.
+    while !sleeping.is_finished() {
+        pthread_kill(thread, Signal::SIGUSR1).unwrap();
+        thread::yield_now();
+    }
+    assert_eq!(sleeping.join().unwrap(), []);
+}
+
+/// So a recording names it, and a send costs no call of the poller's.
+#[test]
+fn it_is_called_epoll_wait_and_lets_a_send_be_tried_first() {
+    let _alone = alone();
+    let epoll = Epoll::new().unwrap();
+    assert_eq!((epoll.call(), epoll.sends_first()), ("epoll_wait", true));
 }
 
 /// A listening socket that is shut down: the kernel says that it has hung up, and not that it can
@@ -287,9 +343,7 @@ fn echo_all(
 #[test]
 fn the_instance_is_not_inherited() {
     let _alone = alone();
-    let before: Vec<_> = instances();
-    let _epoll = Epoll::new().unwrap();
-    let instance = instances().into_iter().find(|fd| !before.contains(fd)).unwrap();
+    let (_epoll, instance) = numbered();
     let mut flags = String::new();
     let path = format!("/proc/self/fdinfo/{instance}");
     File::open(path).unwrap().read_to_string(&mut flags).unwrap();
@@ -300,6 +354,14 @@ fn the_instance_is_not_inherited() {
 
 fn libc_cloexec() -> i32 {
     nix::fcntl::OFlag::O_CLOEXEC.bits()
+}
+
+/// An instance, and its descriptor.
+fn numbered() -> (Epoll, String) {
+    let before = instances();
+    let epoll = Epoll::new().unwrap();
+    let instance = instances().into_iter().find(|fd| !before.contains(fd)).unwrap();
+    (epoll, instance)
 }
 
 /// The descriptors of this process that are epoll instances.

@@ -8,7 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bricks::select::{FD_SETSIZE, FdSet, select};
+use bricks::net::{Direction, Socket};
+use bricks::scheduler::poller::Poller;
+use bricks::select::{FD_SETSIZE, FdSet, Select, select};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, raise};
@@ -76,6 +78,30 @@ fn only_what_is_ready_is_left() {
     assert_eq!(select(&mut read, &mut write, None).unwrap(), 2);
     assert_eq!(numbers(&read), [there.as_raw_fd()]);
     assert_eq!(numbers(&write), [quiet.as_raw_fd()]);
+}
+
+/// The poller names to `select`, and to a recording, what is watched and has not been reported.
+#[test]
+fn the_poller_watches_until_it_has_reported() {
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let socket = Socket::new(here).unwrap();
+    let fd = socket.as_raw_fd();
+    let mut poller = Select::default();
+    assert_eq!(poller.call(), "select");
+    assert_eq!(poller.asked(), Some(vec![]));
+    poller.watch(&socket, Direction::Read).unwrap();
+    poller.watch(&socket, Direction::Write).unwrap();
+    let both = vec![(fd, Direction::Read), (fd, Direction::Write)];
+    assert_eq!(poller.asked().as_ref(), Some(&both));
+    there.write_all(b"x").unwrap();
+    let mut ready = vec![];
+    poller.wait(None, &mut ready).unwrap();
+    assert_eq!(ready, both);
+    assert_eq!(poller.asked(), Some(vec![]));
+    poller.watch(&socket, Direction::Read).unwrap();
+    poller.unwatch(fd, Direction::Read);
+    poller.wait(Some(Duration::ZERO), &mut ready).unwrap();
+    assert_eq!(ready, both, "no more than before");
 }
 
 #[test]

@@ -22,5 +22,5 @@ pub mod steps;
 pub mod sync;
 mod world;
 
-pub use bricks::{limit, log, net, scheduler, space, trace};
+pub use bricks::{limit, log, net, scheduler, select, space, trace};
 pub use world::{Verdict, World, explore, explore_up_to};

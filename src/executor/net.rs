@@ -277,7 +277,7 @@ impl Stream {
 
     /// Reads to the end of input, even while the executor stops.
     async fn discard(&self, at: Line) {
-        let call = || match self.io.socket.try_read(&mut [0; 16 * 1024])? {
+        let call = || match self.io.socket.try_read(&mut [0; 16_384])? {
             0 => Ok(()),
             _ => Err(io::ErrorKind::WouldBlock.into()), // more may come
         };

@@ -137,3 +137,25 @@ impl Reactor {
         places.filter_map(|(on, place)| Some((on, place.as_ref()?.task)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::select::Select;
+
+    #[test]
+    fn each_descriptor_has_two_places_of_its_own() {
+        let (bell, _other_end) = UnixStream::pair().unwrap();
+        let mut reactor = Reactor::new(Box::new(Select::default()), bell).unwrap();
+        let both = |fd| [(fd, Direction::Read), (fd, Direction::Write)];
+        let places = || (1..).zip((0..10).flat_map(both));
+        for (ticket, key) in places() {
+            let waiting = Waiting { ticket, waker: Waker::noop().clone(), task: 0 };
+            assert!(reactor.place(key).replace(waiting).is_none());
+        }
+        for (ticket, key) in places() {
+            let waiting = reactor.place(key).as_ref();
+            assert_eq!(waiting.map(|it| it.ticket), Some(ticket), "{key:?}");
+        }
+    }
+}

@@ -61,3 +61,19 @@ impl Timers {
         self.sleeping.values().map(|sleeping| sleeping.task)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_futures_may_have_the_same_moment() {
+        let (mut timers, until) = (Timers::default(), net::now());
+        for task in [1, 2] {
+            let key = (until, timers.number());
+            timers.register(key, Waker::noop(), task);
+        }
+        assert_eq!(timers.waiting().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(timers.next(), Some(until));
+    }
+}

@@ -133,4 +133,29 @@ mod tests {
             }
         }
     }
+
+    /// Not for each line: where many lines are read, each would have to be moved.
+    #[test]
+    fn memory_is_given_back_when_a_quarter_is_left() {
+        let mut unread = Unread::default();
+        unread.add(&b"12345678\n".repeat(100));
+        let capacity = unread.bytes.capacity();
+        while unread.bytes.len() > capacity / 4 + 9 {
+            unread.line().unwrap();
+            assert_eq!(unread.bytes.capacity(), capacity);
+        }
+        unread.line().unwrap();
+        assert_eq!(unread.bytes.capacity(), 2 * unread.bytes.len());
+    }
+
+    #[test]
+    fn the_longest_line_has_two_mebibytes() {
+        let mut unread = Unread::default();
+        unread.add(&[b'x'; 2_097_152]);
+        assert_eq!(unread.line().unwrap(), None);
+        unread.add(b"\n");
+        assert_eq!(unread.line().unwrap().map(|line| line.len()), Some(2_097_153));
+        unread.add(&[b'x'; 2_097_153]);
+        assert_eq!(unread.line().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
 }

@@ -55,12 +55,11 @@ pub fn check(book: &Book, page: &Page, defects: &mut Defects) {
 /// Each row of the lesson's timetable but the end is a step below it, and the other way round.
 fn check_steps(page: &Page, section: Range<usize>, complain: &mut impl FnMut(&str)) {
     let lines: Vec<&str> = prose(page, section).collect();
-    let rows: Vec<&str> =
-        cells(&lines, 2).filter(|it| it.starts_with(char::is_numeric)).collect();
+    let rows = cells(&lines, 2).filter(|it| it.starts_with(char::is_numeric));
     let steps = lines.iter().filter_map(|line| line.strip_prefix("### "));
     let plain = |text: &str| text.replace('`', "");
-    let (rows, steps): (Vec<String>, Vec<String>) =
-        (rows.into_iter().map(plain).collect(), steps.map(plain).collect());
+    let rows: Vec<String> = rows.map(plain).collect();
+    let steps: Vec<String> = steps.map(plain).collect();
     if rows.is_empty() || rows != steps {
         complain(&format!(
             "its timetable has the steps {rows:?}, and below are {steps:?}"
@@ -85,8 +84,9 @@ fn check_table(
 }
 
 fn prose(page: &Page, section: Range<usize>) -> impl Iterator<Item = &str> {
-    let lines = page.text.lines();
-    lines.filter(move |(line, _)| section.contains(line)).map(|(_, text)| text)
+    // With the code in it, which `prose_lines` hides.
+    let lines = page.text.prose_lines().map(|(line, _)| line);
+    lines.filter(move |line| section.contains(line)).map(|line| page.text.line(line))
 }
 
 /// The cells of a column, from all rows of tables.

@@ -31,7 +31,7 @@ before(async () => {
   execFileSync("mdbook", ["build", "--dest-dir", book], options);
   server = createServer((request, response) => {
     const file = fileOf(new URL(request.url, "http://localhost").pathname);
-    response.writeHead(file ? 200 : 404, { "content-type": types[extname(file ?? ".html")] ?? "application/octet-stream" });
+    response.writeHead(file ? 200 : 404, { "content-type": types[extname(file ?? "404.html")] ?? "application/octet-stream" });
     response.end(readFileSync(file ?? join(book, "404.html")));
   });
   await new Promise((listens) => server.listen(0, "127.0.0.1", listens));

@@ -12,7 +12,7 @@ use bricks::epoll::epoll_or_select;
 use bricks::executor::Elapsed;
 use bricks::executor::both::{Either, race};
 
-use crate::{pair, poll_once, run, run_on, yield_now};
+use crate::{PATIENCE, pair, poll_once, run, run_on, yield_now};
 
 // ANCHOR: cancelled_read
 /// A read that is dropped has taken nothing, or it would have been ready.
@@ -87,6 +87,20 @@ fn a_dropped_read_is_forgotten() {
         }
         theirs.write_all(b"x").unwrap();
         assert_eq!(stream.read(&mut [0; 9]).await.unwrap(), 1);
+    });
+}
+
+/// The same with a sleep.
+#[test]
+fn a_dropped_sleep_is_forgotten() {
+    run(|handle| async move {
+        let counter = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        let mut sleep = Box::pin(handle.sleep(PATIENCE));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(Arc::strong_count(&counter), 3, "the timers have its waker");
+        drop(sleep);
+        assert_eq!(Arc::strong_count(&counter), 2, "the timers keep its waker");
     });
 }
 

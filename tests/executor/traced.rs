@@ -6,6 +6,8 @@ use std::future::{poll_fn, ready};
 use std::io::{Read, Write};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,12 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use bricks::executor::both::{join, race};
-use bricks::executor::{BufReader, Executor, Handle, Listener};
+use bricks::executor::{BufReader, Executor, Handle, Listener, Stream};
+use bricks::net::Socket;
 use bricks::select::Select;
-use bricks::trace::{On, Outcome, Step, Trace};
+use bricks::trace::{On, Outcome, State, Step, Trace};
 
-use crate::pair;
 use crate::support::drivers::{listener, watch_the_clock};
+use crate::{pair, yield_now};
 
 /// The steps, one a line, without the waits of the poller.
 #[derive(Clone, Default)]
@@ -205,4 +208,57 @@ fn a_panic_and_a_stop() {
     let without_lines = |step: &String| step.split(" line").next().unwrap().to_string();
     let found: Vec<String> = steps[from..].iter().map(without_lines).collect();
     assert_eq!(found.join("; "), expected.replace(" line", ""));
+}
+
+/// Keeps the first state.
+#[derive(Clone, Default)]
+struct FirstState(Rc<RefCell<Option<State>>>);
+
+impl Trace for FirstState {
+    fn record(&mut self, step: Step<'_>) {
+        if let Step::State(state) = step {
+            *self.0.borrow_mut() = Some(state.clone());
+        }
+    }
+
+    fn wants_state(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+}
+
+/// A task that has been woken is on the queue, and not where it waited.
+#[test]
+fn where_all_tasks_are() {
+    watch_the_clock();
+    let first = FirstState::default();
+    let trace: Box<dyn Trace> = Box::new(first.clone());
+    let mut executor = Executor::new(Select::default(), Some(trace)).unwrap();
+    let handle = executor.handle();
+    let stream = || {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let fd = ours.as_raw_fd();
+        (Stream::new(Socket::new(ours).unwrap(), &handle), theirs, fd)
+    };
+    let (reads, its_end, read_fd) = stream();
+    let (writes, other_end, write_fd) = stream();
+    let (woken, last_end, _) = stream();
+    let sleeper = handle.clone();
+    handle.spawn(async move {
+        sleeper.sleep(Duration::from_millis(1)).await;
+        drop((its_end, other_end, last_end));
+    });
+    handle.spawn(async move { reads.read(&mut [0]).await });
+    handle.spawn(async move { writes.write_all(&vec![7; 4 * 1024 * 1024]).await });
+    handle.spawn(async move { drop(race(woken.read(&mut [0]), yield_now()).await) });
+    handle.spawn(async {});
+    executor.run().unwrap();
+    let expected = State {
+        running: 4,
+        ready: vec![4],
+        read: vec![(read_fd, 2)],
+        write: vec![(write_fd, 3)],
+        timer: vec![1],
+        kernel: vec![],
+    };
+    assert_eq!(first.0.take(), Some(expected));
 }

@@ -67,6 +67,41 @@ fn a_wake_between_the_last_look_and_the_sleep_ends_the_sleep() {
     });
 }
 
+/// No task waits for a socket. So nothing is ready before the sleep is over, not even the bell.
+struct Undisturbed {
+    waits: Rc<Cell<u32>>,
+    waker: Rc<RefCell<Option<Waker>>>,
+}
+
+impl Spy for Undisturbed {
+    fn before_waiting(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        self.waits.update(|waits| waits + 1);
+        // No waker of that task is left. But there is one of another.
+        drop(self.waker.borrow_mut().take());
+        timeout
+    }
+
+    fn after_waiting(&mut self, ready: usize) {
+        assert_eq!(ready, 0, "the bell was rung");
+    }
+}
+
+#[test]
+fn the_bell_is_rung_for_a_wake_during_the_sleep_only() {
+    let (waits, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
+    let spy = Undisturbed { waits: Rc::clone(&waits), waker: Rc::clone(&waker) };
+    run_on(Spied { poller: Select::default(), spy }, |handle| async move {
+        handle.spawn(poll_fn(move |context| {
+            *waker.borrow_mut() = Some(context.waker().clone());
+            Poll::<()>::Pending
+        }));
+        for _ in 0..3 {
+            handle.sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(waits.get() < 20, "it has not slept, but asked {} times", waits.get());
+}
+
 /// Another thread wakes the task a moment after each poll, when the executor is about to sleep: now
 /// a little earlier, now a little later.
 #[test]

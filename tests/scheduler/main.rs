@@ -15,6 +15,9 @@ mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod tasks;
+#[cfg(target_os = "linux")]
+#[path = "memory/twin.rs"]
+mod twin;
 
 /// Makes a test of each promise, with this driver.
 macro_rules! promises_of {

@@ -150,6 +150,17 @@ fn pdf(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Debian's `epubcheck` is a file that only Java understands: not every system starts it.
+fn epubcheck() -> Command {
+    const JAR: &str = "/usr/share/java/epubcheck.jar";
+    let mut epubcheck = Command::new("epubcheck");
+    if Path::new(JAR).is_file() {
+        epubcheck = Command::new("java");
+        epubcheck.args(["-jar", JAR]);
+    }
+    epubcheck
+}
+
 fn epub(folder: &Path) -> Result<(), String> {
     let (name, day) = (format!("{NAME}.epub"), date());
     let mut options: Vec<String> =
@@ -170,8 +181,7 @@ fn epub(folder: &Path) -> Result<(), String> {
     pandoc.args(&options).args(["epub.html", "--output", &name]).current_dir(folder);
     succeeds(&mut pandoc, "pandoc")?;
     println!("\nxtask: epubcheck {name}");
-    let mut epubcheck = Command::new("epubcheck");
-    succeeds(epubcheck.arg(&name).current_dir(folder), "epubcheck")?;
+    succeeds(epubcheck().arg(&name).current_dir(folder), "epubcheck")?;
     println!("{}", folder.join(name).display());
     Ok(())
 }

@@ -20,6 +20,7 @@ mod exercises;
 mod judge;
 mod learn;
 mod memcheck;
+mod mutants;
 mod place;
 mod preflight;
 mod report;
@@ -69,6 +70,9 @@ Chores:
   foreign [--check]
           judges servers that others wrote, and makes the table of the judge's page anew
   ebook   makes the book as a PDF and as an EPUB (ebook --help)
+  mutants [FILE...]
+          changes the heart, the pollers and the executor, one small change at a time, and compares
+          what no test notices with tests/mutants.txt (some hours)
   bench   measures the servers beside their peers (bench --help)
   plots   draws the book's charts, and fills in its numbers, from what was measured
   guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
@@ -106,6 +110,7 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["explore", "record"] => explore(true),
         ["memcheck"] => memcheck::check(),
         ["exercises"] => exercises::prove(),
+        ["mutants", ref files @ ..] => mutants::mutants(files),
         ["starters"] => exercises::write_starters(),
         ["learn", ref options @ ..] => learn::learn(options),
         ["judge", ref options @ ..] => judge::judge(options),

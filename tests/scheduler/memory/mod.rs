@@ -9,8 +9,6 @@ mod explore;
 mod recordings;
 mod server;
 mod tasks;
-#[cfg(target_os = "linux")]
-mod twin;
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

@@ -6,6 +6,7 @@ use bricks_in_memory::cli::Options;
 use bricks_in_memory::explore::{Failure, NEAR};
 use bricks_in_memory::net::Direction::{Read, Write};
 use bricks_in_memory::poller::Decision;
+use bricks_in_memory::scheduler::event::sleep;
 use bricks_in_memory::tasks::{SOURCE, echo_server, stop_on_signal};
 use bricks_in_memory::{net, record};
 use playback::read::Recording;
@@ -66,10 +67,96 @@ fn a_recording_in_memory_names_the_same_source() {
     let file = "src/bin/tasks/mod.rs";
     let header = recording.lines().next().unwrap();
     assert!(header.contains(&format!(r#""src":"{file}","#)), "{header}");
-    assert_eq!(std::fs::read_to_string(file).unwrap(), SOURCE.1);
+    assert_eq!(include_str!("../../../src/bin/tasks/mod.rs"), SOURCE.1);
     assert!(!recording.contains(r#""file":"#), "all tasks are in that file");
     let recv = 1 + SOURCE.1.lines().position(|line| line.contains(".recv()")).unwrap();
     assert!(recording.contains(&format!(r#""fd":5,"line":{recv}"#)), "{recording}");
+}
+
+/// Each step, and what of it can be shown. (Not where in the source it is: that is above.)
+#[test]
+fn what_a_recording_says() {
+    let mut world = World::new();
+    let socket = world.script.socket();
+    let peer = world.script.peer(0);
+    peer.room(3);
+    world.submit(async move |co| {
+        co.yield_(socket.send(b"hello")).await.unwrap();
+        co.yield_(sleep(Duration::from_millis(1))).await;
+        co.yield_(socket.close()).await;
+    });
+    world.decide(&[writable(3)]);
+    assert_eq!(peer.receive(), b"hel");
+    world.decide(&[writable(3), Decision::TimeOut]);
+    peer.shut_down();
+    assert!(world.decide(&[readable(3)]));
+    assert_eq!(
+        steps(world),
+        r#"spawn,task:1,name:what_a_recording_says
+resume,task:1,with:null
+yield,task:1,want:write,fd:3,len:5,data:hello
+park,task:1,on:write,fd:3
+state,running:1,ready:[],read:[],write:[[3,1]],timer:[],kernel:[]
+enter,call:select,r:[],w:[3]
+leave,call:select,r:[],w:[3]
+call,task:1,call:send,fd:3,len:5,data:hello
+not_yet,task:1,left:2
+park,task:1,on:write,fd:3
+state,running:1,ready:[],read:[],write:[[3,1]],timer:[],kernel:[]
+enter,call:select,r:[],w:[3]
+state,running:1,ready:[],read:[],write:[[3,1]],timer:[],kernel:[]
+enter,call:select,r:[],w:[3]
+leave,call:select,r:[],w:[3]
+call,task:1,call:send,fd:3,len:2,data:lo
+happened,task:1,op:write,fd:3,len:5
+resume,task:1,with:5
+yield,task:1,want:sleep
+park,task:1,on:timer
+state,running:1,ready:[],read:[],write:[],timer:[1],kernel:[]
+enter,call:select,r:[],w:[],timeout:1000000
+leave,call:select,r:[],w:[]
+happened,task:1,op:sleep
+resume,task:1,with:null
+yield,task:1,want:close,fd:3
+park,task:1,on:read,fd:3
+state,running:1,ready:[],read:[[3,1]],write:[],timer:[],kernel:[]
+enter,call:select,r:[3],w:[],timeout:1000000000
+state,running:1,ready:[],read:[[3,1]],write:[],timer:[],kernel:[]
+enter,call:select,r:[3],w:[],timeout:1000000000
+leave,call:select,r:[3],w:[]
+call,task:1,call:recv,fd:3
+happened,task:1,op:close,fd:3
+close,fd:3
+resume,task:1,with:null
+finish,task:1
+"#
+    );
+}
+
+/// One state for as many steps as there are tasks.
+#[test]
+fn a_recording_is_not_full_of_states() {
+    let mut world = World::new();
+    let sockets: Vec<_> = (0..100).map(|_| world.script.socket()).collect();
+    for socket in sockets {
+        world.submit(async move |co| drop(co.yield_(socket.recv()).await));
+    }
+    world.decide(&vec![readable(3); 10]);
+    let lines = world.recorded();
+    let count = |e| lines.iter().filter(|line| line.contains(e)).count();
+    assert_eq!((count(r#""e":"enter""#), count(r#""e":"state""#)), (11, 1));
+}
+
+/// What has been recorded, after the header, without the lines of the source.
+fn steps(world: World) -> String {
+    let step = |line: &String| {
+        let (_, step) = line.split_once(r#""e":"#).unwrap();
+        let step = [r#","file""#, r#","line""#, "}"]
+            .iter()
+            .fold(step, |step, end| step.split(end).next().unwrap());
+        step.replace('"', "") + "\n"
+    };
+    world.recorded().iter().skip(1).map(step).collect()
 }
 
 /// When the exploration finds something wrong, this is what it shows.

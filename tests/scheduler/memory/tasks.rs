@@ -5,15 +5,17 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bricks_in_memory::Text;
 use bricks_in_memory::log;
 use bricks_in_memory::net::Direction::{self, Read};
 use bricks_in_memory::net::{self, Peer, Readiness, Socket};
 use bricks_in_memory::poller::Decision;
+use bricks_in_memory::recording::Recording;
 use bricks_in_memory::scheduler::Scheduler;
-use bricks_in_memory::scheduler::event::{CLOSE_PATIENCE, sleep};
+use bricks_in_memory::scheduler::event::{CLOSE_PATIENCE, Data, sleep};
 use bricks_in_memory::scheduler::poller::Poller;
 use bricks_in_memory::scheduler::stop::STOP_GRACE;
-use bricks_in_memory::scheduler::task::{Co, Coroutine};
+use bricks_in_memory::scheduler::task::{Co, Coroutine, Resumed, Task};
 use std::os::fd::AsRawFd;
 
 use super::{World, echo, has_ended_well, readable, writable};
@@ -433,7 +435,9 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
         }
     }
     let (socket, peer) = net::pair();
-    let mut scheduler = Scheduler::new(Refuses, None);
+    let text = Text::default();
+    let recording = Recording::new("a test", ("", ""), text.clone());
+    let mut scheduler = Scheduler::new(Refuses, Some(Box::new(recording)));
     let reached = Rc::new(Cell::new(false));
     let reaching = Rc::clone(&reached);
     scheduler.submit_task(Coroutine::new(async move |co: Co| {
@@ -442,9 +446,34 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
         let sent = co.yield_(socket.send(b"x")).await;
         assert_eq!(sent.unwrap_err().to_string(), "refused");
         co.yield_(socket.close()).await;
+        co.yield_(sleep(Duration::ZERO)).await; // now the poller waits
         reaching.set(true);
     }));
     scheduler.run().unwrap();
     assert!(reached.get());
     assert!(peer.is_over());
+    drop(scheduler);
+    let told = r#""e":"enter","call":"none","timeout":0}"#;
+    assert!(text.take().contains(told), "its call names no descriptors");
+}
+
+/// That of its source, be it written by hand or by the compiler.
+#[test]
+fn a_task_has_a_name() {
+    struct ByHand;
+    impl Task for ByHand {
+        fn send(&mut self, _: Data) -> Resumed {
+            Resumed::Finished
+        }
+    }
+    let mut world = World::new();
+    world.submit(async |_| {});
+    world.scheduler.submit_task(ByHand);
+    let in_a_box: Box<dyn Task> = Box::new(ByHand);
+    world.scheduler.submit_task(in_a_box);
+    assert!(world.decide(&[]));
+    let lines = world.recorded();
+    let name = |line: &String| line.split(r#""name":"#).nth(1).map(str::to_string);
+    let names: Vec<_> = lines.iter().filter_map(name).collect();
+    assert_eq!(names, [r#""a_task_has_a_name"}"#, r#""ByHand"}"#, r#""ByHand"}"#]);
 }
