@@ -280,7 +280,9 @@ fn forbid_unsafe_code_in_binaries() -> Result<(), String> {
                 continue;
             }
             let source = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
-            if !source.contains("#![forbid(unsafe_code)]") {
+            // One example shows what goes wrong with memory that the kernel shares.
+            let may_be_unsafe = path.ends_with("examples/late_send.rs");
+            if !may_be_unsafe && !source.contains("#![forbid(unsafe_code)]") {
                 return Err(format!("{} does not forbid unsafe code", path.display()));
             }
         }
