@@ -144,10 +144,10 @@ function mark(part) {
 }
 
 function step(by) {
-  const { parts, answer } = all[at];
+  const { parts, answer, figure } = all[at];
   const { scrollLeft, scrollTop } = stage;
   const end = [...stage.querySelectorAll(".pj-lit")].at(-1)?.offsetLeft; // of a part
-  if (answer || parts.length === 0 || (by > 0 && end > scrollLeft + stage.clientWidth)) stage.scrollBy(by * stage.clientWidth, by * stage.clientHeight * 0.85);
+  if (answer || parts.length === 0 || (by > 0 && end > scrollLeft + stage.clientWidth)) stage.scrollBy(by * stage.clientWidth, figure ? by * stage.clientHeight * 0.85 : 0);
   if (stage.scrollLeft !== scrollLeft || stage.scrollTop !== scrollTop) return;
   if (parts[now + by - 1] || now + by === 0) mark(now + by);
   else if (all[at + by]) show(at + by, by < 0 ? Infinity : 0);

@@ -195,7 +195,8 @@ test("a part is whole", async () => {
         for (const line of lit.map((it) => it.replace(/'.'|"[^"]*"|\/\/.*/g, ""))) {
           for (const sign of line) depth += { "(": 1, "[": 1, ")": -1, "]": -1 }[sign] ?? 0;
         }
-        if (depth > 0) found.push(lit.join("\n"));
+        const isHead = /\{$/.test(lit.at(-1) ?? ""); // of a block, which is divided itself
+        if (depth > 0 && !isHead) found.push(lit.join("\n"));
         document.querySelector(".pj-stage").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
       }
       return found;
