@@ -188,7 +188,7 @@ impl Executor {
             return Ok(());
         }
         let tasks = self.shared.tasks.borrow().len();
-        let why = format!("{tasks} tasks wait for what nobody can wake them for");
+        let why = format!("no waker is left of the tasks that wait ({tasks})");
         Err(io::Error::new(io::ErrorKind::Deadlock, why))
     }
 
