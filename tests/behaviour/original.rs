@@ -31,8 +31,9 @@ impl Experiment {
     /// The command of a page that runs `script`, told the port of a server.
     fn start(script: &str, port: u16) -> Experiment {
         let runs = format!("python3 chapters/python/{script}");
-        let mut lines = PAGES.iter().flat_map(|page| page.lines());
-        let command = lines.find(|line| line.starts_with(&runs));
+        // In a block of commands, or in a sentence.
+        let from = PAGES.iter().find_map(|page| Some(&page[page.find(&runs)?..]));
+        let command = from.and_then(|text| text.split(['`', '\n']).next());
         let command = command.unwrap_or_else(|| panic!("no page says {runs}"));
         // The shell gives way to Python: what is killed is the one that runs.
         let command = format!("exec env {command}").replace("8000", &port.to_string());
