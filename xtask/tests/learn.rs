@@ -30,6 +30,7 @@ fn copy() -> (PathBuf, MutexGuard<'static, ()>) {
         "exercises",
         "bench",
         "clients",
+        "loom",
         "memory",
         "playback",
         "tests/behaviour/foreign.rs",
@@ -203,7 +204,7 @@ fn a_right_answer_that_logs_is_done_and_can_be_stayed_at() {
     assert!(good, "{said}");
     in_order(
         &said,
-        &["1 of 19 exercises are done", "03_fd_set: ", "Done.", "Afterwards:"],
+        &["] 1 of ", " exercises are done", "03_fd_set: ", "Done.", "Afterwards:"],
     );
     assert!(!said.contains("03_connection: "), "it does not go on by itself: {said}");
 
@@ -220,7 +221,10 @@ fn reported(copy: &Path) -> Vec<String> {
     assert!(good, "{said}");
     let report: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let entries = report["exercises"].as_array().expect("a list");
-    assert_eq!(entries.len(), 19, "{report:#}");
+    let folders = fs::read_dir(copy.join("exercises")).unwrap();
+    let paths = folders.map(|entry| entry.unwrap().path().join("solution.rs"));
+    let all = paths.filter(|path| path.is_file()).count();
+    assert_eq!(entries.len(), all, "{report:#}");
     let tried = entries.iter().find(|entry| entry["exercise"] == "03_fd_set").unwrap();
     assert!(tried["attempts"].as_u64() >= Some(4), "{tried}");
     assert!(tried["hints"].is_u64(), "{tried}");

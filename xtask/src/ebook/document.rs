@@ -193,7 +193,7 @@ impl Chapter {
             let summary = Element::first(details.inside, "summary");
             let (label, inside) =
                 summary.map_or(("", details.inside), |it| (it.inside, it.after));
-            if !is_answer(label) {
+            if !is_answer(label, inside) {
                 return format!(
                     "<div class=\"unfolded\"><p><strong>{label}</strong></p>{inside}</div>"
                 );
@@ -226,9 +226,12 @@ impl Chapter {
     }
 }
 
-fn is_answer(label: &str) -> bool {
+/// The answer to a prediction may have any label, but it says which choice is right.
+fn is_answer(label: &str, inside: &str) -> bool {
     let starts = ["Answer", "The answer", "Hint ", "What happens"];
-    starts.iter().any(|start| label.starts_with(start)) || label.ends_with('?')
+    starts.iter().any(|start| label.starts_with(start))
+        || label.ends_with('?')
+        || inside.contains("<strong>Right.</strong>")
 }
 
 #[cfg(test)]

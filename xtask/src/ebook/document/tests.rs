@@ -19,6 +19,7 @@ const ASKED: &str = "<h1 id=\"asked\">Asked</h1>\n<trace-player id=\"round\" lab
     <pre><code>1 step</code></pre><script>let a = '<details>';</script></trace-player>\
     <ol><li><p>Why?</p><details>\n<summary>Answer</summary><p>Because.</p></details></li></ol>\
     <details><summary>Hint 1</summary><p>Look.</p></details>\
+    <details><summary>The curves</summary><p><strong>Right.</strong></p></details>\
     <dl><dt id=\"task\"><a class=\"header\" href=\"#task\">task</a></dt></dl>";
 
 fn print(pages: [&str; 3]) -> String {
@@ -66,9 +67,11 @@ fn the_answers_are_at_the_end_of_the_chapter() {
             "<p>Because.</p>",
             "<em>Hint 1</em>",
             "<p>Look.</p>",
+            "<em>The curves</em>",
+            "<strong>Right.</strong>",
         ],
     );
-    assert_eq!(answers, 2);
+    assert_eq!(answers, 3);
 }
 
 #[test]
