@@ -25,8 +25,7 @@ globalThis.menuButton = (id, title, path, onclick) => {
   return bar && it;
 };
 
-// A listing can be reached with the keyboard, to scroll it. The arrow keys that do so must not
-// turn the page, which is what they do everywhere else.
+// A listing is scrolled with the keyboard. The arrow keys must not turn the page meanwhile.
 for (const listing of document.querySelectorAll("main pre > code")) {
   listing.tabIndex = 0;
   listing.addEventListener("keydown", (event) => {
@@ -43,3 +42,11 @@ globalThis.kept = (key, value) => {
     return localStorage.getItem(key);
   } catch {}
 };
+
+// A caption leads to its file: on the code host, or beside a book that is opened from its folder.
+const host = document.querySelector("[aria-label='Git repository']")?.href;
+const files = host ? `${host}/blob/HEAD/` : location.protocol === "file:" && `${path_to_root}../`;
+for (const it of files ? document.querySelectorAll("p:has(+ pre) > em:first-child") : []) {
+  const [, path, rest] = /^(\w+\/[\w./]+)(.*)$/s.exec(it.textContent) ?? [];
+  if (path) it.replaceChildren(h("a", { href: files + path }, path), rest);
+}

@@ -2,7 +2,7 @@
 // file://: notes that are hidden until they are asked for, and a page that is one sheet of paper.
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -97,4 +97,12 @@ test("each lesson says what a teacher needs", async () => {
     assert.deepEqual(parts, expected, lesson);
     await page.context().close();
   }
+});
+
+test("a caption leads to its file, where there is one to lead to", async () => {
+  const page = await open(blocking);
+  const caption = page.locator("main p > em > a", { hasText: "src/bin/01_blocking.rs" }).first();
+  const file = new URL(await caption.getAttribute("href"), page.url());
+  assert.equal(file.href, new URL("../src/bin/01_blocking.rs", url("")).href);
+  assert.ok(existsSync(file));
 });
