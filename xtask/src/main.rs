@@ -55,8 +55,8 @@ Chores:
           without a name, lists them
   fix     takes that back
   breaks [NAME]
-          proves that each of them makes its test fail, and that the exploration finds each of
-          memory/mutations (part of check)
+          proves that each of them makes its test fail (part of check);
+          `breaks mutations` proves that the exploration finds each of memory/mutations
   loom    runs the executor in every order that the steps of its threads can have (part of check)
   explore [record]
           explores what can happen to the heart, and compares how much that is with what the book
