@@ -58,10 +58,21 @@ pub fn ebook(options: &[&str]) -> Result<(), String> {
     }
 }
 
+/// Debian's `epubcheck` is a file that only Java understands: not every system starts it.
+fn tool(name: &str) -> Command {
+    const JAR: &str = "/usr/share/java/epubcheck.jar";
+    let mut tool = Command::new(name);
+    if name == "epubcheck" && Path::new(JAR).is_file() {
+        tool = Command::new("java");
+        tool.args(["-jar", JAR]);
+    }
+    tool
+}
+
 /// All that is missing is told at once.
 fn look_for(tools: &[(&str, &str, &str)]) -> Result<(), String> {
     let is_missing = |(name, ..): &&(&str, &str, &str)| {
-        let mut tool = Command::new(name);
+        let mut tool = tool(name);
         tool.arg("--version").stdin(Stdio::null()).stdout(Stdio::null());
         tool.stderr(Stdio::null()).status().is_err()
     };
@@ -150,17 +161,6 @@ fn pdf(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Debian's `epubcheck` is a file that only Java understands: not every system starts it.
-fn epubcheck() -> Command {
-    const JAR: &str = "/usr/share/java/epubcheck.jar";
-    let mut epubcheck = Command::new("epubcheck");
-    if Path::new(JAR).is_file() {
-        epubcheck = Command::new("java");
-        epubcheck.args(["-jar", JAR]);
-    }
-    epubcheck
-}
-
 fn epub(folder: &Path) -> Result<(), String> {
     let (name, day) = (format!("{NAME}.epub"), date());
     let mut options: Vec<String> =
@@ -181,7 +181,7 @@ fn epub(folder: &Path) -> Result<(), String> {
     pandoc.args(&options).args(["epub.html", "--output", &name]).current_dir(folder);
     succeeds(&mut pandoc, "pandoc")?;
     println!("\nxtask: epubcheck {name}");
-    succeeds(epubcheck().arg(&name).current_dir(folder), "epubcheck")?;
+    succeeds(tool("epubcheck").arg(&name).current_dir(folder), "epubcheck")?;
     println!("{}", folder.join(name).display());
     Ok(())
 }
