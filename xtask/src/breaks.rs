@@ -10,10 +10,11 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 
-use crate::{place, root};
+use crate::{place, root, succeeds};
 
 /// A patch, and what it says about itself.
 struct Break {
@@ -222,6 +223,9 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
     if all.is_empty() {
         return Err("there are no breaks: nothing is proved".into());
     }
+    let target = place::target().join("breaks/target");
+    copy_sources(root(), &copy)?;
+    take_over(place::target(), &target)?;
     for it in all {
         println!("\nxtask: break {}: {}", it.name, it.does);
         copy_sources(root(), &copy)?;
@@ -229,7 +233,7 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
             .map_err(|why| format!("the patch {} does not fit: {why}", it.name))?;
         let output = place::cargo()
             .args(it.test.split_whitespace().skip(1))
-            .env("CARGO_TARGET_DIR", place::target().join("breaks/target"))
+            .env("CARGO_TARGET_DIR", &target)
             .current_dir(&copy)
             .output()
             .map_err(|error| format!("{}: {error}", it.test))?;
@@ -246,6 +250,37 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
         println!("xtask: {} fails, as it should", it.fails);
     }
     Ok(())
+}
+
+/// What has been compiled for the repository need not be compiled again for its copy, except for the
+/// packages that are its own: for cargo, a package in two copies is one.
+fn take_over(from: &Path, to: &Path) -> Result<(), String> {
+    let explain = |error| format!("{}: {error}", to.display());
+    for profile in ["debug", "loom"] {
+        let (from, to) = (from.join(profile), to.join(profile));
+        if to.exists() || !from.exists() {
+            continue;
+        }
+        fs::create_dir_all(&to).map_err(explain)?;
+        for folder in ["deps", "build", ".fingerprint"] {
+            let mut cp = Command::new("cp");
+            cp.arg("-R").arg(from.join(folder)).arg(&to);
+            succeeds(&mut cp, "cp")?;
+        }
+        let prints = fs::read_dir(to.join(".fingerprint")).map_err(explain)?;
+        for print in prints.flatten().filter(|it| is_of_own(&it.file_name())) {
+            fs::remove_dir_all(print.path()).map_err(explain)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether cargo keeps this fingerprint for a package of the repository.
+fn is_of_own(print: &OsStr) -> bool {
+    let print = print.to_string_lossy();
+    let package = print.rsplit_once('-').map_or(&*print, |(package, _)| package);
+    let is_own = ["async-from-bricks", "bench", "clients", "exercises", "playback", "xtask"];
+    is_own.contains(&package) || package.starts_with("bricks-")
 }
 
 /// What is no source: what cargo and others make (at the top, where `tests/book` is not), and what
@@ -367,6 +402,22 @@ mod tests {
         let why = two.follow(&folder, Way::Forth).unwrap_err();
         assert!(why.contains("src/executor/run.rs is not as"), "{why}");
         assert_eq!(fs::read(&paths[0].0).unwrap(), first);
+    }
+
+    #[test]
+    fn every_package_of_the_repository_is_compiled_anew_in_a_copy() {
+        let folders = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+        let manifests = folders.map(|it| it.join("Cargo.toml")).filter(|it| it.exists());
+        let mut count = 0;
+        for manifest in manifests {
+            let text = fs::read_to_string(&manifest).unwrap();
+            let name = text.lines().find_map(|line| line.strip_prefix("name = "));
+            let name = name.unwrap().trim_matches('"');
+            assert!(is_of_own(OsStr::new(&format!("{name}-0123456789abcdef"))), "{name}");
+            count += 1;
+        }
+        assert!(count >= 7);
+        assert!(!is_of_own(OsStr::new("async-channel-0123456789abcdef")));
     }
 
     #[test]
