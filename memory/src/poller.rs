@@ -70,6 +70,18 @@ impl Script {
         self.0.borrow().peers[number].clone()
     }
 
+    /// All peers, in the order of their numbers.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.0.borrow().peers.clone()
+    }
+
+    /// Whether this is so.
+    pub fn is_ready(&self, (fd, direction): Readiness) -> bool {
+        let state = self.0.borrow();
+        let mut peers = state.peers.iter().map(Peer::look);
+        peers.any(|it| it.number == Some(fd) && it.is_ready(direction))
+    }
+
     /// This is what happens next.
     pub fn decide(&self, decisions: &[Decision]) {
         self.0.borrow_mut().decisions.extend(decisions.iter().cloned());
