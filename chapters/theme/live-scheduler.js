@@ -55,6 +55,8 @@ class LiveScheduler extends HTMLElement {
   play(moves = this.moves) {
     const played = JSON.parse(this.program.play(joined(moves)));
     if (played.error) throw new Error(played.error);
+    played.run = Fold.read(played.recording);
+    played.sentences = LiveWords.sentences(played.run);
     return played;
   }
 
@@ -123,7 +125,7 @@ class LiveScheduler extends HTMLElement {
 
   // A decision of the reader. In a mission where select answers by itself, it does so now.
   decide(...moves) {
-    const steps = this.played.sentences.length;
+    const steps = this.played.sentences.size;
     this.moves = [...this.moves, ...moves];
     this.played = this.play();
     if (this.mission.isAutomatic && this.played.now.possible.includes("truth")) {
@@ -210,7 +212,7 @@ class LiveScheduler extends HTMLElement {
     });
     const enable = () => {
       const isNone = !boxes.some((it) => it.input.checked);
-      returns.disabled = !this.can("select") || (isNone && !this.can("truth"));
+      returns.disabled = !this.can(isNone ? "truth" : "select");
     };
     boxes.forEach((it) => (it.input.onchange = enable));
     enable();
@@ -218,7 +220,7 @@ class LiveScheduler extends HTMLElement {
       ? "It does not sleep: there is work to go on with." : `It sleeps for ${Math.ceil(timeout)} ms at most.`;
     const time = h("input", { type: "number", min: 1, value: Math.ceil(timeout || 1), ariaLabel: "Milliseconds" });
     return h("fieldset", "", h("legend", "", "The kernel"),
-      h("p", "", `select is asked about these. ${sleeps}`),
+      h("p", "", `select is asked about ${boxes.length ? "these" : "nothing"}. ${sleeps}`),
       h("div", "live-asked", boxes.map((it) => it.item)),
       h("div", "live-row", returns,
         this.can("time") ? h("span", "live-row", time, "ms", this.button("pass", "time", () => [`time=${Math.round(time.value)}`])) : [],
@@ -229,7 +231,7 @@ class LiveScheduler extends HTMLElement {
   // What the scheduler did about the last decision.
   answered() {
     const { sentences, decided, log } = this.played;
-    const news = sentences.slice(this.before);
+    const news = [...sentences].slice(this.before);
     const what = this.before === 0 ? "So far, the scheduler has done this" : `${decided.at(-1)} The scheduler answers`;
     this.said.replaceChildren(h("p", "", news.length ? `${what}:` : `${decided.at(-1)} The scheduler sleeps on.`),
       h("ol", { start: news[0]?.[0] ?? 1 }, news.map(([number, it]) => h("li", { value: number }, it))),
@@ -261,7 +263,7 @@ class LiveScheduler extends HTMLElement {
   check() {
     const { mission, moves, played } = this;
     if (!mission.isReached || (mission.question && !this.predicted)) return;
-    const { events } = Fold.read(played.recording);
+    const { events } = played.run;
     const at = (length) => this.play(moves.slice(0, length)).now;
     if (!mission.isReached({ events, moves, now: played.now, at })) return;
     kept(`bricks-live ${mission.id}`, "done");
@@ -271,15 +273,14 @@ class LiveScheduler extends HTMLElement {
 
   // The whole run in the player, at its last step.
   watch() {
-    const { recording, sentences } = this.played;
+    const { recording, run, sentences } = this.played;
     if (!this.player) {
       this.player = h("trace-player", { id: "live-run" },
         h("script", { type: "application/x-jsonlines", textContent: recording }));
       this.player.setAttribute("label", "The run so far, step by step");
       this.stage.replaceChildren(this.player);
     }
-    const run = Fold.read(recording);
-    this.player.says.set(run, new Map(sentences));
+    this.player.says.set(run, sentences);
     this.player.build([run]);
     this.player.go(Infinity);
   }

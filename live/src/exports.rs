@@ -7,11 +7,27 @@ use std::cell::RefCell;
 
 use serde::Serialize;
 
+use crate::Played;
 use crate::practise::practise;
 
 thread_local! {
     static ASKED: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
     static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(vec![]) };
+}
+
+// With this, a call of one of the others is only that: the page has called this once. Otherwise the
+// linker would have each of them begin and end a program.
+#[cfg(target_family = "wasm")]
+unsafe extern "C" {
+    safe fn __wasm_call_ctors();
+}
+
+/// What the page calls first.
+// SAFETY: no other function of this program has this name.
+#[cfg(target_family = "wasm")]
+#[unsafe(no_mangle)]
+pub extern "C" fn _initialize() {
+    __wasm_call_ctors();
 }
 
 /// Where the page writes a text of so many bytes.
@@ -31,7 +47,7 @@ pub extern "C" fn play() -> usize {
     let scenario = ASKED.take();
     match str::from_utf8(&scenario) {
         Ok(scenario) => keep(crate::play(scenario)),
-        Err(_) => keep(Err::<(), _>("this is no text".into())),
+        Err(_) => keep(Err::<Played, _>("this is no text".into())),
     }
 }
 
@@ -58,9 +74,13 @@ fn keep(result: Result<impl Serialize, String>) -> usize {
 
 /// The answer as the page gets it. What has gone wrong is in `error`.
 pub fn json(result: Result<impl Serialize, String>) -> String {
+    #[derive(Serialize)]
+    struct Wrong {
+        error: String,
+    }
     let text = match result {
         Ok(it) => serde_json::to_string(&it),
-        Err(error) => serde_json::to_string(&serde_json::json!({ "error": error })),
+        Err(error) => serde_json::to_string(&Wrong { error }),
     };
-    text.unwrap_or_default()
+    text.expect("it has names for keys, and no more")
 }

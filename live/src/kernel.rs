@@ -28,7 +28,7 @@ pub struct Now {
     /// The server has ended.
     pub over: bool,
     /// For how many milliseconds `select` sleeps at most; `None` is for ever.
-    pub timeout: Option<f64>,
+    pub timeout: Option<u64>,
     /// What `select` is asked.
     pub watched: Vec<Watched>,
     /// All that have connected.
@@ -224,7 +224,9 @@ impl State {
                 "nothing waits for time, so only an event ends this select"
             }
             Move::Select(those) => return self.cannot_report(those),
-            Move::Truth if self.ready().is_empty() && self.timeout != Some(Duration::ZERO) => {
+            Move::Truth
+                if self.ready().is_empty() && self.timeout != Some(Duration::ZERO) =>
+            {
                 "nothing is ready, so select sleeps on"
             }
             _ => return None,
@@ -314,7 +316,7 @@ impl State {
         };
         Now {
             over: is_over,
-            timeout: self.timeout.map(|it| it.as_secs_f64() * 1000.0),
+            timeout: self.timeout.map(|it| it.as_micros().div_ceil(1000) as u64),
             watched: watched.filter(|_| !is_over).collect(),
             clients: self.clients().map(|peer| client(&peer.look())).collect(),
             possible,

@@ -10,6 +10,7 @@
 //! | [`moves`] | What can be decided, and how an address writes it. |
 //! | [`kernel`] | Answers the scheduler as it was decided, and knows what is possible now. |
 //! | [`second`] | One more task, for the mission with two tasks and one descriptor. |
+//! | [`steps`] | What the scheduler did, for the questions of a practice. |
 //! | [`practise`] | Scenarios with a question, made from a number. |
 //! | [`exports`] | What the page calls. |
 
@@ -18,6 +19,7 @@ pub mod kernel;
 pub mod moves;
 pub mod practise;
 pub mod second;
+pub mod steps;
 
 use std::io::ErrorKind;
 
@@ -25,20 +27,17 @@ use bricks_in_memory::cli::Options;
 use bricks_in_memory::poller::Script;
 use bricks_in_memory::recording::Recording;
 use bricks_in_memory::{Text, log, tasks};
-use playback::fold::Fold;
-use playback::words::Words;
 use serde::Serialize;
 
 use kernel::{Kernel, Now};
 use moves::Scenario;
+use steps::{Step, Steps, Watched};
 
 /// What has come of a scenario.
 #[derive(Debug, Serialize)]
 pub struct Played {
     /// What the scheduler did, as `--trace` writes it.
     pub recording: String,
-    /// A sentence for each step, with its number.
-    pub sentences: Vec<(usize, String)>,
     /// What was decided, in words.
     pub decided: Vec<String>,
     /// What the server printed.
@@ -55,24 +54,22 @@ pub struct Played {
 ///
 /// If that is no scenario.
 pub fn play(scenario: &str) -> Result<Played, String> {
-    Ok(play_moves(&scenario.parse()?))
+    Ok(play_moves(&scenario.parse()?).0)
 }
 
-/// The same, for a scenario that has been read.
-pub fn play_moves(scenario: &Scenario) -> Played {
+/// The same, for a scenario that has been read; and what the questions of a practice are about.
+fn play_moves(scenario: &Scenario) -> (Played, Vec<Step>) {
     log::take();
     let script = Script::default();
     let (sock, signals) = (script.socket(), script.socket());
     let kernel = Kernel::new(script, scenario.moves.clone());
     let text = Text::default();
     let recording = Recording::new("04_scheduler", tasks::SOURCE, text.clone());
+    let steps = Steps::default();
+    let trace = Box::new(Watched { recording, steps: steps.clone() });
     let sockets = [sock.clone(), signals];
-    let mut scheduler = bricks_in_memory::server(
-        kernel.clone(),
-        sockets,
-        Box::new(recording),
-        Options::default(),
-    );
+    let options = Options::default();
+    let mut scheduler = bricks_in_memory::server(kernel.clone(), sockets, trace, options);
     if scenario.has_second {
         scheduler.submit_task(second::accepts_too(sock));
     } else {
@@ -87,30 +84,13 @@ pub fn play_moves(scenario: &Scenario) -> Played {
     };
     let now = kernel.now(is_over);
     let refused = kernel.refused(is_over);
-    drop(scheduler); // and with it the recording
-    let recording = text.take();
-    let sentences = sentences(&recording);
+    // To drop the scheduler is to end its tasks, which is no part of a run that goes on.
+    let unfinished = (!is_over).then(|| text.take());
+    drop(scheduler);
+    let recording = unfinished.unwrap_or_else(|| text.take());
     let mut log = log::take();
     if let (true, Err(error)) = (is_over, result) {
         log.push(format!("the server has ended: {error}"));
     }
-    Played { recording, sentences, decided: kernel.decided(), log, now, refused }
-}
-
-/// The sentences of a recording that this library has made.
-fn sentences(recording: &str) -> Vec<(usize, String)> {
-    let Ok(recording) = playback::read::Recording::read(recording) else {
-        return vec![];
-    };
-    let (words, mut fold) = (Words::of(&recording), Fold::default());
-    let mut all = vec![];
-    for step in &recording.steps {
-        if let Some(sentence) = words.sentence(&step.event, &fold) {
-            all.push((step.number, sentence));
-        }
-        if fold.apply(&step.event).is_err() {
-            break;
-        }
-    }
-    all
+    (Played { recording, decided: kernel.decided(), log, now, refused }, steps.take())
 }

@@ -1,13 +1,15 @@
 //! Practice that never runs out: a number makes a scenario and asks what comes next. The answer is
 //! what the scheduler then does.
 
+use std::os::fd::RawFd;
+
 use bricks_in_memory::tasks::SOURCE;
-use playback::fold::Fold;
-use playback::read::{Event, Recording, Step};
+use bricks_in_memory::trace::{On, Want};
 use serde::Serialize;
 
 use crate::kernel::Now;
 use crate::moves::{Move, Scenario};
+use crate::steps::{Places, Step};
 use crate::{Played, play_moves};
 
 /// A scenario with a question.
@@ -35,8 +37,9 @@ pub fn practise(seed: u64) -> Practice {
         [who_runs_next, which_table, what_is_reported, which_line];
     let mut dice = Dice(seed);
     loop {
-        let situation = Situation::any(&mut dice);
-        if let Some(practice) = KINDS[(seed % 4) as usize](&situation, &mut dice) {
+        let practice = Situation::any(&mut dice)
+            .and_then(|it| KINDS[(seed % 4) as usize](&it, &mut dice));
+        if let Some(practice) = practice {
             return practice;
         }
     }
@@ -50,59 +53,46 @@ struct Situation {
     /// What had been decided by then, and the answer, in words.
     told: Vec<String>,
     steps: Vec<Step>,
-    /// Where the tasks were before each step.
-    folds: Vec<Fold>,
     /// The step at which `select` returned.
     returned: usize,
 }
 
 impl Situation {
-    /// Some moves, one after the other, each of those that are possible.
-    fn any(dice: &mut Dice) -> Situation {
+    /// Some moves, one after the other, each of those that are possible; unless they lead nowhere.
+    fn any(dice: &mut Dice) -> Option<Situation> {
         let mut scenario = Scenario::default();
         let mut played = play_moves(&scenario);
         let length = 8 + dice.below(16);
-        while let Some(next) = any_move(&played.now, dice) {
+        loop {
+            let next = any_move(&played.0.now, dice)?;
             let is_answer = matches!(next, Move::Select(_) | Move::Truth);
             scenario.moves.push(next);
-            let before = std::mem::replace(&mut played, play_moves(&scenario)).now;
+            let before = std::mem::replace(&mut played, play_moves(&scenario)).0.now;
             if is_answer && scenario.moves.len() >= length {
-                return Situation::new(scenario, before, played);
+                let (Played { decided: told, .. }, steps) = played;
+                let returned = steps.iter().rposition(|it| matches!(it, Step::Returned));
+                let returned = returned.expect("select has returned");
+                return Some(Situation { scenario, before, told, steps, returned });
             }
         }
-        unreachable!("as long as the server runs, something can be decided")
     }
 
-    fn new(scenario: Scenario, before: Now, played: Played) -> Situation {
-        let recording = Recording::read(&played.recording).expect("it is one");
-        let mut folds = vec![Fold::default()];
-        for step in &recording.steps {
-            let mut fold = folds[folds.len() - 1].clone();
-            fold.apply(&step.event).expect("it is possible");
-            folds.push(fold);
-        }
-        let steps = recording.steps;
-        let returned = steps.iter().rposition(|it| matches!(it.event, Event::Leave(_)));
-        let returned = returned.expect("select has returned");
-        Situation { scenario, before, told: played.decided, steps, folds, returned }
+    /// The steps after the answer, with their numbers.
+    fn after(&self) -> impl Iterator<Item = (usize, &Step)> {
+        self.steps.iter().enumerate().skip(self.returned + 1)
     }
 
-    /// The steps after the answer, and where the tasks were before each.
-    fn after(&self) -> impl Iterator<Item = (usize, &Step, &Fold)> {
-        let steps = self.steps.iter().zip(&self.folds).enumerate();
-        steps.skip(self.returned + 1).map(|(at, (step, fold))| (at, step, fold))
+    /// What happens next to the task of this step.
+    fn next(&self, after: usize) -> impl Iterator<Item = &Step> {
+        let task = self.steps[after].task();
+        self.steps[after + 1..].iter().filter(move |step| step.task() == task)
     }
 
-    /// What happens to a task next, after a step.
-    fn next(&self, after: usize, of: u64) -> impl Iterator<Item = &Event> {
-        let events = self.steps[after + 1..].iter().map(|it| &it.event);
-        events.filter(move |event| task(event) == Some(of))
-    }
-
+    /// A question that is asked after so many steps.
     fn practice(
         &self,
-        fold: &Fold,
-        question: String,
+        places: &Places,
+        question: &str,
         choices: Vec<String>,
         right: &str,
         why: &str,
@@ -111,8 +101,8 @@ impl Situation {
         (choices.len() > 1).then(|| Practice {
             scenario: self.scenario.to_string(),
             told: self.told.clone(),
-            places: places(fold),
-            question,
+            places: places.lines(),
+            question: question.to_string(),
             choices,
             right: at,
             why: why.to_string(),
@@ -122,23 +112,20 @@ impl Situation {
 
 /// The first of several ready tasks.
 fn who_runs_next(it: &Situation, _: &mut Dice) -> Option<Practice> {
-    let (.., fold) =
-        it.after().find(|(_, step, _)| matches!(step.event, Event::Resume { .. }))?;
-    let mut tasks: Vec<u64> = fold.ready.iter().copied().collect();
-    let right = name(*tasks.first()?, fold);
-    tasks.sort();
-    let choices = tasks.into_iter().map(|task| name(task, fold)).collect();
-    let mut hidden = fold.clone();
-    hidden.ready.clear(); // that would be the answer
+    let (at, _) = it.after().find(|(_, step)| matches!(step, Step::Resume(..)))?;
+    let mut places = Places::after(&it.steps[..at]);
+    let tasks = std::mem::take(&mut places.ready); // in order, they are the answer
+    let right = places.name(*tasks.first()?);
+    let choices = places.all().filter(|task| tasks.contains(task));
+    let choices = choices.map(|task| places.name(task)).collect();
     it.practice(
-        &hidden,
-        "The events have happened, and these tasks are on the ready queue, in some order. \
-         Which of them runs next?"
-            .into(),
+        &places,
+        "The events have happened. These tasks are on the ready queue, in some order. \
+         Which of them runs next?",
         choices,
         &right,
-        "The ready queue is a queue: what happened first is resumed first, and select reports \
-         the descriptors in the order of the list above.",
+        "The ready queue is a queue: what happened first is resumed first, and the events happen \
+         in the order in which select reports their descriptors.",
     )
 }
 
@@ -146,35 +133,43 @@ fn who_runs_next(it: &Situation, _: &mut Dice) -> Option<Practice> {
 fn which_table(it: &Situation, dice: &mut Dice) -> Option<Practice> {
     const READY: &str = "to the ready queue";
     const TIMERS: &str = "among the timers";
-    let yields = it.after().filter(|(_, step, _)| matches!(step.event, Event::Yield(_)));
-    let (at, step, fold) = dice.one_of(yields.collect())?;
-    let Event::Yield(event) = &step.event else { return None };
-    let right = match it.next(*at, event.task).next()? {
-        Event::Park { on, fd, .. } if on == "read" || on == "write" => waiting(on, *fd),
-        Event::Park { .. } => TIMERS.into(),
+    let waiting = |on: &str, fd: RawFd| format!("to the {on}-waiting table, under {fd}");
+    let yields = it.after().filter(|(_, step)| matches!(step, Step::Yield(..)));
+    let (at, step) = dice.one_of(yields.collect())?;
+    let Step::Yield(task, want, fd, _) = step else { return None };
+    let right = match it.next(at).next()? {
+        Step::Park(_, On::Read(fd)) => waiting("read", *fd),
+        Step::Park(_, On::Write(fd)) => waiting("write", *fd),
+        Step::Park(..) => TIMERS.into(),
         _ => READY.into(),
     };
-    let mut choices = vec![READY.to_string(), TIMERS.to_string()];
-    choices.extend(["read", "write"].map(|on| waiting(on, event.fd)));
-    let what = match event.want.as_str() {
-        "accept" => "a ConnectEvent",
-        "read" => "a ReceiveEvent",
-        "write" => "a SendEvent",
-        "close" => "a CloseEvent",
-        _ => "a SleepEvent",
+    let fd = fd.unwrap_or_default();
+    let choices =
+        vec![READY.into(), TIMERS.into(), waiting("read", fd), waiting("write", fd)];
+    let (event, why) = match want {
+        Want::Accept => (
+            "ConnectEvent",
+            "To accept is to read from the listening socket: the event waits until that can be read.",
+        ),
+        Want::Read => {
+            ("ReceiveEvent", "The event waits until there is something to read.")
+        }
+        Want::Write => (
+            "SendEvent",
+            "The event waits until there is room: in stage 04, every send is watched first.",
+        ),
+        Want::Close => (
+            "CloseEvent",
+            "A close waits for the end of input of the client, unless that has come already.",
+        ),
+        _ => ("SleepEvent", "It waits for nothing but time."),
     };
-    let why = match event.want.as_str() {
-        "accept" => "To accept is to read from the listening socket: the event waits until that can be read.",
-        "read" => "The event waits until there is something to read.",
-        "write" => "The event waits until there is room: in stage 04, every send is watched first.",
-        "close" => "A close waits for the client's end of input, if that has not come yet.",
-        _ => "It waits for nothing but time.",
-    };
+    let places = Places::after(&it.steps[..at]);
     let question = format!(
-        "{} runs, and yields {what}. Where does it go with this event?",
-        name(event.task, fold)
+        "{}, runs, and yields a {event}. Where does it go with this event?",
+        places.name(*task)
     );
-    it.practice(fold, question, choices, &right, why)
+    it.practice(&places, &question, choices, &right, why)
 }
 
 /// What `select` returns when it tells the truth.
@@ -193,18 +188,20 @@ fn what_is_reported(it: &Situation, dice: &mut Dice) -> Option<Practice> {
     };
     let right = says(&|at| watched[at].ready);
     let other = dice.below(watched.len());
-    let mut choices = vec![
+    let mut choices = vec![];
+    for choice in [
         right.clone(),
         says(&|_| true),
         says(&|_| false),
         says(&|at| watched[at].ready != (at == other)),
-    ];
-    choices.sort();
-    choices.dedup();
-    let question = "What does select return, if it tells the truth?".to_string();
+    ] {
+        if let Err(at) = choices.binary_search(&choice) {
+            choices.insert(at, choice);
+        }
+    }
     let mut practice = it.practice(
-        &it.folds[it.returned],
-        question,
+        &Places::after(&it.steps[..it.returned]),
+        "What does select return, if it tells the truth?",
         choices,
         &right,
         "A listening socket can be read when a client waits. Another one can be read when there are \
@@ -218,41 +215,34 @@ fn what_is_reported(it: &Situation, dice: &mut Dice) -> Option<Practice> {
 /// The line at which a resumed task stops next.
 fn which_line(it: &Situation, dice: &mut Dice) -> Option<Practice> {
     const END: &str = "at none: it finishes";
-    let resumes =
-        it.after().filter(|(_, step, _)| matches!(step.event, Event::Resume { .. }));
-    let (at, step, fold) = dice.one_of(resumes.collect())?;
-    let task = task(&step.event)?;
-    let line = |number: u32| {
-        let text = SOURCE.1.lines().nth(number as usize - 1).unwrap_or_default();
-        format!("at line {number}: {}", text.trim())
+    let resumes = it.after().filter(|(_, step)| matches!(step, Step::Resume(..)));
+    let (at, step) = dice.one_of(resumes.collect())?;
+    let Step::Resume(task, with) = step else { return None };
+    let words = |line: u32| {
+        let text = SOURCE.1.lines().nth(line as usize - 1).unwrap_or_default();
+        format!("at line {line}: {}", text.trim())
     };
-    let right = it.next(*at, task).find_map(|event| match event {
-        Event::Yield(it) => it.line.map(line),
-        Event::Finish { .. } => Some(END.into()),
+    let right = it.next(at).find_map(|step| match step {
+        Step::Yield(.., line) => Some(words(*line)),
+        Step::Finish(_) => Some(END.into()),
         _ => None,
     })?;
-    let yields = it.steps.iter().filter_map(|step| match &step.event {
-        Event::Yield(it) => it.line,
-        _ => None,
-    });
-    let mut lines: Vec<u32> = yields.collect();
-    lines.sort();
-    lines.dedup();
-    let mut choices: Vec<_> = lines.into_iter().map(line).collect();
+    let mut lines = vec![];
+    for step in &it.steps {
+        if let Step::Yield(.., line) = step
+            && let Err(at) = lines.binary_search(line)
+        {
+            lines.insert(at, *line);
+        }
+    }
+    let mut choices: Vec<_> = lines.into_iter().map(words).collect();
     choices.push(END.into());
-    let Event::Resume { with, .. } = &step.event else { return None };
-    let with = match with {
-        Some(playback::read::With::Count(0)) => " with the end of input".into(),
-        Some(playback::read::With::Count(count)) => format!(" with {count} bytes"),
-        Some(playback::read::With::Client { fd }) => format!(" with descriptor {fd}"),
-        Some(playback::read::With::Error(error)) => format!(" with {error}"),
-        None => String::new(),
-    };
+    let places = Places::after(&it.steps[..at]);
     let question =
-        format!("{} is resumed{with}. Where does it stop next?", name(task, fold));
+        format!("{}, is resumed{with}. Where does it stop next?", places.name(*task));
     it.practice(
-        fold,
-        question,
+        &places,
+        &question,
         choices,
         &right,
         "It goes on after the line at which it was suspended, to the next line with yield_.",
@@ -288,48 +278,6 @@ fn any_move(now: &Now, dice: &mut Dice) -> Option<Move> {
         moves.push(Move::Select(vec![(one.fd, if one.read { Read } else { Write })]));
     }
     dice.one_of(moves)
-}
-
-/// A step's task.
-fn task(event: &Event) -> Option<u64> {
-    match event {
-        Event::Spawn { task, .. }
-        | Event::Resume { task, .. }
-        | Event::Park { task, .. }
-        | Event::Wake { task }
-        | Event::Call { task, .. }
-        | Event::NotYet { task, .. }
-        | Event::Finish { task, .. } => Some(*task),
-        Event::Yield(it) => Some(it.task),
-        Event::Happened(it) => Some(it.task),
-        _ => None,
-    }
-}
-
-fn name(task: u64, fold: &Fold) -> String {
-    let name = fold.tasks.get(&task).map_or("", |it| it.name.as_str());
-    format!("Task {task}, {name},")
-}
-
-fn waiting(on: &str, fd: Option<i32>) -> String {
-    format!("to the {on}-waiting table, under {}", fd.unwrap_or_default())
-}
-
-/// Where the tasks are, a line for each place.
-fn places(fold: &Fold) -> Vec<String> {
-    let mut lines = vec![];
-    let mut line = |place: &str, tasks: Vec<String>| {
-        if !tasks.is_empty() {
-            lines.push(format!("{place}: {}", tasks.join(", ")));
-        }
-    };
-    let pair = |(fd, task): (&i32, &u64)| format!("task {task} for {fd}");
-    let single = |task: &u64| format!("task {task}");
-    line("Ready queue", fold.ready.iter().map(single).collect());
-    line("Waiting to read", fold.read.iter().map(pair).collect());
-    line("Waiting to write", fold.write.iter().map(pair).collect());
-    line("Sleeping", fold.timer.iter().map(single).collect());
-    lines
 }
 
 /// Numbers that look random, and are not (splitmix64, by Guy Steele and others).

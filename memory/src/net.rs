@@ -5,7 +5,7 @@
 mod accept;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,7 +35,7 @@ pub type Readiness = (RawFd, Direction);
 // Each test has a thread, and so a clock and descriptors of its own.
 thread_local! {
     static CLOCK: Cell<Instant> = Cell::new(Instant::now());
-    static NUMBERS: RefCell<BTreeSet<RawFd>> = RefCell::new(BTreeSet::from([0, 1, 2]));
+    static NUMBERS: RefCell<Vec<RawFd>> = RefCell::new(vec![0, 1, 2]);
 }
 
 /// What time it is. It stays that time, until it is told to [`pass`].
@@ -109,8 +109,9 @@ pub fn pair() -> (Socket, Peer) {
 impl Socket {
     fn of(peer: Peer) -> Socket {
         let number = NUMBERS.with_borrow_mut(|taken| {
-            let number = (0..=RawFd::MAX).find(|&number| taken.insert(number));
-            number.expect("a number is free")
+            let number = (0..=RawFd::MAX).find(|number| !taken.contains(number));
+            taken.push(number.expect("a number is free"));
+            taken[taken.len() - 1]
         });
         peer.0.borrow_mut().number = Some(number);
         Socket(Rc::new(Inner { number, peer }))
@@ -185,7 +186,7 @@ impl AsRawFd for Socket {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        NUMBERS.with_borrow_mut(|taken| taken.remove(&self.number));
+        NUMBERS.with_borrow_mut(|taken| taken.retain(|it| *it != self.number));
         let mut it = self.peer.0.borrow_mut();
         (it.number, it.socket_ended, it.socket_closed) = (None, true, true);
         if !it.to_socket.is_empty() {

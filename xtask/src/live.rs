@@ -3,13 +3,12 @@
 
 use std::env;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use flate2::{Compression, GzBuilder};
+use zopfli::{Format, Options};
 
 use crate::{place, root, succeeds};
 
@@ -56,8 +55,8 @@ fn look_for_target() -> Result<(), String> {
 
 /// Compressed, and as text. The same program makes the same text.
 fn packed(program: &[u8]) -> Result<String, String> {
-    let mut gzip = GzBuilder::new().write(vec![], Compression::best());
-    let packed = gzip.write_all(program).and_then(|()| gzip.finish());
-    let packed = packed.map_err(|error| format!("gzip: {error}"))?;
+    let mut packed = vec![];
+    zopfli::compress(Options::default(), Format::Gzip, program, &mut packed)
+        .map_err(|error| format!("gzip: {error}"))?;
     Ok(BASE64_STANDARD.encode(packed))
 }
