@@ -249,6 +249,8 @@ fn what_is_no_scenario_is_an_error() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// An address that somebody has changed by hand.
     #[test]
     fn no_text_makes_it_panic(text in "([a-z0-9:=%+,-]|connect,|truth,|1:|select=|3r|stop,){0,40}") {

@@ -179,7 +179,10 @@ class LiveScheduler extends HTMLElement {
 
   client(it, number) {
     const text = h("input", { type: "text", value: "hi\\n", size: 8, ariaLabel: `What client ${number} sends` });
-    text.onkeydown = ({ key }) => key === "Enter" && !send.disabled && send.click();
+    text.dataset.move = `${number}:text`;
+    text.onkeydown = ({ key }) => {
+      if (key === "Enter") send.click();
+    };
     const send = this.button("Send", `${number}:send`, () => [`${number}:send=${escaped(text.value || "\\n")}`]);
     const state = it.reset ? "reset" : it.closed ? "closed by the server"
       : it.fd === null ? "waits to be accepted" : `descriptor ${it.fd}`;
@@ -187,6 +190,7 @@ class LiveScheduler extends HTMLElement {
     const can = (kind) => this.can(`${number}:${kind}`);
     const act = (label, kind) => (can(kind) ? this.button(label, `${number}:${kind}`, () => [`${number}:${kind}`]) : []);
     const room = h("input", { type: "number", min: 0, value: 1, ariaLabel: `Room for client ${number}, in bytes` });
+    room.dataset.move = `${number}:bytes`;
     return h("div", "live-client",
       h("p", "", h("b", "", `Client ${number}`), ` (${state}${ended})`),
       h("p", "live-bytes", `to the server: ${shown(it.to_server)} · to the client: ${shown(it.to_client)} · it has read: ${shown(it.received)}`),
@@ -219,6 +223,7 @@ class LiveScheduler extends HTMLElement {
     const sleeps = timeout === null ? "It sleeps until something is ready." : timeout === 0
       ? "It does not sleep: there is work to go on with." : `It sleeps for ${Math.ceil(timeout)} ms at most.`;
     const time = h("input", { type: "number", min: 1, value: Math.ceil(timeout || 1), ariaLabel: "Milliseconds" });
+    time.dataset.move = "milliseconds";
     return h("fieldset", "", h("legend", "", "The kernel"),
       h("p", "", `select is asked about ${boxes.length ? "these" : "nothing"}. ${sleeps}`),
       h("div", "live-asked", boxes.map((it) => it.item)),
@@ -234,7 +239,7 @@ class LiveScheduler extends HTMLElement {
     const news = [...sentences].slice(this.before);
     const what = this.before === 0 ? "So far, the scheduler has done this" : `${decided.at(-1)} The scheduler answers`;
     this.said.replaceChildren(h("p", "", news.length ? `${what}:` : `${decided.at(-1)} The scheduler sleeps on.`),
-      h("ol", { start: news[0]?.[0] ?? 1 }, news.map(([number, it]) => h("li", { value: number }, it))),
+      h("ol", { tabIndex: 0, ariaLabel: "Steps" }, news.map(([number, it]) => h("li", { value: number }, it))),
       log.length ? h("p", "live-log", `The server has printed: ${log.join(" / ")}`) : "");
   }
 
