@@ -255,6 +255,7 @@ class LiveScheduler extends HTMLElement {
     const next = ALL[ALL.indexOf(this.mission) + 1];
     this.list.replaceChildren(h("summary", "", `${items.length} decisions so far`), h("ol", "", items),
       h("p", "", "The address of this page has them all: send it to somebody, and they see the same."));
+    this.list.hidden = false;
     this.list.open = Boolean(isOpen);
     this.board.append(h("div", "live-row live-back", back, again,
       next ? button("The next mission", () => this.begin(next)) : []));
@@ -312,7 +313,7 @@ class LiveScheduler extends HTMLElement {
       h("fieldset", "", h("legend", "", it.question), it.choices.map(choice)));
     this.board.replaceChildren();
     this.said.replaceChildren();
-    this.list.replaceChildren();
+    this.list.hidden = true;
     this.stage.replaceChildren();
   }
 }

@@ -232,6 +232,7 @@ test("practice never runs out, and its number is in the address", async () => {
   await go("#live=practise:7");
   const asked = await at(".live-task").innerText();
   assert.match(asked, /Practice 7\./);
+  assert.equal(await page.locator(".live-list").isVisible(), false, "nothing has been decided yet");
   await page.locator(".live-task fieldset button").first().click();
   assert.match(await message(), /^(Right|No): /);
   await click("Another");
