@@ -39,7 +39,7 @@ pub fn python_works() -> bool {
 /// Whether there is a Node.js, which runs scripts as a browser does.
 pub fn node_works() -> bool {
     static WORKS: LazyLock<bool> = LazyLock::new(|| {
-        let is_too_old = "process.exit(typeof DecompressionStream !== 'function')";
+        let is_too_old = "process.exit(globalThis.DecompressionStream ? 0 : 1)";
         succeeds("node", &["-e", is_too_old])
     });
     is_here(*WORKS, "node", "no Node.js of 18 or later (Debian: apt-get install nodejs)")
