@@ -30,7 +30,7 @@ mod suite;
 
 use std::env;
 use std::process::{self, Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use playback::read::Recording;
 
@@ -308,10 +308,18 @@ fn run(command: &str, environment: &[(&str, &str)]) -> Result<(), String> {
 }
 
 fn succeeds(command: &mut Command, name: &str) -> Result<(), String> {
+    let start = Instant::now();
     let status =
         command.status().map_err(|error| format!("cannot run {name}: {error}"))?;
-    status.success().then_some(()).ok_or(format!("failed: {name}"))
+    status.success().then_some(()).ok_or(format!("failed: {name}"))?;
+    if start.elapsed() > LONG {
+        println!("xtask: that took {:.0?}", start.elapsed());
+    }
+    Ok(())
 }
+
+/// What takes longer is worth a line, so that a check that has become slow is found.
+const LONG: Duration = Duration::from_secs(5);
 
 /// A text of the repository. Its lines end with LF, whatever ends them in this copy.
 fn read(file: &str) -> Result<String, String> {
