@@ -288,6 +288,10 @@ class LiveScheduler extends HTMLElement {
     }
     this.player.says.set(run, sentences);
     this.player.build([run]);
+    // The address is the scenario's: a link to a step would replace it.
+    const { link } = this.player;
+    link.removeAttribute("href");
+    Object.defineProperty(link, "href", { set() {} });
     this.player.go(Infinity);
   }
 

@@ -197,6 +197,7 @@ test("the scheduler's answer is told, and the player shows the whole run", async
   await page.locator("#live-run").getByRole("button", { name: "Step back" }).click();
   const before = await page.locator("#live-run .tp-where a").innerText();
   assert.ok(Number(/Step (\d+)/.exec(before)[1]) < Number(last), before);
+  assert.equal(await page.locator("#live-run a[href]").count(), 0, "the address is the scenario's");
 });
 
 test("with the keyboard alone", async () => {
