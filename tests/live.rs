@@ -1,7 +1,8 @@
 //! The live scheduler of the book: what its page runs is what this code does, whatever a reader
 //! decides.
 
-use std::env;
+mod support;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,6 +17,8 @@ use playback::words::Words;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use support::machine::node_works;
 
 /// A scenario of so many moves, each of which is possible; `picks` says which.
 fn scenario(has_second: bool, picks: &[u16]) -> String {
@@ -71,10 +74,7 @@ fn picks(seed: u32) -> Vec<u16> {
 
 /// What the page's scripts make of these; none if there is no Node.js.
 fn in_the_page(asked: &[Value]) -> Option<Vec<String>> {
-    let node = Command::new("node").arg("--version").stdout(Stdio::null()).status();
-    if !node.is_ok_and(|status| status.success()) {
-        assert!(env::var_os("REQUIRE_NODE").is_none(), "there is no node that works");
-        println!("left out: there is no node");
+    if !node_works() {
         return None;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live_program.js");

@@ -255,6 +255,7 @@ class LiveScheduler extends HTMLElement {
     const next = ALL[ALL.indexOf(this.mission) + 1];
     this.list.replaceChildren(h("summary", "", `${items.length} decisions so far`), h("ol", "", items),
       h("p", "", "The address of this page has them all: send it to somebody, and they see the same."));
+    this.list.hidden = false;
     this.list.open = Boolean(isOpen);
     this.board.append(h("div", "live-row live-back", back, again,
       next ? button("The next mission", () => this.begin(next)) : []));
@@ -287,6 +288,10 @@ class LiveScheduler extends HTMLElement {
     }
     this.player.says.set(run, sentences);
     this.player.build([run]);
+    // The address is the scenario's: a link to a step would replace it.
+    const { link } = this.player;
+    link.removeAttribute("href");
+    Object.defineProperty(link, "href", { set() {} });
     this.player.go(Infinity);
   }
 
@@ -312,7 +317,7 @@ class LiveScheduler extends HTMLElement {
       h("fieldset", "", h("legend", "", it.question), it.choices.map(choice)));
     this.board.replaceChildren();
     this.said.replaceChildren();
-    this.list.replaceChildren();
+    this.list.hidden = true;
     this.stage.replaceChildren();
   }
 }

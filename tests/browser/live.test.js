@@ -197,6 +197,7 @@ test("the scheduler's answer is told, and the player shows the whole run", async
   await page.locator("#live-run").getByRole("button", { name: "Step back" }).click();
   const before = await page.locator("#live-run .tp-where a").innerText();
   assert.ok(Number(/Step (\d+)/.exec(before)[1]) < Number(last), before);
+  assert.equal(await page.locator("#live-run a[href]").count(), 0, "the address is the scenario's");
 });
 
 test("with the keyboard alone", async () => {
@@ -232,6 +233,7 @@ test("practice never runs out, and its number is in the address", async () => {
   await go("#live=practise:7");
   const asked = await at(".live-task").innerText();
   assert.match(asked, /Practice 7\./);
+  assert.equal(await page.locator(".live-list").isVisible(), false, "nothing has been decided yet");
   await page.locator(".live-task fieldset button").first().click();
   assert.match(await message(), /^(Right|No): /);
   await click("Another");
