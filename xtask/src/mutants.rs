@@ -105,6 +105,8 @@ fn change(
     // For cargo, the same package in two copies is one. Where both built, it would not notice that
     // a file of the copy has been changed.
     cargo.env("CARGO_TARGET_DIR", output.join("target"));
+    // That a random test has failed is enough. To look for its smallest failure takes long.
+    cargo.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     cargo.arg("mutants").arg("--output").arg(&output);
     for other in all.iter().filter(|file| !files.contains(&file.as_str())) {
         cargo.args(["--exclude", &format!("**/{other}")]);
