@@ -2,7 +2,7 @@
 // file://: notes that are hidden until they are asked for, and a page that is one sheet of paper.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -85,19 +85,6 @@ for (const format of ["A4", "Letter"]) {
     assert.equal(sheets, 1);
   });
 }
-
-test("each lesson says what a teacher needs", async () => {
-  const lessons = readdirSync(join(book, "teachers")).filter((it) => /^lesson.*\.html$/.test(it));
-  assert.ok(lessons.length >= 8);
-  for (const lesson of lessons) {
-    const page = await open(url(`teachers/${lesson}`));
-    const parts = await page.locator("main h2").allTextContents();
-    const expected = ["Goal", "On the screen", "Type", "Ask", "Mistakes to make",
-      "Where classes get stuck"];
-    assert.deepEqual(parts, expected, lesson);
-    await page.context().close();
-  }
-});
 
 test("a caption leads to its file, where there is one to lead to", async () => {
   const page = await open(blocking);
