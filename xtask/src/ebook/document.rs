@@ -98,7 +98,7 @@ fn without_what_browsers_need(html: &str) -> String {
         Some(id) => format!("<dt><span id=\"{id}\">{}</span></dt>", term.inside),
         None => format!("<dt>{}</dt>", term.inside),
     });
-    with_kinds_of_links(&without_steps(&html))
+    without_steps(&with_kinds_of_links(&html))
 }
 
 /// `<link>` has no end, so it is no [`Element`].
@@ -112,20 +112,23 @@ fn without_links_to_styles(html: &str) -> String {
 
 /// A head without words is an empty line at the top of each sheet.
 fn table(table: &Element) -> String {
-    /// A table of more rows would leave half a sheet empty if it stood undivided on the next.
-    const ROWS: usize = 15;
+    /// A table of more letters would leave half a sheet empty if it stood undivided on the next.
+    const LETTERS: usize = 700;
     let rows = html::replace(table.inside, "thead", |head| {
         match html::text(head.inside).trim().is_empty() {
             true => String::new(),
             false => format!("{}{}</thead>", head.tag, head.inside),
         }
     });
-    let class = if rows.matches("<tr").count() > ROWS { " class=\"long\"" } else { "" };
+    let is_long =
+        html::text(&rows).chars().filter(|c| !c.is_whitespace()).count() > LETTERS;
+    let class = if is_long { " class=\"long\"" } else { "" };
     format!("<table{class}>{rows}</table>")
 }
 
 /// Where a link leads is its class. A click is no use on paper: there, the style adds the number of
-/// the page, or the address, except to the words that the glossary explains.
+/// the page, or the address, except to the words that the glossary explains, and to the steps of a
+/// recording, which is mostly on the same page.
 fn with_kinds_of_links(html: &str) -> String {
     const TERM: &str = "<dt><span id=\"";
     let mut terms = BTreeSet::new();
@@ -135,6 +138,7 @@ fn with_kinds_of_links(html: &str) -> String {
     html::replace(html, "a", |link| {
         let target = link.attribute("href").unwrap_or_default();
         let class = match target.strip_prefix('#') {
+            Some(id) if id.contains('@') => "step",
             Some(id) if terms.contains(id) => "term",
             Some(_) => "page",
             None if target == html::text(link.inside) => "address",
@@ -273,10 +277,13 @@ impl Chapter {
             "Answer" | "The answer" => String::new(),
             label => format!(" <em>{label}</em>"),
         };
-        self.answers += &format!(
-            "<div class=\"answer\" id=\"{there}\"><p><strong><a href=\"#{here}\">{number}.</a>\
-             </strong>{head}</p>{inside}</div>\n"
-        );
+        let head = format!("<strong><a href=\"#{here}\">{number}.</a></strong>{head}");
+        let inside = inside.trim_start();
+        let answer = match inside.strip_prefix("<p>") {
+            Some(text) => format!("<p>{head} {text}"),
+            None => format!("<p class=\"number\">{head}</p>{inside}"),
+        };
+        self.answers += &format!("<div class=\"answer\" id=\"{there}\">{answer}</div>\n");
         // A label that is a question itself has no other place.
         let label = match label.ends_with('?') {
             true => format!("<em>{label}</em> Answer"),
