@@ -275,7 +275,8 @@ impl Chapter {
             (format!("asked-{chapter}-{number}"), format!("answer-{chapter}-{number}"));
         let head = match label {
             "Answer" | "The answer" => String::new(),
-            label => format!(" <em>{label}</em>"),
+            label if label.ends_with('?') => format!(" <em>{label}</em>"),
+            label => format!(" <em>{label}:</em>"),
         };
         let head = format!("<strong><a href=\"#{here}\">{number}.</a></strong>{head}");
         let inside = inside.trim_start();

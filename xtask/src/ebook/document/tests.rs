@@ -70,9 +70,9 @@ fn the_answers_are_at_the_end_of_the_chapter() {
             "<h3>Asked</h3>",
             "id=\"answer-2-1\"",
             "<p><strong><a href=\"#asked-2-1\">1.</a></strong> Because.</p>",
-            "<em>Hint 1</em> Look.</p>",
+            "<em>Hint 1:</em> Look.</p>",
             "<p class=\"number\"><strong>",
-            "<em>The curves</em></p><ol>",
+            "<em>The curves:</em></p><ol>",
             "<strong>Right.</strong>",
         ],
     );
