@@ -27,7 +27,7 @@ const FOLDER: &str = "chapters/measured";
 
 /// The pages that have numbers of the measurement in their text.
 const PAGES: [&str; 12] = [
-    "chapters/02_threads/index.md",
+    "chapters/02_threads/cost.md",
     "chapters/06_async_await/buffers.md",
     "chapters/06_async_await/pin_send.md",
     "chapters/07_io_uring/buffers.md",
@@ -316,9 +316,10 @@ impl Measured {
         Ok(Figure {
             name: "active",
             title: "Processor time of an echo against active connections",
-            description: "From one to four connections the lines fall. Then those of the \
-                stages with one thread are flat, and rise at the right edge. From four \
-                connections on, the line of the threads rises, above all others.",
+            description: "From one connection to sixteen, the lines of the stages with \
+                one thread fall. Then they are flat, and rise at the right edge. From \
+                four connections on, the line of the threads is above all others, and \
+                far above them at the right edge.",
             x_title: "connections, all of them active",
             ..figure
         })
@@ -334,7 +335,7 @@ impl Measured {
             title: "Processor time of an echo against idle connections",
             description: "64 connections are active in all cases. The lines of the two \
                 stages with select rise with every idle connection and end at 1,024; \
-                those of all others are flat up to 10,064.",
+                those of all others are flat.",
             ..figure
         })
     }
@@ -509,9 +510,9 @@ impl Measured {
             title: "Memory of a connection that is silent",
             description: "A row for each server, with three points: nothing was said, \
                 1 MiB by each client in turn, and by all at once. In stages 03 to 05 \
-                and 07 the first two are at the same place far to the left, and the \
-                third further to the right; in stage 06 the second and the third are \
-                both at 64 KiB and more.",
+                and 07 the first two are close together far to the left, and in all of \
+                these but 03 the third is further to the right; in stage 06 the second \
+                and the third are both at 64 KiB and more.",
             x_title: "KiB of resident memory for each of 1,000 silent connections",
             log: true,
             columns: cases.iter().map(|case| case.about.to_string()).collect(),

@@ -18,7 +18,7 @@ pub type Data<B> = io::Result<(B, usize)>;
 /// at any moment.
 struct Operation<B> {
     buffer: B,
-    /// Who waits for it. Nobody, if it has been cancelled.
+    /// The task that waits for it; none if it has been cancelled.
     task: Option<Task>,
 }
 

@@ -38,9 +38,11 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use net::Socket;
 use poller::{Decision, Script};
 use recording::{Recording, Sink};
 use scheduler::Scheduler;
+use scheduler::poller::Poller;
 use trace::Trace;
 
 /// Runs the server of stage 04 until there are no more decisions (or it has been stopped), and
@@ -60,7 +62,8 @@ pub fn record_with(
 ) -> String {
     let text = Text::default();
     let recording = Recording::new("04_scheduler", tasks::SOURCE, text.clone());
-    let mut scheduler = server(&script, Box::new(recording), options);
+    let sockets = [script.socket(), script.socket()];
+    let mut scheduler = server(script.clone(), sockets, Box::new(recording), options);
     script.decide(decisions);
     // It is out of decisions; or it panics, and that was to be recorded.
     let _ = catch_unwind(AssertUnwindSafe(|| scheduler.run()));
@@ -68,14 +71,15 @@ pub fn record_with(
     text.take()
 }
 
-/// The server of stage 04, with its sockets and this poller.
+/// The server of stage 04, with this poller. It listens on the first of its sockets, and the
+/// second brings the signal to stop.
 pub fn server(
-    script: &Script,
+    poller: impl Poller + 'static,
+    [sock, signals]: [Socket; 2],
     trace: Box<dyn Trace>,
     options: cli::Options,
 ) -> Scheduler {
-    let (sock, signals) = (script.socket(), script.socket());
-    let mut scheduler = Scheduler::new(script.clone(), Some(trace));
+    let mut scheduler = Scheduler::new(poller, Some(trace));
     let handle = scheduler.handle();
     scheduler.submit_task(tasks::echo_server(sock, handle.clone(), options));
     scheduler.submit_task(tasks::stop_on_signal(signals, handle));

@@ -5,7 +5,7 @@
 mod accept;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,7 +35,7 @@ pub type Readiness = (RawFd, Direction);
 // Each test has a thread, and so a clock and descriptors of its own.
 thread_local! {
     static CLOCK: Cell<Instant> = Cell::new(Instant::now());
-    static NUMBERS: RefCell<BTreeSet<RawFd>> = RefCell::new(BTreeSet::from([0, 1, 2]));
+    static NUMBERS: RefCell<Vec<RawFd>> = RefCell::new(vec![0, 1, 2]);
 }
 
 /// What time it is. It stays that time, until it is told to [`pass`].
@@ -71,6 +71,8 @@ pub struct Peer(Rc<RefCell<Between>>);
 /// What lies between a socket and its peer.
 #[derive(Debug, Default)]
 pub struct Between {
+    /// The socket's descriptor, while it is open.
+    pub number: Option<RawFd>,
     /// The clients that wait to be accepted.
     pub clients: VecDeque<Peer>,
     /// How many have been.
@@ -107,9 +109,11 @@ pub fn pair() -> (Socket, Peer) {
 impl Socket {
     fn of(peer: Peer) -> Socket {
         let number = NUMBERS.with_borrow_mut(|taken| {
-            let number = (0..=RawFd::MAX).find(|&number| taken.insert(number));
-            number.expect("a number is free")
+            let number = (0..=RawFd::MAX).find(|number| !taken.contains(number));
+            taken.push(number.expect("a number is free"));
+            taken[taken.len() - 1]
         });
+        peer.0.borrow_mut().number = Some(number);
         Socket(Rc::new(Inner { number, peer }))
     }
 
@@ -157,7 +161,7 @@ impl Socket {
         if it.socket_ended {
             return Err(os_error(libc::EPIPE));
         }
-        let room = it.room.unwrap_or(ROOM).saturating_sub(it.to_peer.len());
+        let room = it.room().saturating_sub(it.to_peer.len());
         if room == 0 && !bytes.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -182,9 +186,9 @@ impl AsRawFd for Socket {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        NUMBERS.with_borrow_mut(|taken| taken.remove(&self.number));
+        NUMBERS.with_borrow_mut(|taken| taken.retain(|it| *it != self.number));
         let mut it = self.peer.0.borrow_mut();
-        (it.socket_ended, it.socket_closed) = (true, true);
+        (it.number, it.socket_ended, it.socket_closed) = (None, true, true);
         if !it.to_socket.is_empty() {
             it.lose(); // closing a socket with unread input resets the connection
         }
@@ -193,6 +197,23 @@ impl Drop for Inner {
 }
 
 impl Between {
+    /// How many bytes can be on their way to the peer.
+    pub fn room(&self) -> usize {
+        self.room.unwrap_or(ROOM)
+    }
+
+    /// Whether a call on the socket would come to something at once.
+    pub fn is_ready(&self, direction: Direction) -> bool {
+        self.error.is_some()
+            || match direction {
+                Direction::Read => {
+                    let has_some = !self.clients.is_empty() || !self.to_socket.is_empty();
+                    has_some || self.peer_ended
+                }
+                Direction::Write => self.socket_ended || self.to_peer.len() < self.room(),
+            }
+    }
+
     /// The connection is reset, and what is on its way is lost.
     fn lose(&mut self) {
         (self.reset, self.peer_ended, self.socket_ended) = (true, true, true);

@@ -1,7 +1,7 @@
 //! A poller that follows a script.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -48,7 +48,8 @@ struct State {
     sends_first: bool,
     timeout: Option<Duration>,
     decisions: VecDeque<Decision>,
-    watched: BTreeSet<Readiness>,
+    /// In the order of their numbers, as `select` reports them.
+    watched: Vec<Readiness>,
     peers: Vec<Peer>,
 }
 
@@ -70,6 +71,18 @@ impl Script {
         self.0.borrow().peers[number].clone()
     }
 
+    /// All peers, in the order of their numbers.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.0.borrow().peers.clone()
+    }
+
+    /// Whether this is so.
+    pub fn is_ready(&self, (fd, direction): Readiness) -> bool {
+        let state = self.0.borrow();
+        let mut peers = state.peers.iter().map(Peer::look);
+        peers.any(|it| it.number == Some(fd) && it.is_ready(direction))
+    }
+
     /// This is what happens next.
     pub fn decide(&self, decisions: &[Decision]) {
         self.0.borrow_mut().decisions.extend(decisions.iter().cloned());
@@ -89,7 +102,7 @@ impl Script {
 
     /// What the scheduler waits for.
     pub fn watched(&self) -> Vec<Readiness> {
-        self.0.borrow().watched.iter().copied().collect()
+        self.0.borrow().watched.clone()
     }
 }
 
@@ -103,12 +116,15 @@ impl Poller for Script {
     }
 
     fn watch(&mut self, socket: &Socket, direction: Direction) -> io::Result<()> {
-        self.0.borrow_mut().watched.insert((socket.as_raw_fd(), direction));
+        let watched = &mut self.0.borrow_mut().watched;
+        if let Err(at) = watched.binary_search(&(socket.as_raw_fd(), direction)) {
+            watched.insert(at, (socket.as_raw_fd(), direction));
+        }
         Ok(())
     }
 
     fn unwatch(&mut self, fd: RawFd, direction: Direction) {
-        self.0.borrow_mut().watched.remove(&(fd, direction));
+        self.0.borrow_mut().watched.retain(|it| *it != (fd, direction));
     }
 
     fn asked(&self) -> Option<Vec<Readiness>> {

@@ -97,7 +97,7 @@ impl Executor {
                 return Ok(());
             }
             self.wait()?;
-            self.shared.timers.borrow_mut().wake_due();
+            self.shared.timers.borrow_mut().wake_due(net::now());
         }
     }
     // ANCHOR_END: run

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::net;
 use crate::trace::TaskId;
 
 /// The wakers of the futures that sleep, the earliest first.
@@ -46,10 +45,10 @@ impl Timers {
         self.sleeping.first_key_value().map(|(&(until, _), _)| until)
     }
 
-    /// Calls the wakers whose time has come.
-    pub fn wake_due(&mut self) {
+    /// Calls the wakers whose time has come by `now`.
+    pub fn wake_due(&mut self, now: Instant) {
         while let Some(first) = self.sleeping.first_entry() {
-            if first.key().0 > net::now() {
+            if first.key().0 > now {
                 break;
             }
             first.remove().waker.wake();
@@ -64,7 +63,10 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::net;
 
     #[test]
     fn two_futures_may_have_the_same_moment() {
@@ -75,5 +77,14 @@ mod tests {
         }
         assert_eq!(timers.waiting().collect::<Vec<_>>(), [1, 2]);
         assert_eq!(timers.next(), Some(until));
+    }
+
+    #[test]
+    fn what_is_due_now_is_woken_now() {
+        let (mut timers, now) = (Timers::default(), net::now());
+        timers.register((now, 1), Waker::noop(), 1);
+        timers.register((now + Duration::from_nanos(1), 2), Waker::noop(), 2);
+        timers.wake_due(now);
+        assert_eq!(timers.waiting().collect::<Vec<_>>(), [2]);
     }
 }

@@ -3,7 +3,7 @@
 //! The book's appendix "The trace format" lists the fields. What clients send ends up in web
 //! pages, so everything that could mean something there is escaped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
@@ -255,7 +255,7 @@ pub fn git_hash(text: &str) -> String {
 }
 
 fn name(want: Want) -> String {
-    format!("{want:?}").to_lowercase()
+    format!("{want:?}").to_ascii_lowercase()
 }
 
 /// The system call that gives a task what it wants.
@@ -292,7 +292,11 @@ fn places(state: &State) -> String {
     let pairs = |table: &[(RawFd, TaskId)]| {
         list(table.iter().map(|(fd, task)| format!("[{fd},{task}]")))
     };
-    let sorted = |tasks: &[TaskId]| list(tasks.iter().collect::<BTreeSet<_>>());
+    let sorted = |tasks: &[TaskId]| {
+        let mut tasks = tasks.to_vec();
+        tasks.sort_unstable();
+        list(tasks)
+    };
     let (running, ready) = (state.running, list(&state.ready));
     let (read, write) = (pairs(&state.read), pairs(&state.write));
     let (timer, kernel) = (sorted(&state.timer), sorted(&state.kernel));

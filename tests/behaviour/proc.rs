@@ -92,16 +92,28 @@ pub fn wait_until_stopped(server: &Server) {
     });
 }
 
+/// How long it has run so far, or has waited for a processor that others were using. Nothing where
+/// the system does not count that.
+fn ready_time(server: &Server) -> Duration {
+    let times = fs::read_to_string(path(server, "schedstat")).unwrap_or_default();
+    let times =
+        times.split_whitespace().take(2).map_while(|time| time.parse::<u64>().ok());
+    Duration::from_nanos(times.sum())
+}
+
 /// Asserts that a server with nothing to do does nothing. A loop that does not wait would take
-/// all of the time in which we look.
+/// all of the time in which we look, or wait for it where others are at work.
 pub fn assert_rests(server: &Server) {
     const LOOK: Duration = Duration::from_millis(600);
     let before = processor_time(server);
+    let was_ready = ready_time(server);
     // Nobody sends on this channel: it is a clock.
     let (_nobody, clock) = mpsc::channel::<()>();
     clock.recv_timeout(LOOK).unwrap_err();
     let spent = processor_time(server) - before;
     assert!(spent < LOOK / 4, "{spent:?} of processor time in {LOOK:?} without work");
+    let ready = ready_time(server) - was_ready;
+    assert!(ready < LOOK * 2 / 3, "ready to run for {ready:?} of {LOOK:?} without work");
 }
 
 /// Resident memory in bytes.

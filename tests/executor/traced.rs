@@ -210,6 +210,22 @@ fn a_panic_and_a_stop() {
     assert_eq!(found.join("; "), expected.replace(" line", ""));
 }
 
+/// The peer has ended before: then there is nothing to wait for.
+#[test]
+fn a_close_after_the_end_of_input_makes_no_call() {
+    let steps = steps(|handle| {
+        let (stream, theirs) = pair(&handle);
+        theirs.shutdown(Shutdown::Write).unwrap();
+        handle.spawn(async move {
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            stream.close().await;
+            drop(theirs);
+        });
+    });
+    let received = steps.iter().position(|step| step.contains("received 0")).unwrap();
+    assert_eq!(steps[received + 1..], ["finish 1 false"]);
+}
+
 /// Keeps the first state.
 #[derive(Clone, Default)]
 struct FirstState(Rc<RefCell<Option<State>>>);

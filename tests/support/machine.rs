@@ -36,6 +36,15 @@ pub fn python_works() -> bool {
     is_here(*WORKS, "python", "no python3 of 3.8 or later")
 }
 
+/// Whether there is a Node.js, which runs scripts as a browser does.
+pub fn node_works() -> bool {
+    static WORKS: LazyLock<bool> = LazyLock::new(|| {
+        let is_too_old = "process.exit(globalThis.DecompressionStream ? 0 : 1)";
+        succeeds("node", &["-e", is_too_old])
+    });
+    is_here(*WORKS, "node", "no Node.js of 18 or later (Debian: apt-get install nodejs)")
+}
+
 /// Whether this system permits `io_uring`.
 pub fn io_uring_works() -> bool {
     static REFUSED: LazyLock<Option<String>> =

@@ -8,12 +8,17 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 
 use crate::{place, root};
+
+/// For so many seconds a test waits for what a break may have made impossible.
+const PATIENCE: &str = "10";
 
 /// A patch, and what it says about itself.
 struct Break {
@@ -222,14 +227,19 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
     if all.is_empty() {
         return Err("there are no breaks: nothing is proved".into());
     }
+    let target = place::target().join("breaks/target");
+    copy_sources(root(), &copy)?;
+    take_over(&place::target().join("debug"), &target.join("debug"))?;
     for it in all {
         println!("\nxtask: break {}: {}", it.name, it.does);
+        let start = Instant::now();
         copy_sources(root(), &copy)?;
         it.follow(&copy, Way::Forth)
             .map_err(|why| format!("the patch {} does not fit: {why}", it.name))?;
         let output = place::cargo()
             .args(it.test.split_whitespace().skip(1))
-            .env("CARGO_TARGET_DIR", place::target().join("breaks/target"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("BRICKS_PATIENCE", PATIENCE)
             .current_dir(&copy)
             .output()
             .map_err(|error| format!("{}: {error}", it.test))?;
@@ -243,9 +253,52 @@ pub fn prove(names: &[&str]) -> Result<(), String> {
             ));
         }
         it.shows(&text)?;
-        println!("xtask: {} fails, as it should", it.fails);
+        println!("xtask: {} fails, as it should ({:.0?})", it.fails, start.elapsed());
     }
     Ok(())
+}
+
+/// What has been compiled for the repository need not be compiled again for its copy, except for the
+/// packages that are its own: for cargo, a package in two copies is one.
+fn take_over(from: &Path, to: &Path) -> Result<(), String> {
+    if to.exists() {
+        return Ok(());
+    }
+    for folder in ["deps", "build", ".fingerprint"] {
+        copy_compiled(&from.join(folder), &to.join(folder))
+            .map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Copies a folder with the times of its files, by which cargo knows what is up to date. Programs are
+/// left out, unless they are those that built packages of others.
+fn copy_compiled(from: &Path, to: &Path) -> io::Result<()> {
+    let is_deps = from.ends_with("deps");
+    for entry in fs::read_dir(from).into_iter().flatten() {
+        let entry = entry?;
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if is_of_own(&entry.file_name()) || (is_deps && path.extension().is_none()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy_compiled(&path, &copy)?;
+            continue;
+        }
+        fs::create_dir_all(to)?;
+        fs::copy(&path, &copy)?;
+        File::open(&copy)?.set_modified(entry.metadata()?.modified()?)?;
+    }
+    Ok(())
+}
+
+/// Whether cargo keeps what has this name, `PACKAGE-HASH`, for a package of the repository.
+fn is_of_own(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let package = name.rsplit_once('-').map_or(&*name, |(package, _)| package);
+    let is_own =
+        ["async-from-bricks", "bench", "clients", "exercises", "playback", "xtask"];
+    is_own.contains(&package) || package.starts_with("bricks-")
 }
 
 /// What is no source: what cargo and others make (at the top, where `tests/book` is not), and what
@@ -367,6 +420,22 @@ mod tests {
         let why = two.follow(&folder, Way::Forth).unwrap_err();
         assert!(why.contains("src/executor/run.rs is not as"), "{why}");
         assert_eq!(fs::read(&paths[0].0).unwrap(), first);
+    }
+
+    #[test]
+    fn every_package_of_the_repository_is_compiled_anew_in_a_copy() {
+        let folders = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+        let manifests = folders.map(|it| it.join("Cargo.toml")).filter(|it| it.exists());
+        let mut count = 0;
+        for manifest in manifests {
+            let text = fs::read_to_string(&manifest).unwrap();
+            let name = text.lines().find_map(|line| line.strip_prefix("name = "));
+            let name = name.unwrap().trim_matches('"');
+            assert!(is_of_own(OsStr::new(&format!("{name}-0123456789abcdef"))), "{name}");
+            count += 1;
+        }
+        assert!(count >= 7);
+        assert!(!is_of_own(OsStr::new("async-channel-0123456789abcdef")));
     }
 
     #[test]

@@ -19,16 +19,18 @@ mod ebook;
 mod exercises;
 mod judge;
 mod learn;
+mod live;
 mod memcheck;
 mod mutants;
 mod place;
+mod practise;
 mod preflight;
 mod report;
 mod suite;
 
 use std::env;
 use std::process::{self, Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use playback::read::Recording;
 
@@ -42,6 +44,8 @@ Usage: cargo xtask <CHORE>
 For readers:
   learn   shows how far you are with the exercises, and checks the next (learn --help)
   judge   runs the behaviour suite against a server of your own (judge --help)
+  practise
+          asks what the scheduler does next (practise --help)
   preflight
           whether this machine has what the lessons need, and what to do if not
 
@@ -69,6 +73,7 @@ Chores:
           makes the exercises' starters anew, after a change to their solutions
   foreign [--check]
           judges servers that others wrote, and makes the table of the judge's page anew
+  live    compiles the book's live scheduler to WebAssembly, after a change to the heart
   ebook   makes the book as a PDF and as an EPUB (ebook --help)
   mutants [FILE...]
           changes the heart, the pollers and the executor, one small change at a time, and compares
@@ -115,6 +120,8 @@ fn chore(arguments: &[&str]) -> ExitCode {
         ["learn", ref options @ ..] => learn::learn(options),
         ["judge", ref options @ ..] => judge::judge(options),
         ["foreign", ref options @ ..] => judge::survey(options),
+        ["practise", ref options @ ..] => practise::start(options),
+        ["live"] => live::live(),
         ["preflight"] => preflight::preflight(),
         ["ebook", ref options @ ..] => ebook::ebook(options),
         ["bench", ref options @ ..] => bench::bench(options),
@@ -301,10 +308,18 @@ fn run(command: &str, environment: &[(&str, &str)]) -> Result<(), String> {
 }
 
 fn succeeds(command: &mut Command, name: &str) -> Result<(), String> {
+    let start = Instant::now();
     let status =
         command.status().map_err(|error| format!("cannot run {name}: {error}"))?;
-    status.success().then_some(()).ok_or(format!("failed: {name}"))
+    status.success().then_some(()).ok_or(format!("failed: {name}"))?;
+    if start.elapsed() > LONG {
+        println!("xtask: that took {:.0?}", start.elapsed());
+    }
+    Ok(())
 }
+
+/// What takes longer is worth a line, so that a check that has become slow is found.
+const LONG: Duration = Duration::from_secs(5);
 
 /// A text of the repository. Its lines end with LF, whatever ends them in this copy.
 fn read(file: &str) -> Result<String, String> {

@@ -160,7 +160,7 @@ impl World<'_> {
     /// end, that is the signal to stop.
     pub fn fair_move(&self) -> Move {
         let mut ready = self.script.watched();
-        ready.retain(|it| self.is_ready(*it));
+        ready.retain(|it| self.script.is_ready(*it));
         if !ready.is_empty() {
             return vec![Decision::Report(ready)];
         }
@@ -190,20 +190,6 @@ impl World<'_> {
         let it = self.script.peer(peer);
         let it = it.look();
         it.received.len() == it.sent
-    }
-
-    fn is_ready(&self, (fd, direction): Readiness) -> bool {
-        let is_its = |client: &usize| {
-            self.seen().handler(*client).is_some_and(|it| it.fd == Some(fd))
-        };
-        let peer = match (0..self.clients()).find(is_its) {
-            Some(client) => FIRST_PEER + client,
-            None => (fd - LISTENER) as usize,
-        };
-        let it = self.script.peer(peer);
-        let it = it.look();
-        let has_input = !it.to_socket.is_empty() || it.peer_ended || it.error.is_some();
-        direction == Direction::Write || has_input || !it.clients.is_empty()
     }
 }
 

@@ -36,7 +36,9 @@ impl<'a> World<'a> {
         let script = bounds.script();
         let seen = Rc::new(RefCell::new(Seen::new(script.clone())));
         let trace = Box::new(Shared(Rc::clone(&seen)));
-        let mut scheduler = crate::server(&script, trace, Options::default());
+        let sockets = [script.socket(), script.socket()];
+        let mut scheduler =
+            crate::server(script.clone(), sockets, trace, Options::default());
         script.decide(&decisions);
         let over = match catch_unwind(AssertUnwindSafe(|| scheduler.run())) {
             Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => None,

@@ -26,6 +26,7 @@ struct World {
     scheduler: Scheduler,
     script: Script,
     text: Text,
+    runs: u32,
 }
 
 impl World {
@@ -34,7 +35,7 @@ impl World {
         let (script, text) = (Script::default(), Text::default());
         let recording = Recording::new("a test", ("", ""), text.clone());
         let scheduler = Scheduler::new(script.clone(), Some(Box::new(recording)));
-        World { scheduler, script, text }
+        World { scheduler, script, text, runs: 0 }
     }
 
     /// A task of these steps.
@@ -53,6 +54,9 @@ impl World {
     }
 
     fn run(&mut self) -> io::Result<bool> {
+        // No test decides so often: it waits for what does not come.
+        self.runs += 1;
+        assert!(self.runs < 10_000, "it never ends");
         for _ in 0..1000 {
             match self.scheduler.run() {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}

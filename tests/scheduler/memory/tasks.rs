@@ -417,7 +417,10 @@ fn a_scheduler_takes_its_tasks_with_it() {
 
 #[test]
 fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
-    struct Refuses;
+    #[derive(Default)]
+    struct Refuses {
+        waits: u32,
+    }
     impl Poller for Refuses {
         fn call(&self) -> &'static str {
             "none"
@@ -431,13 +434,15 @@ fn a_descriptor_that_the_poller_refuses_is_an_error_for_its_task() {
             _: Option<Duration>,
             _: &mut Vec<Readiness>,
         ) -> io::Result<()> {
+            self.waits += 1;
+            assert!(self.waits < 1000, "the task ends after one wait");
             Ok(())
         }
     }
     let (socket, peer) = net::pair();
     let text = Text::default();
     let recording = Recording::new("a test", ("", ""), text.clone());
-    let mut scheduler = Scheduler::new(Refuses, Some(Box::new(recording)));
+    let mut scheduler = Scheduler::new(Refuses::default(), Some(Box::new(recording)));
     let reached = Rc::new(Cell::new(false));
     let reaching = Rc::clone(&reached);
     scheduler.submit_task(Coroutine::new(async move |co: Co| {

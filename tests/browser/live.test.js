@@ -1,0 +1,278 @@
+// The live scheduler in headless Chromium, on the page of the built book, from file://.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const theme = join(root, "chapters/theme");
+const live = join(root, "book/04_scheduler/live.html");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const themes = ["light", "rust", "coal", "navy", "ayu"];
+
+let browser;
+let page;
+let errors;
+
+before(async () => {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
+});
+
+after(() => browser?.close());
+
+beforeEach(async () => {
+  await page?.context().close();
+  page = await open();
+});
+
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  errors = [];
+  page.on("pageerror", (error) => errors.push(`${error}`));
+  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
+  page.on("request", (it) => /^(file|data|blob):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  return page;
+}
+
+async function go(hash = "") {
+  await page.goto("about:blank");
+  await page.goto(pathToFileURL(live).href + hash);
+  await page.locator("live-scheduler[data-on]").waitFor();
+}
+
+const at = (selector) => page.locator(`.live ${selector}`);
+const button = (name) => page.locator(".live").getByRole("button", { name, exact: true });
+const click = (name) => button(name).first().click();
+const mission = (title) => page.locator(".live-missions button", { hasText: title }).click();
+const message = () => at(".live-message").innerText();
+const says = (what) => assert.doesNotReject(at(".live-said", { hasText: what }).waitFor());
+const client = (number) => page.locator(".live-client").nth(number - 1);
+const send = (number) => client(number).getByRole("button", { name: "Send", exact: true }).click();
+const returns = () => click("select returns");
+const hash = () => page.evaluate(() => location.hash);
+
+// How each mission is solved, by its number.
+const SOLVED = [
+  async () => {
+    await click("A client connects");
+    await returns();
+    await send(1);
+    await returns();
+    await returns();
+  },
+  async () => {
+    for (const number of [3, 1, 2]) await send(number);
+    assert.equal(await button("select returns").isDisabled(), true, "first, it is predicted");
+    await page.locator(".live-task fieldset button").nth(1).click();
+    assert.match(await message(), /^Right:/);
+    await returns();
+  },
+  async () => {
+    await page.getByLabel("5 can be read").check();
+    await returns();
+  },
+  async () => {
+    await client(1).getByRole("textbox").fill("abc");
+    await send(1);
+    await returns();
+    await click("Room for");
+    await returns();
+    for (let piece = 2; piece <= 3; piece += 1) {
+      await client(1).getByRole("button", { name: "Read what has come" }).click();
+      await returns();
+    }
+  },
+  async () => {
+    await page.getByLabel("Milliseconds").fill("1000");
+    await click("pass");
+    await click("A client connects");
+    await returns();
+  },
+  async () => {
+    await click("No descriptor is left");
+    await returns();
+    await send(1);
+    await returns();
+    await returns();
+    await click("pass");
+    await returns();
+  },
+  async () => {
+    await send(1);
+    await click("Ctrl-C");
+    await returns();
+    await returns();
+    await client(1).getByRole("button", { name: "Send no more" }).click();
+    await returns();
+  },
+  async () => {
+    await send(2);
+    assert.equal(await button("select returns").isDisabled(), true, "it returns by itself");
+    for (let more = 0; more < 4 && !/^Done/.test(await message()); more += 1) await send(1);
+  },
+];
+
+test("each mission can be solved, and its tick stays", async () => {
+  await go();
+  const count = await page.locator(".live-missions button").count();
+  assert.equal(count, SOLVED.length + 2, "and two that have no goal");
+  for (const [number, solve] of SOLVED.entries()) {
+    await page.locator(".live-missions button").nth(number).click();
+    assert.doesNotMatch(await message(), /Done/, `${number + 1}`);
+    await solve();
+    assert.match(await message(), /^Done\. ./, `mission ${number + 1}: ${await at(".live-said").innerText()}`);
+  }
+  await page.reload();
+  await page.locator("live-scheduler[data-on]").waitFor();
+  const ticked = await page.locator(".live-missions button", { hasText: "✓" }).count();
+  assert.equal(ticked, SOLVED.length);
+  assert.deepEqual(errors, []);
+});
+
+test("no mission is solved by what does not do it", async () => {
+  await go();
+  for (const number of SOLVED.keys()) {
+    await page.locator(".live-missions button").nth(number).click();
+    await page.locator(".live-task fieldset button").nth(0).click({ timeout: 500 }).catch(() => {});
+    for (let time = 0; time < 6; time += 1) {
+      if (await button("A client connects").isEnabled()) await click("A client connects");
+      if (await button("select returns").isEnabled()) await returns();
+    }
+    assert.doesNotMatch(await message(), /Done/, `mission ${number + 1}`);
+  }
+});
+
+test("an address is a scenario", async () => {
+  await go("#live=free:connect,truth,1:send=hi%0A,truth");
+  assert.match(await client(1).innerText(), /descriptor 5/);
+  assert.equal(await hash(), "#live=free:connect,truth,1:send=hi%0A,truth");
+  await returns();
+  assert.match(await client(1).innerText(), /to the client: "hi\\n"/);
+  assert.match(await hash(), /,truth,truth$/);
+  await page.evaluate(() => { location.hash = "#live=lie:connect,truth,select=5r"; });
+  await page.locator(".live-message", { hasText: "Done." }).waitFor();
+  for (const [wrong, why] of [["nonsense", "The address is wrong"], ["1:send=a", "Not possible"], ["connect,truth,9:end", "Not possible"]]) {
+    await go(`#live=free:${wrong}`);
+    assert.match(await message(), new RegExp(`^${why}`));
+    await click("A client connects");
+  }
+  assert.deepEqual(errors, []);
+});
+
+test("a decision is taken back, one or many, and the start of a mission stays", async () => {
+  await go();
+  await mission("A lie");
+  assert.equal(await button("Take the last back").isDisabled(), true);
+  await send(1);
+  await returns();
+  await click("Take the last back");
+  assert.match(await client(1).innerText(), /to the server: "hi\\n"/);
+  await returns();
+  await returns();
+  await page.locator(".live-list summary").click();
+  await page.locator(".live-list li").nth(2).getByRole("button").click();
+  assert.equal(await hash(), "#live=lie:connect,truth,1:send=hi%0A");
+  await click("Begin again");
+  assert.equal(await hash(), "#live=lie:connect,truth");
+});
+
+test("the scheduler's answer is told, and the player shows the whole run", async () => {
+  await go("#live=free:connect");
+  await returns();
+  const said = await at(".live-said").innerText();
+  assert.match(said, /select reports: 3 can be read\. The scheduler answers:/);
+  assert.match(said, /Task 3, client_handler, is submitted/);
+  assert.match(await at(".live-said").getAttribute("role"), /status/);
+  const step = await page.locator("#live-run .tp-where a").innerText();
+  const [, now, last] = /Step (\d+) of (\d+)/.exec(step);
+  assert.equal(now, last, "it is at its end");
+  assert.match(await page.locator("#live-run .tp-code").innerText(), /client\.recv\(\)/);
+  await page.locator("#live-run").getByRole("button", { name: "Step back" }).click();
+  const before = await page.locator("#live-run .tp-where a").innerText();
+  assert.ok(Number(/Step (\d+)/.exec(before)[1]) < Number(last), before);
+  assert.equal(await page.locator("#live-run a[href]").count(), 0, "the address is the scenario's");
+});
+
+test("with the keyboard alone", async () => {
+  await go();
+  await page.locator(".live-missions button").first().focus();
+  const tabTo = async (name) => {
+    for (let press = 0; press < 80; press += 1) {
+      const now = await page.evaluate(() => document.activeElement.textContent || document.activeElement.ariaLabel);
+      if (now === name) return;
+      await page.keyboard.press("Tab");
+    }
+    assert.fail(`${name} is not reached`);
+  };
+  await tabTo("A client connects");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "A client connects", "the focus stays");
+  await tabTo("select returns");
+  await page.keyboard.press("Enter");
+  const focused = await page.evaluate(() => document.activeElement.className);
+  assert.equal(focused, "live-said", "what cannot be pressed now gives the focus to the answer");
+  await page.locator(".live-board button").first().focus();
+  await tabTo("What client 1 sends");
+  await page.keyboard.press("Enter");
+  await tabTo("select returns");
+  await page.keyboard.press("Enter");
+  await page.locator(".live-board button").first().focus();
+  await tabTo("select returns");
+  await page.keyboard.press("Space");
+  assert.match(await message(), /^Done\./);
+});
+
+test("practice never runs out, and its number is in the address", async () => {
+  await go("#live=practise:7");
+  const asked = await at(".live-task").innerText();
+  assert.match(asked, /Practice 7\./);
+  assert.equal(await page.locator(".live-list").isVisible(), false, "nothing has been decided yet");
+  await page.locator(".live-task fieldset button").first().click();
+  assert.match(await message(), /^(Right|No): /);
+  await click("Another");
+  assert.equal(await hash(), "#live=practise:8");
+  assert.notEqual(await at(".live-task").innerText(), asked);
+  await page.locator(".live-task fieldset button").first().click();
+  await click("Watch it");
+  assert.match(await hash(), /^#live=free:\w/);
+  await page.locator("#live-run .tp-where").waitFor();
+  await mission("Practise");
+  assert.match(await hash(), /^#live=practise:\d+$/);
+});
+
+test("on a telephone nothing is cut off, and in no theme a defect is found", async () => {
+  for (const [number, theme] of themes.entries()) {
+    page = await open({ viewport: { width: number % 2 ? 390 : 1280, height: 844 } });
+    await page.addInitScript((it) => localStorage.setItem("mdbook-theme", it), theme);
+    for (const hash of ["#live=free:connect,connect,truth,1:send=hi%0A,1:room=0,truth", "#live=practise:3", "#live=queue:"]) {
+      await go(hash);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${theme}: ${wide} pixels too wide`);
+      await page.evaluate(axe);
+      const found = await page.evaluate(async () => (await axe.run("live-scheduler")).violations
+        .map((it) => `${it.id}: ${it.nodes[0].html}`));
+      assert.deepEqual(found, [], `${theme} ${hash}`);
+    }
+    await page.context().close();
+  }
+});
+
+test("without JavaScript, the page says what is here", async () => {
+  page = await open({ javaScriptEnabled: false });
+  await page.goto(pathToFileURL(live).href);
+  assert.match(await page.locator("live-scheduler").innerText(), /cargo xtask practise/);
+});
+
+test("the program, together with the player, has at most 150 kB", () => {
+  const scripts = readdirSync(theme).filter((it) => /^(live-program|trace-\w+)\.js$/.test(it));
+  assert.equal(scripts.length, 3);
+  const all = scripts.reduce((sum, it) => sum + statSync(join(theme, it)).size, 0);
+  assert.ok(all <= 150_000, `${all} bytes`);
+});
