@@ -164,7 +164,8 @@ fn pdf(folder: &Path) -> Result<(), String> {
 fn epub(folder: &Path) -> Result<(), String> {
     let (name, day) = (format!("{NAME}.epub"), date());
     let mut options: Vec<String> =
-        ["--from=html", "--to=epub3", "--toc", "--toc-depth=2", "--css=epub.css"]
+        // Its colours come with a style that lets no line of code go on in the next one.
+        ["--from=html", "--to=epub3", "--toc", "--toc-depth=2", "--css=epub.css", "--no-highlight"]
             .map(str::to_string)
             .to_vec();
     for (key, value) in [

@@ -4,11 +4,23 @@
 use std::collections::BTreeSet;
 
 use super::document::Document;
-use super::html;
+use super::html::{self, Element};
 
 /// What only a browser understands, or what was meant to be replaced.
-const LEFT: [&str; 7] =
-    ["<details", "<summary", "<script", "<svg", "<aside", "<trace-player", "{{#"];
+const LEFT: [&str; 9] = [
+    "<details",
+    "<summary",
+    "<script",
+    "<link",
+    "<svg",
+    "<aside",
+    "<trace-player",
+    "<live-scheduler",
+    "{{#",
+];
+
+/// `print.css` has room for so many characters in a line of code.
+const COLUMNS: usize = 100;
 
 /// What is missing, if anything is. `page` reads a page by its path in `chapters/`.
 pub fn check(
@@ -38,6 +50,8 @@ pub fn check(
             defects.push(format!("{name}: a colour that is only known in a browser"));
         }
     }
+    defects.extend(without_picture(&document.body));
+    defects.extend(too_wide(&document.body));
     defects.extend(dangling(document));
     Ok(defects)
 }
@@ -58,6 +72,44 @@ fn after_heading<'a>(html: &'a str, title: &str) -> Option<&'a str> {
 /// Without marks: mdBook has made others of some of them.
 fn letters(text: &str) -> String {
     text.replace("&amp;", "").chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// The places of players in which there is no picture.
+fn without_picture(mut html: &str) -> Vec<String> {
+    let mut defects = vec![];
+    while let Some(div) = Element::first(html, "div") {
+        let is_empty = div.has_class("recording") && !div.inside.contains("<img ");
+        if is_empty {
+            let id = div.attribute("id").unwrap_or_default();
+            defects.push(format!("{id}: no picture of the recording"));
+        }
+        // It may be inside another.
+        html = &html[div.before.len() + div.tag.len()..];
+    }
+    defects
+}
+
+/// Lines of Rust that would go on in the next line. A command may do that.
+fn too_wide(mut html: &str) -> Vec<String> {
+    let mut lines = vec![];
+    while let Some(listing) = Element::first(html, "pre") {
+        html = listing.after;
+        if listing.inside.contains("language-rust") {
+            let code = unescaped(&html::text(listing.inside));
+            let is_wide = |line: &&str| line.chars().count() > COLUMNS;
+            let wide = code.lines().filter(is_wide);
+            lines.extend(wide.map(|line| format!("too wide: {}", line.trim())));
+        }
+    }
+    lines
+}
+
+fn unescaped(code: &str) -> String {
+    let marks =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'")];
+    let code =
+        marks.iter().fold(code.to_string(), |code, (from, to)| code.replace(from, to));
+    code.replace("&amp;", "&")
 }
 
 /// Links to what is not in the document, and images that are not there.

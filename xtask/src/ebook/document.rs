@@ -1,5 +1,7 @@
 //! One document for paper, from the one document that mdBook makes of all pages for a browser.
 
+use std::collections::BTreeSet;
+
 use super::figures::Figure;
 use super::html::{self, Element};
 
@@ -80,6 +82,7 @@ pub fn assemble(print: &str, summary: &str) -> Result<Document, String> {
 
 fn without_what_browsers_need(html: &str) -> String {
     let html = html::replace(html, "script", |_| String::new());
+    let html = without_links_to_styles(&html);
     let html = html::replace(&html, "aside", |_| String::new());
     // A heading is a link to itself.
     let html = html::replace(&html, "a", |link| match link.has_class("header") {
@@ -87,20 +90,79 @@ fn without_what_browsers_need(html: &str) -> String {
         false => format!("{}{}</a>", link.tag, link.inside),
     });
     let html = html::replace(&html, "trace-player", picture);
+    // What is in it stands there for those who have no browser.
+    let html = html::replace(&html, "live-scheduler", |live| live.inside.to_string());
+    let html = html::replace(&html, "table", table);
     let html = html::replace(&html, "dt", |term| match term.attribute("id") {
         // Pandoc keeps no id of a term.
         Some(id) => format!("<dt><span id=\"{id}\">{}</span></dt>", term.inside),
         None => format!("<dt>{}</dt>", term.inside),
     });
-    without_steps(&html)
+    without_steps(&with_kinds_of_links(&html))
 }
 
-/// In place of a player: the picture of its recording.
+/// `<link>` has no end, so it is no [`Element`].
+fn without_links_to_styles(html: &str) -> String {
+    let mut pieces = html.split("<link ");
+    let first = pieces.next().unwrap_or_default().to_string();
+    pieces.fold(first, |html, piece| {
+        html + piece.split_once('>').map_or("", |(_, after)| after)
+    })
+}
+
+/// A head without words is an empty line at the top of each sheet.
+fn table(table: &Element) -> String {
+    /// A table of more letters would leave half a sheet empty if it stood undivided on the next.
+    const LETTERS: usize = 700;
+    let rows = html::replace(table.inside, "thead", |head| {
+        match html::text(head.inside).trim().is_empty() {
+            true => String::new(),
+            false => format!("{}{}</thead>", head.tag, head.inside),
+        }
+    });
+    let is_long =
+        html::text(&rows).chars().filter(|c| !c.is_whitespace()).count() > LETTERS;
+    let class = if is_long { " class=\"long\"" } else { "" };
+    format!("<table{class}>{rows}</table>")
+}
+
+/// Where a link leads is its class. A click is no use on paper: there, the style adds the number of
+/// the page, or the address, except to the words that the glossary explains, and to the steps of a
+/// recording, which is mostly on the same page.
+fn with_kinds_of_links(html: &str) -> String {
+    const TERM: &str = "<dt><span id=\"";
+    let mut terms = BTreeSet::new();
+    for piece in html.split(TERM).skip(1) {
+        terms.extend(piece.split('"').next());
+    }
+    html::replace(html, "a", |link| {
+        let target = link.attribute("href").unwrap_or_default();
+        let class = match target.strip_prefix('#') {
+            Some(id) if id.contains('@') => "step",
+            Some(id) if terms.contains(id) => "term",
+            Some(_) => "page",
+            None if target == html::text(link.inside) => "address",
+            None => "elsewhere",
+        };
+        format!("<a class=\"{class}\" href=\"{target}\">{}</a>", link.inside)
+    })
+}
+
+/// In place of a player: the pictures of its recordings.
 fn picture(player: &Element) -> String {
     let id = player.attribute("id").unwrap_or_default();
     let pictures = html::replace(player.inside, "pre", |_| String::new());
-    let note = "The picture shows the recording from its beginning to its end. On the book's web \
-        pages you can go through it step by step.";
+    let shown = match pictures.matches("<svg").count() {
+        1 => "The picture shows the recording from its beginning to its end.",
+        _ => {
+            "The pictures show the recordings from their beginnings to their ends: what the text \
+             calls the left one is above, and the right one is below."
+        }
+    };
+    let note = format!(
+        "{shown} The listing, the tables and the buttons are on the book's web pages: there you \
+         can go through the steps one by one."
+    );
     format!("<div class=\"recording\" id=\"{id}\">{pictures}<p><em>{note}</em></p></div>")
 }
 
@@ -213,12 +275,21 @@ impl Chapter {
             (format!("asked-{chapter}-{number}"), format!("answer-{chapter}-{number}"));
         let head = match label {
             "Answer" | "The answer" => String::new(),
-            label => format!(" <em>{label}</em>"),
+            label if label.ends_with('?') => format!(" <em>{label}</em>"),
+            label => format!(" <em>{label}:</em>"),
         };
-        self.answers += &format!(
-            "<div class=\"answer\" id=\"{there}\"><p><strong><a href=\"#{here}\">{number}.</a>\
-             </strong>{head}</p>{inside}</div>\n"
-        );
+        let head = format!("<strong><a href=\"#{here}\">{number}.</a></strong>{head}");
+        let inside = inside.trim_start();
+        let answer = match inside.strip_prefix("<p>") {
+            Some(text) => format!("<p>{head} {text}"),
+            None => format!("<p class=\"number\">{head}</p>{inside}"),
+        };
+        self.answers += &format!("<div class=\"answer\" id=\"{there}\">{answer}</div>\n");
+        // A label that is a question itself has no other place.
+        let label = match label.ends_with('?') {
+            true => format!("<em>{label}</em> Answer"),
+            false => label.to_string(),
+        };
         format!(
             "<div class=\"asked\" id=\"{here}\"><p>{label}: <a href=\"#{there}\">number {number} \
              at the end of the chapter</a></p></div>"

@@ -73,8 +73,15 @@ fn opened(svg: &Element) -> String {
     }
 }
 
+/// As narrow as the font of the web pages, in which the words fit into their boxes.
+const FONT: &str = "font-family=\"Liberation Sans, Arial, Helvetica, sans-serif\"";
+
 fn for_paper(svg: &str) -> String {
-    let mut svg = svg.replace("font-family=\"inherit\"", "font-family=\"sans-serif\"");
+    let svg = svg.replace("font-family=\"inherit\"", FONT);
+    // WeasyPrint 57 fills the box to which it clips a marker.
+    let svg = svg.replace("<marker ", "<marker overflow=\"visible\" ");
+    // And it centres the pieces of a text one by one, each upon the others.
+    let mut svg = html::replace(&svg, "tspan", |piece| piece.inside.to_string());
     for name in NAMES {
         svg =
             svg.replace(&format!(" {}=\"", name.to_lowercase()), &format!(" {name}=\""));

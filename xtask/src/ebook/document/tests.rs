@@ -7,19 +7,24 @@ const SUMMARY: &str = "# Summary\n\n[Start](start.md)\n\n# Part one\n\n\
     - [Servers](01/index.md)\n  - [Asked](01/asked.md)\n";
 
 const START: &str = "<h1 id=\"start\"><a class=\"header\" href=\"#start\">Start</a></h1>\n\
-    <p>See <a href=\"#round@25\">a step</a>, and <a href=\"https://x.y\">x</a>.</p>\
+    <p>See <a href=\"#round@25\">a step</a> of <a href=\"#code\">code</a>, of a <a href=\"#task\">task</a>, and \
+    <a href=\"https://x.y\">x</a>, or <a href=\"https://z\">https://z</a>.</p>\
+    <table><thead><tr><th></th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>\
     <aside class=\"teacher\"><p>Wait.</p></aside>\n";
 
 const SERVERS: &str = "<h1 id=\"servers\">Servers</h1>\n<h2 id=\"code\">Code</h2><div><svg viewbox=\"0 0 64 25\" \
     aria-labelledby=\"two-title\" fill=\"currentColor\"><title id=\"two-title\">Two</title>\
-    <desc id=\"two-desc\">Two clients.</desc><rect fill=\"var(--bg)\" /></svg></div>\
+    <desc id=\"two-desc\">Two clients.</desc><marker id=\"two-arrow\"></marker><rect fill=\"var(--bg)\" />\
+    <text><tspan font-weight=\"bold\">1</tspan> poll</text></svg></div>\
     <details><summary>The top of the file</summary><p>use std;</p></details>\n";
 
 const ASKED: &str = "<h1 id=\"asked\">Asked</h1>\n<trace-player id=\"round\" label=\"x\">\
-    <pre><code>1 step</code></pre><script>let a = '<details>';</script></trace-player>\
+    <svg><title id=\"round-title\">A round</title><desc>One.</desc></svg><pre><code>1 step</code></pre><script>let a = '<details>';</script></trace-player>\
     <ol><li><p>Why?</p><details>\n<summary>Answer</summary><p>Because.</p></details></li></ol>\
     <details><summary>Hint 1</summary><p>Look.</p></details>\
-    <details><summary>The curves</summary><p><strong>Right.</strong></p></details>\
+    <details><summary>The curves</summary><ol><li><strong>Right.</strong></li></ol></details>\
+    <live-scheduler label=\"x\"><p>In a browser.</p></live-scheduler>\
+    <link rel=\"stylesheet\" href=\"../theme/live.css\"><script src=\"live.js\"></script>\
     <dl><dt id=\"task\"><a class=\"header\" href=\"#task\">task</a></dt></dl>";
 
 fn print(pages: [&str; 3]) -> String {
@@ -35,7 +40,7 @@ fn page(path: &str) -> Result<String, String> {
     match path {
         "start.md" => Ok("# Start\n".into()),
         "01/index.md" => Ok("# Servers\n\n{{#include two.svg}}\n".into()),
-        "01/asked.md" => Ok("# Asked\n".into()),
+        "01/asked.md" => Ok("# Asked\n\n{{#include round.svg}}\n".into()),
         _ => Err(format!("{path}: no such page")),
     }
 }
@@ -64,10 +69,10 @@ fn the_answers_are_at_the_end_of_the_chapter() {
             "<h2 id=\"answers-2\">Answers</h2>",
             "<h3>Asked</h3>",
             "id=\"answer-2-1\"",
-            "<p>Because.</p>",
-            "<em>Hint 1</em>",
-            "<p>Look.</p>",
-            "<em>The curves</em>",
+            "<p><strong><a href=\"#asked-2-1\">1.</a></strong> Because.</p>",
+            "<em>Hint 1:</em> Look.</p>",
+            "<p class=\"number\"><strong>",
+            "<em>The curves:</em></p><ol>",
             "<strong>Right.</strong>",
         ],
     );
@@ -86,16 +91,68 @@ fn a_figure_is_a_file_and_its_words_are_the_images() {
     let Document { body, figures, .. } = book();
     assert!(body.contains("<img src=\"figures/two.svg\" alt=\"Two. Two clients.\">"));
     let svg = "<svg width=\"64\" height=\"25\" viewBox=\"0 0 64 25\" fill=\"#000000\">\
-        <rect fill=\"#ffffff\" /></svg>";
-    assert_eq!(figures, [("two.svg".to_string(), svg.to_string())]);
+        <marker overflow=\"visible\" id=\"two-arrow\"></marker><rect fill=\"#ffffff\" />\
+        <text>1 poll</text></svg>";
+    assert_eq!(figures[0], ("two.svg".to_string(), svg.to_string()));
 }
 
 #[test]
 fn a_player_is_a_picture_and_a_link_to_a_step_leads_there() {
     let body = book().body;
-    assert!(body.contains("<a href=\"#round\">a step</a>"), "{body}");
-    assert!(body.contains("<div class=\"recording\" id=\"round\">"), "{body}");
+    assert!(body.contains("<a class=\"step\" href=\"#round\">a step</a>"), "{body}");
+    let picture = "<div class=\"recording\" id=\"round\"><img src=\"figures/round.svg\"";
+    assert!(body.contains(picture), "{body}");
     assert!(!body.contains("1 step") && !body.contains("Wait."), "{body}");
+}
+
+#[test]
+fn of_a_live_page_the_text_is_left() {
+    let body = book().body;
+    in_order(
+        &body,
+        &["at the end of the chapter</a></p></div>", "<p>In a browser.</p><dl>"],
+    );
+    assert!(!body.contains("live"), "{body}");
+}
+
+#[test]
+fn two_recordings_are_one_above_the_other() {
+    let next =
+        "</svg><svg><title id=\"next-title\">Next</title><desc>Two.</desc></svg><pre>";
+    let asked = ASKED.replace("</svg><pre>", next);
+    let body = assemble(&print([START, SERVERS, &asked]), SUMMARY).unwrap().body;
+    assert!(body.contains("the right one is below"), "{body}");
+    assert!(!book().body.contains("the right one is below"));
+}
+
+#[test]
+fn a_link_says_to_what_it_leads() {
+    let body = book().body;
+    for link in [
+        "<a class=\"page\" href=\"#code\">",
+        "<a class=\"term\" href=\"#task\">",
+        "<a class=\"elsewhere\" href=\"https://x.y\">",
+        "<a class=\"address\" href=\"https://z\">",
+    ] {
+        assert!(body.contains(link), "{link}: {body}");
+    }
+}
+
+#[test]
+fn a_table_has_no_empty_head_and_a_long_one_may_be_divided() {
+    let body = book().body;
+    assert!(body.contains("<table><tbody><tr><td>1</td></tr></tbody></table>"), "{body}");
+    let rows = "<tr><td>1</td></tr>";
+    let start = START.replace(rows, &rows.repeat(701));
+    let body = assemble(&print([&start, SERVERS, ASKED]), SUMMARY).unwrap().body;
+    assert!(body.contains("<table class=\"long\">"), "{body}");
+}
+
+#[test]
+fn a_question_that_is_folded_together_with_its_answer_is_not_lost() {
+    let asked = ASKED.replace("<summary>Answer<", "<summary>Why so?<");
+    let body = assemble(&print([START, SERVERS, &asked]), SUMMARY).unwrap().body;
+    in_order(&body, &["<p><em>Why so?</em> Answer: <a", "<em>Why so?</em> Because."]);
 }
 
 #[test]
@@ -119,14 +176,28 @@ fn what_is_missing_is_found() {
         document.body = document.body.replacen(from, to, 1);
         complete::check(&document, page).unwrap()
     };
+    // Some characters have names in HTML.
+    let listing = |columns: usize| {
+        let line = "a".repeat(columns - 1) + "&lt;";
+        format!("<pre><code class=\"language-rust\">{line}\n</code></pre>")
+    };
+    assert_eq!(damaged("Look.", &listing(100)), [""; 0]);
     for (from, to, defect) in [
         ("<h2 id=\"asked\">Asked", "<h2 id=\"asked\">Else", "01/asked.md: not here"),
         ("id=\"round\"", "id=\"square\"", "dangling: #round"),
         ("https://x.y", "../src/lib.rs", "dangling: ../src/lib.rs"),
         ("id=\"servers\"", "id=\"a\"", "dangling: #servers"),
         ("figures/two.svg", "figures/one.svg", "no such image: figures/one.svg"),
-        ("<p>Look.", "<details><p>Look.", "<details is no part"),
-        ("<p>Look.", "{{#include a.rs}}", "{{# is no part"),
+        ("Look.", "<details>Look.", "<details is no part"),
+        ("Look.", "{{#include a.rs}}", "{{# is no part"),
+        ("Look.", "<live-scheduler>Look.", "<live-scheduler is no part"),
+        ("Look.", "<link rel=\"stylesheet\">Look.", "<link is no part"),
+        (
+            "<img src=\"figures/round.svg\" alt=\"A round. One.\">",
+            "",
+            "round: no picture",
+        ),
+        ("Look.", &listing(101), "too wide: aaa"),
     ] {
         let found = damaged(from, to);
         assert!(found.len() == 1 && found[0].starts_with(defect), "{defect}: {found:?}");
@@ -137,7 +208,7 @@ fn what_is_missing_is_found() {
     assert_eq!(found, ["two.svg: a colour that is only known in a browser"]);
     let more = |path: &str| page(path).map(|text| text + "{{#include ../three.svg}}");
     let found = complete::check(&book(), more).unwrap();
-    assert_eq!(found, ["the pages have 4 figures, and 1 are here"]);
+    assert_eq!(found, ["the pages have 5 figures, and 2 are here"]);
 }
 
 #[test]
