@@ -1,11 +1,10 @@
 //! A server under test: a process that is started on a free port, watched, and ended.
 
-use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,13 +14,7 @@ use nix::unistd::Pid;
 use crate::client::{self, Client};
 use crate::foreign::{self, Group, PORT};
 use crate::stage::Stage;
-
-/// Nothing in this suite takes so long unless it hangs. (`BRICKS_PATIENCE` is another number of
-/// seconds, for servers of which nobody knows yet whether they hang.)
-pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
-    let seconds = env::var("BRICKS_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(60))
-});
+pub use crate::support::machine::PATIENCE;
 
 /// How a server is to be started.
 pub struct Setup<'a> {

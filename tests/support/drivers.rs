@@ -10,25 +10,21 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
-use std::time::Duration;
 
 use bricks::net::{Socket, listen};
 use bricks::scheduler::task::{Co, Coroutine, Task};
 use bricks::trace::{Step, Trace};
 
-use super::machine::valgrind_works;
-
-/// Nothing that a test reads takes so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::machine::{PATIENCE, valgrind_works};
 
 /// A driver that waits for ever must fail, and not keep everybody waiting: this ends the process
-/// when two minutes have passed in which nobody has called it again.
+/// when too much time has passed in which nobody has called it again.
 pub fn watch_the_clock() {
     static SIGN_OF_LIFE: LazyLock<Sender<()>> = LazyLock::new(|| {
         let (sign, signs) = mpsc::channel();
         thread::spawn(move || {
-            while signs.recv_timeout(2 * PATIENCE).is_ok() {}
-            eprintln!("a test has hung for two minutes");
+            while signs.recv_timeout(2 * *PATIENCE).is_ok() {}
+            eprintln!("a test has hung for {:?}", 2 * *PATIENCE);
             std::process::exit(101);
         });
         sign
@@ -63,7 +59,7 @@ impl Trace for Panics {
 pub fn pair() -> (Socket, UnixStream) {
     watch_the_clock();
     let (ours, theirs) = UnixStream::pair().unwrap();
-    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    theirs.set_read_timeout(Some(*PATIENCE)).unwrap();
     (Socket::new(ours).unwrap(), theirs)
 }
 
@@ -72,7 +68,7 @@ pub fn tcp_pair() -> (Socket, TcpStream) {
     watch_the_clock();
     let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
     let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    theirs.set_read_timeout(Some(*PATIENCE)).unwrap();
     (Socket::new(listener.accept().unwrap().0).unwrap(), theirs)
 }
 

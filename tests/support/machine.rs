@@ -6,8 +6,16 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
 use bricks::ring::Kernel;
+
+/// Nothing in a test takes so long unless it hangs. (`BRICKS_PATIENCE` is another number of
+/// seconds, for servers of which nobody knows yet whether they hang.)
+pub static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+    let seconds = env::var("BRICKS_PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+});
 
 /// Whether there is an `strace` that may trace.
 pub fn strace_works() -> bool {

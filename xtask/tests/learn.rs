@@ -31,6 +31,7 @@ fn copy() -> (PathBuf, MutexGuard<'static, ()>) {
         "bench",
         "clients",
         "loom",
+        "live",
         "memory",
         "playback",
         "tests/behaviour/foreign.rs",
