@@ -17,6 +17,7 @@ thread_local! {
 
 // With this, a call of one of the others is only that: the page has called this once. Otherwise the
 // linker would have each of them begin and end a program.
+// SAFETY: the linker makes this function, which takes nothing and returns nothing.
 #[cfg(target_family = "wasm")]
 unsafe extern "C" {
     safe fn __wasm_call_ctors();
