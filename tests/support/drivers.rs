@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
 use bricks::net::{Socket, listen};
 use bricks::scheduler::task::{Co, Coroutine, Task};
@@ -17,14 +18,17 @@ use bricks::trace::{Step, Trace};
 
 use super::machine::{PATIENCE, valgrind_works};
 
+/// Nothing takes so long, not even what fails.
+const TOO_LONG: Duration = Duration::from_secs(120);
+
 /// A driver that waits for ever must fail, and not keep everybody waiting: this ends the process
 /// when too much time has passed in which nobody has called it again.
 pub fn watch_the_clock() {
     static SIGN_OF_LIFE: LazyLock<Sender<()>> = LazyLock::new(|| {
         let (sign, signs) = mpsc::channel();
         thread::spawn(move || {
-            while signs.recv_timeout(2 * *PATIENCE).is_ok() {}
-            eprintln!("a test has hung for {:?}", 2 * *PATIENCE);
+            while signs.recv_timeout(TOO_LONG).is_ok() {}
+            eprintln!("a test has hung for {TOO_LONG:?}");
             std::process::exit(101);
         });
         sign
