@@ -77,7 +77,7 @@ Chores:
   ebook   makes the book as a PDF and as an EPUB (ebook --help)
   mutants [FILE...]
           changes the heart, the pollers and the executor, one small change at a time, and compares
-          what no test notices with tests/mutants.txt (some hours)
+          what no test notices with tests/mutants.txt (more than an hour)
   bench   measures the servers beside their peers (bench --help)
   plots   draws the book's charts, and fills in its numbers, from what was measured
   guard   counts the instructions and system calls of an echo: not more than bench/bounds.csv
