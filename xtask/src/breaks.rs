@@ -18,7 +18,7 @@ use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 use crate::{place, root};
 
 /// For so many seconds a test waits for what a break may have made impossible.
-const PATIENCE: &str = "10";
+const PATIENCE: &str = "5";
 
 /// A patch, and what it says about itself.
 struct Break {
