@@ -52,7 +52,6 @@ const button = (name) => page.locator(".live").getByRole("button", { name, exact
 const click = (name) => button(name).first().click();
 const mission = (title) => page.locator(".live-missions button", { hasText: title }).click();
 const message = () => at(".live-message").innerText();
-const says = (what) => assert.doesNotReject(at(".live-said", { hasText: what }).waitFor());
 const client = (number) => page.locator(".live-client").nth(number - 1);
 const send = (number) => client(number).getByRole("button", { name: "Send", exact: true }).click();
 const returns = () => click("select returns");
