@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::client::{Pattern, assert_is_pattern, read_until_end};
-use crate::server::{Server, Setup, pause};
+use crate::server::{Server, Setup, eventually, is_closed, pause};
 use crate::stage::Stage;
 
 pub fn resets_in_mid_transfer(stage: &Stage) {
@@ -74,6 +74,11 @@ pub fn restart_at_once(stage: &Stage) {
     server.wait();
     let _ = read_until_end(&client.stream); // some are reset
     drop(client);
+    if server.group().is_some() {
+        // The last of its processes may still be ending: a client would find that one's socket.
+        let closed = || is_closed(addr).then_some(());
+        eventually("the killed server listens no more", closed);
+    }
     let again = restart(stage, addr);
     assert_eq!(again.addr, addr);
     let mut client = again.connect();
