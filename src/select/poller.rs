@@ -10,7 +10,7 @@ use crate::scheduler::poller::Poller;
 
 // ANCHOR: select_poller
 /// Asks `select(2)`. The article's scheduler calls it itself; here it is a [`Poller`], so that
-/// stage 05 can put another one in its place.
+/// another one can take its place.
 #[derive(Debug, Default)]
 pub struct Select {
     read_waiting: FdSet,

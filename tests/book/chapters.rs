@@ -7,7 +7,7 @@ use crate::Defects;
 use crate::book::{Book, Page, resolve};
 use crate::links::Link;
 use crate::markdown::Block;
-use crate::predictions;
+use crate::{code, predictions};
 
 /// How many questions a chapter asks at the ends of its pages, at least.
 const QUESTIONS: usize = 5;
@@ -16,6 +16,7 @@ const QUESTIONS: usize = 5;
 const FIRST: [&str; 4] = ["chapters/01_", "chapters/02_", "chapters/03_", "chapters/04_"];
 const LATER: [&str; 5] = ["epoll", "io_uring", "edge", "edges", "edge-triggered"];
 const LAST_PAGES: [&str; 3] = ["cost.md", "python.md", "weaknesses.md"];
+const LATER_STAGES: [&str; 3] = ["05", "06", "07"];
 
 pub fn check(book: &Book, defects: &mut Defects) {
     let mut chapters: BTreeMap<&str, Vec<&Page>> = BTreeMap::new();
@@ -34,6 +35,7 @@ pub fn check(book: &Book, defects: &mut Defects) {
     let is_first = |page: &&Page| FIRST.iter().any(|it| page.path.starts_with(it));
     for page in book.pages.iter().filter(is_first) {
         check_later_words(page, defects);
+        check_later_code(book, page, defects);
     }
 }
 
@@ -121,6 +123,24 @@ fn check_later_words(page: &Page, defects: &mut Defects) {
                 number,
                 format!("leave {word} to the later chapters"),
             );
+        }
+    }
+}
+
+/// Nor is it named in the comments of a listing.
+fn check_later_code(book: &Book, page: &Page, defects: &mut Defects) {
+    for listing in code::listings(book, page) {
+        for line in listing.lines.iter().filter(|line| !line.path.is_empty()) {
+            let words =
+                line.text.split(|c: char| !c.is_alphanumeric() && !"_-".contains(c));
+            let later = words
+                .into_iter()
+                .find(|word| LATER.contains(word) || LATER_STAGES.contains(word));
+            if let Some(word) = later {
+                let message =
+                    format!("leave {word} to the later chapters: {}", line.path);
+                defects.add(&page.path, listing.line, message);
+            }
         }
     }
 }

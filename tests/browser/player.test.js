@@ -526,11 +526,11 @@ test("usable at 360 pixels", async () => {
   clean();
 });
 
-test("a line that is lit is seen as a whole, in a narrow window, too", async () => {
+test("a line that is lit is seen as a whole, and no table sticks out, in a narrow window, too", async () => {
   for (const path of pagesWithPlayers()) {
     await page.setViewportSize({ width: 350, height: 844 }); // so the sidebar is closed
     await go(path);
-    for (const width of [350, 820, 1280]) {
+    for (const width of [350, 820, 1100, 1280]) {
       await page.setViewportSize({ width, height: 844 });
       const cut = await page.evaluate(() => [...document.querySelectorAll("trace-player")].flatMap((player) => {
         const found = [];
@@ -542,10 +542,38 @@ test("a line that is lit is seen as a whole, in a narrow window, too", async () 
             const isIn = box.top >= list.top - 1 && box.bottom <= list.bottom + 1 && box.right <= list.right + 1;
             if (!isIn || code.scrollWidth > code.clientWidth + 1) found.push(`${player.id}@${at}: ${row.innerText}`);
           }
+          const { right } = player.root.getBoundingClientRect();
+          for (const it of player.querySelectorAll("table")) {
+            const over = it.getBoundingClientRect().right - right;
+            if (over > 0) found.push(`${player.id}@${at}: ${it.caption.innerText} is ${over} pixels wider`);
+          }
         }
         return found;
       }));
       assert.deepEqual(cut, [], `${path} in ${width} pixels`);
+    }
+  }
+  clean();
+});
+
+test("side by side, both lines that are lit are in sight", async () => {
+  for (const [width, height] of [[1100, 820], [1280, 800]]) {
+    await page.setViewportSize({ width, height });
+    for (const [path, id] of [["02_threads/index", "threads"], ["04_scheduler/three_clients", "both"]]) {
+      await go(join(book, `${path}.html`), `#${id}@1`);
+      const unseen = await page.evaluate((id) => {
+        const player = document.getElementById(id);
+        const found = [];
+        for (let at = 0; at < player.places.length; at += 1) {
+          player.go(at);
+          for (const row of player.querySelectorAll(".tp-lit")) {
+            const { top, bottom } = row.getBoundingClientRect();
+            if (top < 0 || bottom > innerHeight) found.push(`${at}: ${row.innerText} at ${top} to ${bottom}`);
+          }
+        }
+        return found;
+      }, id);
+      assert.deepEqual(unseen, [], `${path} in ${width} pixels`);
     }
   }
   clean();

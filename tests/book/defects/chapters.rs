@@ -37,6 +37,21 @@ fn of_a_stage() {
 }
 
 #[test]
+fn of_a_stage_whose_listing_speaks_of_later_ones() {
+    for comment in ["// As stage 05 does.", "// `epoll` is told."] {
+        let fixture = with_a_stage();
+        fixture.replace(
+            "src/net.rs",
+            "fn listen() {}",
+            &format!("fn listen() {{}} {comment}"),
+        );
+        let found = found(&fixture);
+        let is_said = |it: &&String| it.contains("to the later chapters: src/net.rs");
+        assert_eq!(found.iter().filter(is_said).count(), 1, "{found:#?}");
+    }
+}
+
+#[test]
 fn of_a_stage_in_which_nothing_is_run() {
     let fixture = with_a_stage();
     let text = std::fs::read_to_string(fixture.root().join(STAGE)).unwrap();
