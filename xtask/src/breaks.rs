@@ -186,6 +186,7 @@ pub fn apply(name: &str) -> Result<(), String> {
     it.follow(root(), Way::Forth)
         .map_err(|why| format!("{name} does not fit: {why}. Have you changed it?"))?;
     println!("broken: {}\nsee:    {}\nfix:    cargo xtask fix", it.does, it.test);
+    println!("(The compiler may warn of code that nothing uses now.)");
     Ok(())
 }
 
