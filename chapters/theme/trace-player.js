@@ -128,7 +128,7 @@ class View {
       this.phases.map((it) => it[1]));
     this.tables = new Map();
     const tables = Object.entries(TABLES).map(([key, about]) => this.table(key, about));
-    this.places = h("div", "tp-places", this.hasTasks ? strip : [], tables);
+    this.places = h("div", "tp-places", h("b", "tp-of", recording.header.stage), this.hasTasks ? strip : [], tables);
     this.listings = [...recording.lines]
       .filter(([path]) => sources.has(path))
       .map(([path, lines]) => new Listing(path, sources.get(path), lines));
@@ -136,7 +136,7 @@ class View {
     this.element = h("div", "tp-view", listings, this.places);
   }
 
-  // The name, and whether the checkpoints agree with what is shown.
+  // The name, and whether the checkpoints agree.
   heading() {
     const { events, header } = this.recording;
     const at = this.states.findIndex((it) => it.wrong);

@@ -581,11 +581,12 @@ test("side by side, both lines that are lit are in sight", async () => {
 
 test("on a telephone, the tables that change are in sight together with the controls", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const [name, id] of [["one_round", "round"], ["three_clients", "three"]]) {
-    await go(join(folder, `${name}.html`), `#${id}@24`);
+  for (const [name, id] of [["04_scheduler/one_round", "round"], ["04_scheduler/three_clients", "three"],
+    ["04_scheduler/three_clients", "both"], ["02_threads/index", "threads"]]) {
+    await go(join(book, `${name}.html`), `#${id}@24`);
     const unseen = await page.evaluate((id) => {
       const player = document.getElementById(id);
-      const wanted = ".tp-says, .tp-buttons, .tp-strip, .tp-now, .tp-ready, .tp-buffers, .tp-read, .tp-write, .tp-new";
+      const wanted = ".tp-says, .tp-buttons, .tp-strip, .tp-now, .tp-ready, .tp-buffers, .tp-read, .tp-write, .tp-threads, .tp-new";
       const found = new Set();
       for (let at = 0; at < player.places.length; at += 1) {
         player.go(at);
@@ -598,7 +599,7 @@ test("on a telephone, the tables that change are in sight together with the cont
     }, id);
     assert.deepEqual(unseen, [], name);
     // And when the listing is looked at, the controls stay.
-    const top = await page.locator(`#${id} .tp-code`).evaluate((it) => {
+    const top = await page.locator(`#${id} .tp-code`).last().evaluate((it) => {
       it.scrollIntoView({ block: "end" });
       return it.closest(".tp").querySelector(".tp-buttons").getBoundingClientRect().top;
     });
