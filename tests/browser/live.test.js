@@ -148,6 +148,74 @@ test("no mission is solved by what does not do it", async () => {
   }
 });
 
+// Each looks like a solution, and is none.
+const NOT_SOLVED = {
+  "they send in the order of their numbers": "queue:connect,truth,connect,truth,connect,truth,1:send=a,2:send=a,3:send=a,truth",
+  "select returns in between": "queue:connect,truth,connect,truth,connect,truth,3:send=a,truth,1:send=a,2:send=a,truth",
+  "a send waits, and nobody lies": "lie:connect,truth,1:send=abc,truth,1:room=1,truth",
+  "it tries three times, and sends once": "pieces:connect,truth,1:send=a,truth,1:room=0,select=5w,select=5w,1:room=9,truth",
+  "it tries three times, and sends twice": "pieces:connect,truth,1:send=abc,truth,1:room=1,truth,select=5w,1:read,1:room=9,truth",
+  "nothing is in the kernel when it stops": "stop:connect,truth,1:send=a,truth,truth,stop,truth,1:end,truth",
+};
+
+test("a mission is solved by what its goal says, and by nothing like it", async () => {
+  for (const [what, scenario] of Object.entries(NOT_SOLVED)) {
+    await go(`#live=${scenario}`);
+    const prediction = page.locator(".live-task fieldset button").nth(1);
+    if (await prediction.count() > 0) await prediction.click();
+    assert.doesNotMatch(await message(), /Done|wrong|possible/, what);
+  }
+  for (const solved of [
+    "pieces:connect,truth,1:send=a,truth,truth,1:send=abc,truth,1:room=1,1:read,truth,1:read,truth,1:read,truth",
+    "stop:connect,truth,1:send=%C3%A9,stop,truth,truth,1:end,truth",
+    "stop:connect,truth,1:send=%FF,stop,truth,truth,1:end,truth",
+  ]) {
+    await go(`#live=${solved}`);
+    assert.match(await message(), /^Done/, solved);
+  }
+});
+
+test("what select cannot do cannot be chosen, and a wrong number is told", async () => {
+  await go("#live=free:second,connect");
+  await page.getByLabel("3 can be read").uncheck();
+  assert.equal(await button("select returns").isDisabled(), true, "it does not return for nothing");
+  await page.getByLabel("4 can be read").check();
+  await returns();
+  assert.match(await hash(), /,select=4r$/);
+  const before = await hash();
+  for (const [field, wrong, decide] of [["Milliseconds", ["", "0", "-1", "1.5", "1001"], "pass"],
+    ["Room for client 1, in bytes", ["", "-1", "1.5", "100001"], "Room for"]]) {
+    for (const number of wrong) {
+      await page.getByLabel(field).fill(number);
+      await click(decide);
+      assert.equal(await hash(), before, `${field}: ${number}`);
+    }
+  }
+  await page.getByLabel("Milliseconds").fill("1000");
+  await click("pass");
+  assert.equal(await hash(), `${before},time=1000`);
+  assert.deepEqual(errors, []);
+});
+
+test("a scenario of 2,000 decisions is shown, and has no more", async () => {
+  await go(`#live=free:connect,truth,${Array(999).fill("1:send=a,truth").join()}`);
+  assert.match(await at(".live-list summary").innerText(), /^2000 decisions/);
+  assert.ok(await at(".live-said li").count() <= 60, "a screen reader does not read thousands of steps");
+  await send(1);
+  assert.match(await message(), /^Not possible: a scenario has at most 2000/);
+  await click("Take the last back");
+  await click("A client connects");
+  assert.match(await hash(), /,connect$/);
+  assert.deepEqual(errors, []);
+});
+
+test("a link to a heading leaves the scenario as it is", async () => {
+  await go("#live=free:connect,truth");
+  await page.evaluate(() => { location.hash = "#check-yourself"; });
+  await send(1);
+  assert.match(await hash(), /^#live=free:connect,truth,1:send/);
+});
+
 test("an address is a scenario", async () => {
   await go("#live=free:connect,truth,1:send=hi%0A,truth");
   assert.match(await client(1).innerText(), /descriptor 5/);
@@ -161,7 +229,10 @@ test("an address is a scenario", async () => {
     await go(`#live=free:${wrong}`);
     assert.match(await message(), new RegExp(`^${why}`));
     await click("A client connects");
+    assert.match(await hash(), /,connect$|:connect$/);
   }
+  await go("#live=lie:connect,truth,9:end");
+  assert.equal(await hash(), "#live=lie:connect,truth", "what is not possible is not kept");
   assert.deepEqual(errors, []);
 });
 
@@ -226,6 +297,22 @@ test("with the keyboard alone", async () => {
   await tabTo("select returns");
   await page.keyboard.press("Space");
   assert.match(await message(), /^Done\./);
+  // What has the focus is replaced by these: then the goal has it.
+  for (const name of ["Begin again", "The next mission", "5. Two tasks, one descriptor", "Practise"]) {
+    await button(name).focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "live-task", name);
+  }
+  await page.locator(".live-task fieldset button").first().focus();
+  await page.keyboard.press("Enter");
+  for (const name of ["Another", "Watch it"]) {
+    if (name === "Watch it") await page.locator(".live-task fieldset button").first().press("Enter");
+    await button(name).press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "live-task", name);
+  }
+  await page.locator(".live-list summary").press("Enter");
+  await button("Back to here").first().press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Take the last back");
 });
 
 test("practice never runs out, and its number is in the address", async () => {
@@ -244,6 +331,11 @@ test("practice never runs out, and its number is in the address", async () => {
   await page.locator("#live-run .tp-where").waitFor();
   await mission("Practise");
   assert.match(await hash(), /^#live=practise:\d+$/);
+  // Only what a terminal can ask for, too.
+  for (const [wrong, seed] of [["0", 0], ["x", 0], ["1.5", 1], ["4294967297", 1]]) {
+    await go(`#live=practise:${wrong}`);
+    assert.match(await at(".live-task").innerText(), new RegExp(`^Practice ${seed}\\. .*--seed ${seed}\\)`));
+  }
 });
 
 test("on a telephone nothing is cut off, and in no theme a defect is found", async () => {
