@@ -73,6 +73,7 @@ class LiveScheduler extends HTMLElement {
   // The address: #live=lie:connect,truth or #live=practise:7.
   follow() {
     const [, id, rest = ""] = /^#live=(\w+):?(.*)$/.exec(location.hash) ?? [];
+    if (id) this.scrollIntoView();
     if (id === PRACTICE) return this.practise(Number(rest));
     const mission = ALL.find((it) => it.id === id) ?? this.mission ?? ALL[0];
     const text = rest.replaceAll("%2C", ",");

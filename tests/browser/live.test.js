@@ -219,6 +219,8 @@ test("a link to a heading leaves the scenario as it is", async () => {
 test("an address is a scenario", async () => {
   await go("#live=free:connect,truth,1:send=hi%0A,truth");
   assert.match(await client(1).innerText(), /descriptor 5/);
+  const top = () => page.locator("live-scheduler").evaluate((it) => it.getBoundingClientRect().top);
+  assert.ok(await top() < 100, "its reader sees the scenario, and not the top of the page");
   assert.equal(await hash(), "#live=free:connect,truth,1:send=hi%0A,truth");
   await returns();
   assert.match(await client(1).innerText(), /to the client: "hi\\n"/);
@@ -359,6 +361,15 @@ test("without JavaScript, the page says what is here", async () => {
   page = await open({ javaScriptEnabled: false });
   await page.goto(pathToFileURL(live).href);
   assert.match(await page.locator("live-scheduler").innerText(), /cargo xtask practise/);
+});
+
+test("on paper, the page says what is here", async () => {
+  await go();
+  const words = page.locator("live-scheduler > p");
+  assert.equal(await words.isVisible(), false);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await words.isVisible(), true);
+  assert.equal(await page.locator(".live").isVisible(), false);
 });
 
 test("the program, together with the player, has at most 150 kB", () => {
