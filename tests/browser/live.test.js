@@ -49,11 +49,34 @@ async function go(hash = "") {
 
 const at = (selector) => page.locator(`.live ${selector}`);
 const button = (name) => page.locator(".live").getByRole("button", { name, exact: true });
-const click = (name) => button(name).first().click();
+
+// Presses it with the mouse, or goes there with the keyboard and presses a key.
+let byKeyboard = false;
+async function press(it, key = "Enter") {
+  if (!byKeyboard) return it.click();
+  for (let tabs = 0; tabs < 100; tabs += 1) {
+    const way = await it.evaluate((it) => {
+      const now = document.activeElement;
+      if (now === it) return "";
+      return now.compareDocumentPosition(it) & Node.DOCUMENT_POSITION_FOLLOWING ? "Tab" : "Shift+Tab";
+    });
+    if (way === "") return page.keyboard.press(key);
+    await page.keyboard.press(way);
+  }
+  assert.fail(`the keyboard does not reach ${it}`);
+}
+
+async function write(field, text) {
+  await press(field, "Control+A");
+  await (byKeyboard ? page.keyboard.type(text) : field.fill(text));
+}
+
+const tick = (label) => press(page.getByLabel(label), "Space");
+const click = (name) => press(button(name).first());
 const mission = (title) => page.locator(".live-missions button", { hasText: title }).click();
 const message = () => at(".live-message").innerText();
 const client = (number) => page.locator(".live-client").nth(number - 1);
-const send = (number) => client(number).getByRole("button", { name: "Send", exact: true }).click();
+const send = (number) => press(client(number).getByRole("button", { name: "Send", exact: true }));
 const returns = () => click("select returns");
 const hash = () => page.evaluate(() => location.hash);
 
@@ -69,27 +92,27 @@ const SOLVED = [
   async () => {
     for (const number of [3, 1, 2]) await send(number);
     assert.equal(await button("select returns").isDisabled(), true, "first, it is predicted");
-    await page.locator(".live-task fieldset button").nth(1).click();
+    await press(page.locator(".live-task fieldset button").nth(1));
     assert.match(await message(), /^Right:/);
     await returns();
   },
   async () => {
-    await page.getByLabel("5 can be read").check();
+    await tick("5 can be read");
     await returns();
   },
   async () => {
-    await client(1).getByRole("textbox").fill("abc");
+    await write(client(1).getByRole("textbox"), "abc");
     await send(1);
     await returns();
     await click("Room for");
     await returns();
     for (let piece = 2; piece <= 3; piece += 1) {
-      await client(1).getByRole("button", { name: "Read what has come" }).click();
+      await press(client(1).getByRole("button", { name: "Read what has come" }));
       await returns();
     }
   },
   async () => {
-    await page.getByLabel("Milliseconds").fill("1000");
+    await write(page.getByLabel("Milliseconds"), "1000");
     await click("pass");
     await click("A client connects");
     await returns();
@@ -108,7 +131,7 @@ const SOLVED = [
     await click("Ctrl-C");
     await returns();
     await returns();
-    await client(1).getByRole("button", { name: "Send no more" }).click();
+    await press(client(1).getByRole("button", { name: "Send no more" }));
     await returns();
   },
   async () => {
@@ -118,12 +141,12 @@ const SOLVED = [
   },
 ];
 
-test("each mission can be solved, and its tick stays", async () => {
+async function solveAll() {
   await go();
   const count = await page.locator(".live-missions button").count();
   assert.equal(count, SOLVED.length + 2, "and two that have no goal");
   for (const [number, solve] of SOLVED.entries()) {
-    await page.locator(".live-missions button").nth(number).click();
+    await press(page.locator(".live-missions button").nth(number));
     assert.doesNotMatch(await message(), /Done/, `${number + 1}`);
     await solve();
     assert.match(await message(), /^Done\. ./, `mission ${number + 1}: ${await at(".live-said").innerText()}`);
@@ -133,6 +156,18 @@ test("each mission can be solved, and its tick stays", async () => {
   const ticked = await page.locator(".live-missions button", { hasText: "✓" }).count();
   assert.equal(ticked, SOLVED.length);
   assert.deepEqual(errors, []);
+}
+
+test("each mission can be solved, and its tick stays", solveAll);
+
+test("each mission can be solved with the keyboard alone, on a telephone", async () => {
+  page = await open({ viewport: { width: 390, height: 844 } });
+  byKeyboard = true;
+  try {
+    await solveAll();
+  } finally {
+    byKeyboard = false;
+  }
 });
 
 test("no mission is solved by what does not do it", async () => {
