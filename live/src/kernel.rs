@@ -283,8 +283,8 @@ impl State {
                 "The process has no free descriptor for the next accept.".into()
             }
             Move::Time(milliseconds) => {
-                let most = self.timeout.unwrap_or_default().as_millis();
-                format!("{} ms pass.", most.min(*milliseconds as u128))
+                let most = self.timeout.unwrap_or_default().as_millis() as usize;
+                format!("{} ms pass.", most.min(*milliseconds))
             }
             Move::Stop => "Ctrl-C.".into(),
             Move::Select(those) => self.reports(those),

@@ -119,8 +119,8 @@ fn who_runs_next(it: &Situation, dice: &mut Dice) -> Option<Practice> {
     let choices = places.all().filter(|task| tasks.contains(task));
     let mut choices: Vec<_> = choices.map(|task| places.name(task)).collect();
     // Mostly, the task with the lowest number is right: it has the lowest descriptor.
-    let first = dice.below(choices.len());
-    choices.rotate_left(first);
+    let other = dice.below(choices.len());
+    choices.swap(0, other);
     it.practice(
         &places,
         "The events have happened. These tasks are on the ready queue, in some order. \
