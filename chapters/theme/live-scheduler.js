@@ -213,7 +213,7 @@ class LiveScheduler extends HTMLElement {
     const can = (kind) => this.can(`${number}:${kind}`);
     const act = (label, kind) => (can(kind) ? this.button(label, `${number}:${kind}`, () => [`${number}:${kind}`]) : []);
     const room = amount(`${number}:bytes`, `Room for client ${number}, in bytes`, { min: 0, max: MOST, value: 1 });
-    return h("div", "live-client",
+    return h("div", { className: "live-client", role: "group", ariaLabel: `Client ${number}` },
       h("p", "", h("b", "", `Client ${number}`), ` (${state}${ended})`),
       h("p", "live-bytes", `to the server: ${shown(it.to_server)} · to the client: ${shown(it.to_client)} · it has read: ${shown(it.received)}`),
       h("div", "live-row", can("send") ? [text, send] : [], act("Read what has come", "read"),

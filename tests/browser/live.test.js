@@ -75,7 +75,8 @@ const tick = (label) => press(page.getByLabel(label), "Space");
 const click = (name) => press(button(name).first());
 const mission = (title) => page.locator(".live-missions button", { hasText: title }).click();
 const message = () => at(".live-message").innerText();
-const client = (number) => page.locator(".live-client").nth(number - 1);
+// A screen reader says the group's name: each client has a button "Send".
+const client = (number) => page.getByRole("group", { name: `Client ${number}`, exact: true });
 const send = (number) => press(client(number).getByRole("button", { name: "Send", exact: true }));
 const returns = () => click("select returns");
 const hash = () => page.evaluate(() => location.hash);
