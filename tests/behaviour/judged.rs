@@ -177,9 +177,7 @@ with_python! {
     /// The system would try for two minutes.
     fn connecting_has_a_limit() {
         let script = Script::new("deaf", "backlog = 0\nserver = start()\ntime.sleep(1000)\n");
-        let words = ["python3", &script.file("server.py"), "{port}"];
-        let mut suite = suite(&words, "interleaved_clients");
-        let verdict = Verdict::of(suite.env("BRICKS_PATIENCE", "2").output().unwrap());
+        let verdict = script.judge("interleaved_clients");
         verdict.assert_not_kept(&["to connect: connection timed out"]);
     }
 

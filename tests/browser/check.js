@@ -7,16 +7,12 @@
 // Usage: node check.js [FOLDER OF THE BUILT BOOK]
 
 import { readFileSync, readdirSync, existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { axe, book as built, launch, newPage, themes, watch } from "./browser.js";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
-const book = resolve(process.argv[2] ?? join(here, "../../book"));
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const themes = ["light", "rust", "coal", "navy", "ayu"];
+const book = resolve(process.argv[2] ?? built);
 // The colours are another theme's each time; nothing else is.
 const rules = ["color-contrast", "image-alt", "svg-img-alt", "heading-order", "link-name", "list", "listitem",
   "duplicate-id-aria", "scrollable-region-focusable"];
@@ -36,12 +32,7 @@ function pages(folder) {
 const defects = [];
 const report = (page, what) => defects.push(`${relative(book, page)}: ${what}`);
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
-  timeout: 120_000,
-});
+const browser = await launch();
 
 // What is too wide makes one of these scroll, or is cut off by it; the document itself never grows.
 const boxes = "html, #mdbook-page-wrapper, #mdbook-menu-bar, #mdbook-search-wrapper, #mdbook-content";
@@ -50,17 +41,10 @@ const boxes = "html, #mdbook-page-wrapper, #mdbook-menu-bar, #mdbook-search-wrap
 class Reader {
   static async enter() {
     const reader = new Reader();
-    const context = await browser.newContext({ viewport: windows.projector });
+    reader.page = await newPage(browser, { viewport: windows.projector });
     // The notes for the teacher are text, too.
-    await context.addInitScript(() => localStorage.setItem("bricks-notes", "shown"));
-    reader.page = await context.newPage();
-    reader.page.on("console", (message) => {
-      if (message.type() === "error") reader.report(`console: ${message.text()}`);
-    });
-    reader.page.on("pageerror", (error) => reader.report(`script: ${error}`));
-    reader.page.on("request", (request) => {
-      if (!/^(file|data):/.test(request.url())) reader.report(`asks the network for ${request.url()}`);
-    });
+    await reader.page.addInitScript(() => localStorage.setItem("bricks-notes", "shown"));
+    watch(reader.page, (what) => reader.report(what));
     return reader;
   }
 
@@ -227,8 +211,7 @@ await Promise.all(Array.from({ length: availableParallelism() }, readOn));
 
 // And once more as somebody sees it who lets no script run: text, listings and figures are there,
 // folded answers open, and a page leads to the next one.
-const plain = await browser.newContext({ javaScriptEnabled: false, viewport: windows.telephone });
-const still = await plain.newPage();
+const still = await newPage(browser, { javaScriptEnabled: false, viewport: windows.telephone });
 for (const path of all) {
   await still.goto(pathToFileURL(path).href);
   const missing = await still.evaluate(() => {

@@ -8,10 +8,8 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch, newPage, root } from "./browser.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const folder = "/async-from-bricks/";
 const repository = "https://code.invalid/a-class/async-from-bricks";
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
@@ -36,8 +34,7 @@ before(async () => {
   });
   await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
   origin = `http://127.0.0.1:${server.address().port}`;
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
+  browser = await launch();
 });
 
 after(async () => {
@@ -59,8 +56,7 @@ function fileOf(path) {
 
 // A page, and what went wrong while it was loaded, apart from the page itself.
 async function open(path) {
-  const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser);
   const defects = [];
   page.on("pageerror", (error) => defects.push(`script: ${error}`));
   page.on("response", (it) => {

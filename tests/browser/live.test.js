@@ -1,27 +1,20 @@
 // The live scheduler in headless Chromium, on the page of the built book, from file://.
 
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { pathToFileURL } from "node:url";
+import { axe, launch, newPage, root, themes, watch } from "./browser.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const theme = join(root, "chapters/theme");
 const live = join(root, "book/04_scheduler/live.html");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const themes = ["light", "rust", "coal", "navy", "ayu"];
 
 let browser;
 let page;
 let errors;
 
-before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
-});
+before(async () => (browser = await launch()));
 
 after(() => browser?.close());
 
@@ -31,13 +24,9 @@ beforeEach(async () => {
 });
 
 async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser, { viewport: { width: 1280, height: 720 }, ...options });
   errors = [];
-  page.on("pageerror", (error) => errors.push(`${error}`));
-  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
-  page.on("request", (it) => /^(file|data|blob):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  watch(page, (what) => errors.push(what));
   return page;
 }
 

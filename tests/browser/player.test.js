@@ -3,17 +3,13 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { pathToFileURL } from "node:url";
+import { axe, book, launch, newPage, themes, watch } from "./browser.js";
 import { jsonLines, recording } from "./fixture.js";
 
-const book = fileURLToPath(new URL("../../book/", import.meta.url));
 const folder = join(book, "04_scheduler");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const themes = ["light", "rust", "coal", "navy", "ayu"];
 const oneRound = join(folder, "one_round.html");
 const wakers = join(book, "06_async_await/watched.html");
 const source06 = readFileSync(new URL("../../src/bin/06_async_await.rs", import.meta.url), "utf8").split("\n");
@@ -25,10 +21,7 @@ let browser;
 let page;
 let errors;
 
-before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
-});
+before(async () => (browser = await launch()));
 
 after(async () => {
   await browser?.close();
@@ -41,13 +34,9 @@ beforeEach(async () => {
 });
 
 async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser, { viewport: { width: 1280, height: 720 }, ...options });
   errors = [];
-  page.on("pageerror", (error) => errors.push(`${error}`));
-  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
-  page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  watch(page, (what) => errors.push(what));
   return page;
 }
 

@@ -3,16 +3,12 @@
 
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { pathToFileURL } from "node:url";
+import { axe, book, launch, newPage, themes, watch } from "./browser.js";
 
-const book = fileURLToPath(new URL("../../book/", import.meta.url));
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const themes = ["light", "rust", "coal", "navy", "ayu"];
 
 const answer = (items) => `<details><summary>The answer</summary><ol>${items}</ol><p>All of it.</p></details>`;
 const main = `<h1>A page</h1>
@@ -38,8 +34,7 @@ before(async () => {
   cpSync(book, folder, { recursive: true, filter: (path) => !path.endsWith(".html") });
   const frame = readFileSync(join(book, "index.html"), "utf8");
   writeFileSync(join(folder, "page.html"), frame.replace(/<main>[^]*<\/main>/, () => `<main>${main}</main>`));
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
+  browser = await launch();
 });
 
 after(async () => {
@@ -48,13 +43,10 @@ after(async () => {
 });
 
 async function open(options = {}, script = "") {
-  const context = await browser.newContext(options);
-  if (script) await context.addInitScript(script);
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser, options);
+  if (script) await page.addInitScript(script);
   errors = [];
-  page.on("pageerror", (error) => errors.push(`${error}`));
-  page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  watch(page, (what) => errors.push(what));
   await page.goto(pathToFileURL(join(folder, "page.html")).href);
   return page;
 }

@@ -3,15 +3,11 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { pathToFileURL } from "node:url";
+import { axe, book, launch, newPage, themes, watch } from "./browser.js";
 
-const book = fileURLToPath(new URL("../../book/", import.meta.url));
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const themes = ["light", "rust", "coal", "navy", "ayu"];
 const blocking = join(book, "01_blocking/index.html");
 const viewport = { width: 1280, height: 720 };
 
@@ -27,13 +23,9 @@ let page;
 let errors = [];
 
 before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
-  page = await (await browser.newContext({ viewport })).newPage();
-  page.setDefaultTimeout(60_000);
-  page.on("pageerror", (error) => errors.push(`${error}`));
-  page.on("console", (it) => it.type() === "error" && errors.push(it.text()));
-  page.on("request", (it) => /^(file|data):/.test(it.url()) || errors.push(`asks for ${it.url()}`));
+  browser = await launch();
+  page = await newPage(browser, { viewport });
+  watch(page, (what) => errors.push(what));
 });
 
 after(() => browser?.close());

@@ -5,26 +5,21 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { pathToFileURL } from "node:url";
+import { book, launch, newPage } from "./browser.js";
 
-const book = fileURLToPath(new URL("../../book/", import.meta.url));
 const url = (path) => pathToFileURL(join(book, path)).href;
 const blocking = url("01_blocking/index.html");
 const note = "main .teacher";
 
 let browser;
 
-before(async () => {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: 120_000 });
-});
+before(async () => (browser = await launch()));
 
 after(() => browser?.close());
 
 async function open(address, options = {}) {
-  const page = await (await browser.newContext(options)).newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser, options);
   await page.goto(address);
   return page;
 }
