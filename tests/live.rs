@@ -168,6 +168,7 @@ fn time_passes_up_to_the_timeout_and_wakes_the_scheduler_there() {
     assert_eq!(played(&format!("{full},time=40")).now.timeout, Some(60));
     let it = played(&format!("{full},time=40,time=500"));
     assert_eq!(it.now.timeout, None, "echo_server waits for clients again");
+    assert_eq!(it.decided[4], "60 ms pass.", "select does not sleep longer");
     assert!(it.recording.contains(r#""t":100000000,"#), "{}", it.recording);
 }
 
@@ -285,8 +286,12 @@ proptest! {
 #[test]
 fn a_practice_is_always_the_same_and_can_be_answered() {
     let mut questions = std::collections::BTreeSet::new();
+    let mut firsts = 0;
     for seed in 0..200 {
         let it = practise(seed);
+        if it.question.ends_with("runs next?") && it.right == 0 {
+            firsts += 1;
+        }
         assert_eq!(it, practise(seed));
         assert!(it.right < it.choices.len());
         let mut choices = it.choices.clone();
@@ -298,4 +303,5 @@ fn a_practice_is_always_the_same_and_can_be_answered() {
         questions.insert(last.to_string());
     }
     assert_eq!(questions.len(), 4, "four kinds of questions: {questions:?}");
+    assert!(firsts < 35, "of 50 tasks that run next, {firsts} are the first choice");
 }

@@ -10,10 +10,25 @@ const after = (events, first) => {
 };
 const failed = (task) => (it) => it.e === "happened" && it.task === task && it.error;
 const accepted = (it) => it.e === "happened" && it.op === "accept" && !it.error;
-const received = (fd) => (it) => it.e === "happened" && it.op === "read" && it.fd === fd && it.len > 0;
-const echoed = (fd) => (it) => it.e === "happened" && it.op === "write" && it.fd === fd && !it.error;
+const isEcho = (it) => it.e === "happened" && it.op === "write" && !it.error;
+const echoed = (fd) => (it) => isEcho(it) && it.fd === fd;
+// What a client has sent, a character for each byte.
 const sent = (moves, client) => moves.filter((it) => it.startsWith(`${client}:send=`))
-  .map((it) => decodeURIComponent(it.slice(it.indexOf("=") + 1))).join("");
+  .map((it) => it.slice(it.indexOf("=") + 1).replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))))
+  .join("");
+
+// Between two answers of select, client 3 has sent first, and then the others.
+const hasSentFirst = (moves) => moves.join().split(/truth|select=/)
+  .map((round) => [...round.matchAll(/(\d+):send=/g)].map((it) => it[1]).join(""))
+  .some((it) => /^3(?=.*1)(?=.*2)/.test(it));
+
+// In how many pieces that has been sent which is complete at this step. A try that sends nothing leaves
+// as much as there was.
+function pieces(events, at) {
+  const own = events.slice(0, at).filter((it) => it.task === events[at].task);
+  const asked = own.findLastIndex((it) => it.e === "yield");
+  return new Set([own[asked].len, ...own.slice(asked).flatMap((it) => it.left ?? [])]).size;
+}
 
 // So many clients have connected and have been accepted.
 const clients = (count) => Array(count).fill("connect,truth").join(",");
@@ -26,7 +41,7 @@ const MISSIONS = [
     hint: "After each thing that a client does, let select return. How often does it have to?",
     why: "It returned three times: a client could be accepted, its bytes could be received, and there was room to send them back. Each time one event happened, and one task went on.",
     start: "",
-    isReached: ({ events }) => events.some(echoed(5)),
+    isReached: ({ events }) => events.some(isEcho),
   },
   {
     id: "queue",
@@ -43,8 +58,9 @@ const MISSIONS = [
     hint: "Send for client 3, for client 1 and for client 2. Then let select report all three.",
     why: "select says what is ready, not since when. It reports descriptors by their numbers, so task 3 comes first.",
     start: clients(3),
-    isReached: ({ events }) => after(events, (it) => it.e === "leave" && [5, 6, 7].every((fd) => it.r.includes(fd)))
-      .filter((it) => it.e === "resume").slice(0, 3).map((it) => it.task).join() === "3,4,5",
+    isReached: ({ events, moves }) => hasSentFirst(moves)
+      && after(events, (it) => it.e === "leave" && [5, 6, 7].every((fd) => it.r.includes(fd)))
+        .filter((it) => it.e === "resume").slice(0, 3).map((it) => it.task).join() === "3,4,5",
   },
   {
     id: "lie",
@@ -53,7 +69,8 @@ const MISSIONS = [
     hint: "Tick the descriptor of the client, although it cannot be read, and let select return.",
     why: "The scheduler tries, and recv says WouldBlock. So the event has not happened, and it waits again. The task does not even know.",
     start: clients(1),
-    isReached: ({ events }) => after(events, (it) => it.e === "not_yet" && it.task === 3)
+    // What waits with something left is a send, and that is no lie.
+    isReached: ({ events }) => after(events, (it) => it.e === "not_yet" && it.task === 3 && it.left === undefined)
       .some((it) => it.e === "park" && it.task === 3),
   },
   {
@@ -63,11 +80,7 @@ const MISSIONS = [
     hint: "Before select reports that the descriptor can be written, leave room for one byte. For the next piece the client has to read, so that there is room again.",
     why: "The event counts what has been sent, and waits again for the rest. The task asked once, and is resumed once, when all has been sent.",
     start: clients(1),
-    isReached: ({ events }) => {
-      const done = events.findIndex(echoed(5));
-      const asked = events.slice(0, done + 1).findLastIndex((it) => it.e === "yield" && it.task === 3 && it.want === "write");
-      return events.slice(asked, done).filter((it) => it.e === "call" && it.call === "send").length >= 3;
-    },
+    isReached: ({ events }) => events.some((it, at) => isEcho(it) && pieces(events, at) >= 3),
   },
   {
     id: "second",

@@ -9,6 +9,8 @@ const MISSIONS = globalThis.LiveMissions;
 const PRACTICE = "practise";
 const FREE = { id: "free", title: "As you like", goal: "No goal: see what happens.", start: "" };
 const ALL = [...MISSIONS, FREE];
+const MOST = 100_000; // bytes or milliseconds in one decision, as the program has it
+const MOST_TOLD = 60;
 
 // Bytes in an address, and what a reader types: \n is the end of a line.
 function escaped(text) {
@@ -17,6 +19,13 @@ function escaped(text) {
     const c = String.fromCharCode(it);
     return /[A-Za-z0-9]/.test(c) ? c : `%${it.toString(16).toUpperCase().padStart(2, "0")}`;
   }).join("");
+}
+
+// A field for a number that a decision needs.
+function amount(move, ariaLabel, about) {
+  const it = h("input", { type: "number", required: true, ariaLabel, ...about });
+  it.dataset.move = move;
+  return it;
 }
 
 const shown = (text) => (text ? JSON.stringify(text) : "nothing");
@@ -32,7 +41,8 @@ class LiveScheduler extends HTMLElement {
       this.program = await LiveRun.load(globalThis.LIVE_PROGRAM);
       this.root.append(...this.parts());
       this.follow();
-      addEventListener("hashchange", () => this.follow());
+      // A link to a heading of the page leaves the scenario as it is.
+      addEventListener("hashchange", () => location.hash.startsWith("#live=") && this.follow());
       this.dataset.on = "";
     } catch (error) {
       this.root.replaceChildren(h("p", { role: "alert" },
@@ -42,7 +52,7 @@ class LiveScheduler extends HTMLElement {
 
   parts() {
     this.choice = h("div", { className: "live-missions", role: "group", ariaLabel: "Missions" });
-    this.task = h("div", "live-task");
+    this.task = h("div", { className: "live-task", tabIndex: -1 });
     this.message = h("div", { className: "live-message", role: "status" });
     this.board = h("div", "live-board");
     this.said = h("div", { className: "live-said", role: "status", tabIndex: -1 });
@@ -63,7 +73,8 @@ class LiveScheduler extends HTMLElement {
   // The address: #live=lie:connect,truth or #live=practise:7.
   follow() {
     const [, id, rest = ""] = /^#live=(\w+):?(.*)$/.exec(location.hash) ?? [];
-    if (id === PRACTICE) return this.practise(Number(rest) || 1);
+    if (id) this.scrollIntoView();
+    if (id === PRACTICE) return this.practise(Number(rest));
     const mission = ALL.find((it) => it.id === id) ?? this.mission ?? ALL[0];
     const text = rest.replaceAll("%2C", ",");
     if (mission === this.mission && text === joined(this.moves)) return;
@@ -71,6 +82,7 @@ class LiveScheduler extends HTMLElement {
   }
 
   begin(mission, moves = split(mission.start)) {
+    const hasFocus = this.root.contains(document.activeElement);
     this.mission = mission;
     this.moves = moves;
     this.least = joined(moves).startsWith(mission.start) ? split(mission.start).length : 0;
@@ -87,10 +99,10 @@ class LiveScheduler extends HTMLElement {
     }
     if (this.played.refused) {
       this.tell(h("strong", "", "Not possible: "), this.played.refused);
-      this.moves.length = this.least + this.played.decided.length;
-      this.moves = this.moves.slice(0, split(joined(moves)).length);
+      this.moves = this.moves.slice(0, this.offset() + this.played.decided.length);
     }
     this.show();
+    if (hasFocus) this.task.focus({ preventScroll: true });
   }
 
   choose() {
@@ -125,14 +137,22 @@ class LiveScheduler extends HTMLElement {
 
   // A decision of the reader. In a mission where select answers by itself, it does so now.
   decide(...moves) {
-    const steps = this.played.sentences.size;
-    this.moves = [...this.moves, ...moves];
-    this.played = this.play();
-    if (this.mission.isAutomatic && this.played.now.possible.includes("truth")) {
-      this.moves.push("truth");
-      this.played = this.play();
+    const all = [...this.moves, ...moves];
+    let played;
+    this.tell();
+    try {
+      played = this.play(all);
+      if (this.mission.isAutomatic && played.now.possible.includes("truth")) {
+        all.push("truth");
+        played = this.play(all);
+      }
+    } catch (error) {
+      this.tell(h("strong", "", "Not possible: "), error.message);
+      return;
     }
-    this.before = steps;
+    this.before = this.played.sentences.size;
+    this.moves = all;
+    this.played = played;
     this.show();
   }
 
@@ -162,9 +182,12 @@ class LiveScheduler extends HTMLElement {
     return this.played.now.possible.includes(kind) && !isAsked && (allows?.(kind) ?? true);
   }
 
-  // A button for a kind of decision, which can be pressed if that is possible now.
-  button(label, kind, moves) {
-    const it = button(label, () => this.decide(...moves()));
+  // A button for a kind of decision, which can be pressed if that is possible now. If the decision has
+  // a number, the browser says what is wrong with it.
+  button(label, kind, moves, number) {
+    const it = button(label, () => {
+      if (!number || number.reportValidity()) this.decide(...moves());
+    });
     it.disabled = !this.can(kind);
     it.dataset.move = kind;
     return it;
@@ -189,14 +212,13 @@ class LiveScheduler extends HTMLElement {
     const ended = it.ended && !it.reset ? ", sends no more" : "";
     const can = (kind) => this.can(`${number}:${kind}`);
     const act = (label, kind) => (can(kind) ? this.button(label, `${number}:${kind}`, () => [`${number}:${kind}`]) : []);
-    const room = h("input", { type: "number", min: 0, value: 1, ariaLabel: `Room for client ${number}, in bytes` });
-    room.dataset.move = `${number}:bytes`;
-    return h("div", "live-client",
+    const room = amount(`${number}:bytes`, `Room for client ${number}, in bytes`, { min: 0, max: MOST, value: 1 });
+    return h("div", { className: "live-client", role: "group", ariaLabel: `Client ${number}` },
       h("p", "", h("b", "", `Client ${number}`), ` (${state}${ended})`),
       h("p", "live-bytes", `to the server: ${shown(it.to_server)} · to the client: ${shown(it.to_client)} · it has read: ${shown(it.received)}`),
       h("div", "live-row", can("send") ? [text, send] : [], act("Read what has come", "read"),
         act("Send no more", "end"), act("Reset", "reset"),
-        can("room") ? h("span", "live-row", this.button("Room for", `${number}:room`, () => [`${number}:room=${Number(room.value)}`]), room, "bytes") : []));
+        can("room") ? h("span", "live-row", this.button("Room for", `${number}:room`, () => [`${number}:room=${Number(room.value)}`], room), room, "bytes") : []));
   }
 
   kernel() {
@@ -209,26 +231,25 @@ class LiveScheduler extends HTMLElement {
       return { input, ready, name: input.dataset.move, item: h("label", "", input, ` ${label}`) };
     });
     // The truth is called so: then the list stays right if something before it changes.
-    const returns = this.button("select returns", "select", () => {
-      const ticked = boxes.filter((it) => it.input.checked);
-      const isTrue = boxes.every((it) => it.input.checked === it.ready);
-      return isTrue ? ["truth"] : [`select=${ticked.map((it) => it.name).join("+")}`];
-    });
+    const isTrue = () => boxes.every((it) => it.input.checked === it.ready);
+    const ticked = () => boxes.filter((it) => it.input.checked);
+    const returns = this.button("select returns", "select", () =>
+      [isTrue() ? "truth" : `select=${ticked().map((it) => it.name).join("+")}`]);
+    // It may report what is not ready, but while something is, it cannot report nothing.
     const enable = () => {
-      const isNone = !boxes.some((it) => it.input.checked);
-      returns.disabled = !this.can(isNone ? "truth" : "select");
+      returns.disabled = !(isTrue() ? this.can("truth") : ticked().length > 0 && this.can("select"));
     };
     boxes.forEach((it) => (it.input.onchange = enable));
     enable();
+    const most = Math.ceil(timeout);
     const sleeps = timeout === null ? "It sleeps until something is ready." : timeout === 0
-      ? "It does not sleep: there is work to go on with." : `It sleeps for ${Math.ceil(timeout)} ms at most.`;
-    const time = h("input", { type: "number", min: 1, value: Math.ceil(timeout || 1), ariaLabel: "Milliseconds" });
-    time.dataset.move = "milliseconds";
+      ? "It does not sleep: there is work to go on with." : `It sleeps for ${most} ms at most.`;
+    const time = amount("milliseconds", "Milliseconds", { min: 1, max: most, value: most });
     return h("fieldset", "", h("legend", "", "The kernel"),
       h("p", "", `select is asked about ${boxes.length ? "these" : "nothing"}. ${sleeps}`),
       h("div", "live-asked", boxes.map((it) => it.item)),
       h("div", "live-row", returns,
-        this.can("time") ? h("span", "live-row", time, "ms", this.button("pass", "time", () => [`time=${Math.round(time.value)}`])) : [],
+        this.can("time") ? h("span", "live-row", time, "ms", this.button("pass", "time", () => [`time=${Number(time.value)}`], time)) : [],
         this.can("accept-fails") ? this.button("No descriptor is left", "accept-fails", () => ["accept-fails"]) : [],
         this.can("stop") ? this.button("Ctrl-C", "stop", () => ["stop"]) : []));
   }
@@ -236,8 +257,10 @@ class LiveScheduler extends HTMLElement {
   // What the scheduler did about the last decision.
   answered() {
     const { sentences, decided, log } = this.played;
-    const news = [...sentences].slice(this.before);
-    const what = this.before === 0 ? "So far, the scheduler has done this" : `${decided.at(-1)} The scheduler answers`;
+    const all = [...sentences].slice(this.before);
+    const news = all.slice(-MOST_TOLD);
+    const last = news.length < all.length ? ` (the last ${MOST_TOLD} of ${all.length} steps)` : "";
+    const what = this.before === 0 ? `So far, the scheduler has done this${last}` : `${decided.at(-1)} The scheduler answers${last}`;
     this.said.replaceChildren(h("p", "", news.length ? `${what}:` : `${decided.at(-1)} The scheduler sleeps on.`),
       h("ol", { tabIndex: 0, ariaLabel: "Steps" }, news.map(([number, it]) => h("li", { value: number }, it))),
       log.length ? h("p", "live-log", `The server has printed: ${log.join(" / ")}`) : "");
@@ -246,8 +269,13 @@ class LiveScheduler extends HTMLElement {
   decided() {
     const isOpen = this.list.querySelector(":scope > summary") && this.list.open;
     const skipped = this.least;
+    const backTo = (length) => {
+      const it = button("Back to here", () => this.undo(this.offset() + length));
+      it.dataset.move = "back"; // it is gone then, and the focus goes to the other one
+      return it;
+    };
     const items = this.played.decided.map((it, at) => h("li", "", `${it} `,
-      at + 1 < this.played.decided.length && at >= skipped - 1 ? button("Back to here", () => this.undo(this.offset() + at + 1)) : ""));
+      at + 1 < this.played.decided.length && at >= skipped - 1 ? backTo(at + 1) : ""));
     const back = button("Take the last back", () => this.undo(this.moves.length - 1));
     back.disabled = this.moves.length <= this.least;
     back.dataset.move = "back";
@@ -295,7 +323,9 @@ class LiveScheduler extends HTMLElement {
     this.player.go(Infinity);
   }
 
-  practise(seed) {
+  practise(number) {
+    const hasFocus = this.root.contains(document.activeElement);
+    const seed = number >>> 0; // as the program takes it
     this.mission = undefined;
     this.player = undefined;
     this.choose();
@@ -319,6 +349,7 @@ class LiveScheduler extends HTMLElement {
     this.said.replaceChildren();
     this.list.hidden = true;
     this.stage.replaceChildren();
+    if (hasFocus) this.task.focus({ preventScroll: true });
   }
 }
 

@@ -282,7 +282,10 @@ impl State {
             Move::NoDescriptors => {
                 "The process has no free descriptor for the next accept.".into()
             }
-            Move::Time(milliseconds) => format!("{milliseconds} ms pass."),
+            Move::Time(milliseconds) => {
+                let most = self.timeout.unwrap_or_default().as_millis() as usize;
+                format!("{} ms pass.", most.min(*milliseconds))
+            }
             Move::Stop => "Ctrl-C.".into(),
             Move::Select(those) => self.reports(those),
             Move::Truth => self.reports(&self.ready()),

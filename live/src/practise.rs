@@ -111,13 +111,16 @@ impl Situation {
 }
 
 /// The first of several ready tasks.
-fn who_runs_next(it: &Situation, _: &mut Dice) -> Option<Practice> {
+fn who_runs_next(it: &Situation, dice: &mut Dice) -> Option<Practice> {
     let (at, _) = it.after().find(|(_, step)| matches!(step, Step::Resume(..)))?;
     let mut places = Places::after(&it.steps[..at]);
     let tasks = std::mem::take(&mut places.ready); // in order, they are the answer
     let right = places.name(*tasks.first()?);
     let choices = places.all().filter(|task| tasks.contains(task));
-    let choices = choices.map(|task| places.name(task)).collect();
+    let mut choices: Vec<_> = choices.map(|task| places.name(task)).collect();
+    // Mostly, the task with the lowest number is right: it has the lowest descriptor.
+    let other = dice.below(choices.len());
+    choices.swap(0, other);
     it.practice(
         &places,
         "The events have happened. These tasks are on the ready queue, in some order. \

@@ -69,7 +69,7 @@ async function open(path) {
   return { page, defects, status: response.status() };
 }
 
-for (const path of ["", "start.html", "04_scheduler/one_round.html", "01_blocking/"]) {
+for (const path of ["", "start.html", "04_scheduler/one_round.html", "04_scheduler/live.html", "01_blocking/"]) {
   test(`/${path} has all that it needs`, async () => {
     const { page, defects, status } = await open(folder + path);
     assert.equal(status, 200);
@@ -78,6 +78,12 @@ for (const path of ["", "start.html", "04_scheduler/one_round.html", "01_blockin
     assert.deepEqual(defects, []);
   });
 }
+
+test("the live page opens with the scenario of its address", async () => {
+  const { page, defects } = await open(`${folder}04_scheduler/live.html#live=lie:connect,truth,select=5r`);
+  await page.locator(".live-message", { hasText: "Done." }).waitFor();
+  assert.deepEqual(defects, []);
+});
 
 test("a page leads to the next, and the search to any", async () => {
   const { page, defects } = await open(`${folder}01_blocking/index.html`);

@@ -38,11 +38,35 @@ async function go(hash = "") {
 
 const at = (selector) => page.locator(`.live ${selector}`);
 const button = (name) => page.locator(".live").getByRole("button", { name, exact: true });
-const click = (name) => button(name).first().click();
+
+// Presses it with the mouse, or goes there with the keyboard and presses a key.
+let byKeyboard = false;
+async function press(it, key = "Enter") {
+  if (!byKeyboard) return it.click();
+  for (let tabs = 0; tabs < 100; tabs += 1) {
+    const way = await it.evaluate((it) => {
+      const now = document.activeElement;
+      if (now === it) return "";
+      return now.compareDocumentPosition(it) & Node.DOCUMENT_POSITION_FOLLOWING ? "Tab" : "Shift+Tab";
+    });
+    if (way === "") return page.keyboard.press(key);
+    await page.keyboard.press(way);
+  }
+  assert.fail(`the keyboard does not reach ${it}`);
+}
+
+async function write(field, text) {
+  await press(field, "Control+A");
+  await (byKeyboard ? page.keyboard.type(text) : field.fill(text));
+}
+
+const tick = (label) => press(page.getByLabel(label), "Space");
+const click = (name) => press(button(name).first());
 const mission = (title) => page.locator(".live-missions button", { hasText: title }).click();
 const message = () => at(".live-message").innerText();
-const client = (number) => page.locator(".live-client").nth(number - 1);
-const send = (number) => client(number).getByRole("button", { name: "Send", exact: true }).click();
+// A screen reader says the group's name: each client has a button "Send".
+const client = (number) => page.getByRole("group", { name: `Client ${number}`, exact: true });
+const send = (number) => press(client(number).getByRole("button", { name: "Send", exact: true }));
 const returns = () => click("select returns");
 const hash = () => page.evaluate(() => location.hash);
 
@@ -58,27 +82,27 @@ const SOLVED = [
   async () => {
     for (const number of [3, 1, 2]) await send(number);
     assert.equal(await button("select returns").isDisabled(), true, "first, it is predicted");
-    await page.locator(".live-task fieldset button").nth(1).click();
+    await press(page.locator(".live-task fieldset button").nth(1));
     assert.match(await message(), /^Right:/);
     await returns();
   },
   async () => {
-    await page.getByLabel("5 can be read").check();
+    await tick("5 can be read");
     await returns();
   },
   async () => {
-    await client(1).getByRole("textbox").fill("abc");
+    await write(client(1).getByRole("textbox"), "abc");
     await send(1);
     await returns();
     await click("Room for");
     await returns();
     for (let piece = 2; piece <= 3; piece += 1) {
-      await client(1).getByRole("button", { name: "Read what has come" }).click();
+      await press(client(1).getByRole("button", { name: "Read what has come" }));
       await returns();
     }
   },
   async () => {
-    await page.getByLabel("Milliseconds").fill("1000");
+    await write(page.getByLabel("Milliseconds"), "1000");
     await click("pass");
     await click("A client connects");
     await returns();
@@ -97,7 +121,7 @@ const SOLVED = [
     await click("Ctrl-C");
     await returns();
     await returns();
-    await client(1).getByRole("button", { name: "Send no more" }).click();
+    await press(client(1).getByRole("button", { name: "Send no more" }));
     await returns();
   },
   async () => {
@@ -107,12 +131,12 @@ const SOLVED = [
   },
 ];
 
-test("each mission can be solved, and its tick stays", async () => {
+async function solveAll() {
   await go();
   const count = await page.locator(".live-missions button").count();
   assert.equal(count, SOLVED.length + 2, "and two that have no goal");
   for (const [number, solve] of SOLVED.entries()) {
-    await page.locator(".live-missions button").nth(number).click();
+    await press(page.locator(".live-missions button").nth(number));
     assert.doesNotMatch(await message(), /Done/, `${number + 1}`);
     await solve();
     assert.match(await message(), /^Done\. ./, `mission ${number + 1}: ${await at(".live-said").innerText()}`);
@@ -122,6 +146,18 @@ test("each mission can be solved, and its tick stays", async () => {
   const ticked = await page.locator(".live-missions button", { hasText: "✓" }).count();
   assert.equal(ticked, SOLVED.length);
   assert.deepEqual(errors, []);
+}
+
+test("each mission can be solved, and its tick stays", solveAll);
+
+test("each mission can be solved with the keyboard alone, on a telephone", async () => {
+  page = await open({ viewport: { width: 390, height: 844 } });
+  byKeyboard = true;
+  try {
+    await solveAll();
+  } finally {
+    byKeyboard = false;
+  }
 });
 
 test("no mission is solved by what does not do it", async () => {
@@ -137,9 +173,79 @@ test("no mission is solved by what does not do it", async () => {
   }
 });
 
+// Each looks like a solution, and is none.
+const NOT_SOLVED = {
+  "they send in the order of their numbers": "queue:connect,truth,connect,truth,connect,truth,1:send=a,2:send=a,3:send=a,truth",
+  "select returns in between": "queue:connect,truth,connect,truth,connect,truth,3:send=a,truth,1:send=a,2:send=a,truth",
+  "a send waits, and nobody lies": "lie:connect,truth,1:send=abc,truth,1:room=1,truth",
+  "it tries three times, and sends once": "pieces:connect,truth,1:send=a,truth,1:room=0,select=5w,select=5w,1:room=9,truth",
+  "it tries three times, and sends twice": "pieces:connect,truth,1:send=abc,truth,1:room=1,truth,select=5w,1:read,1:room=9,truth",
+  "nothing is in the kernel when it stops": "stop:connect,truth,1:send=a,truth,truth,stop,truth,1:end,truth",
+};
+
+test("a mission is solved by what its goal says, and by nothing like it", async () => {
+  for (const [what, scenario] of Object.entries(NOT_SOLVED)) {
+    await go(`#live=${scenario}`);
+    const prediction = page.locator(".live-task fieldset button").nth(1);
+    if (await prediction.count() > 0) await prediction.click();
+    assert.doesNotMatch(await message(), /Done|wrong|possible/, what);
+  }
+  for (const solved of [
+    "pieces:connect,truth,1:send=a,truth,truth,1:send=abc,truth,1:room=1,1:read,truth,1:read,truth,1:read,truth",
+    "stop:connect,truth,1:send=%C3%A9,stop,truth,truth,1:end,truth",
+    "stop:connect,truth,1:send=%FF,stop,truth,truth,1:end,truth",
+  ]) {
+    await go(`#live=${solved}`);
+    assert.match(await message(), /^Done/, solved);
+  }
+});
+
+test("what select cannot do cannot be chosen, and a wrong number is told", async () => {
+  await go("#live=free:second,connect");
+  await page.getByLabel("3 can be read").uncheck();
+  assert.equal(await button("select returns").isDisabled(), true, "it does not return for nothing");
+  await page.getByLabel("4 can be read").check();
+  await returns();
+  assert.match(await hash(), /,select=4r$/);
+  const before = await hash();
+  for (const [field, wrong, decide] of [["Milliseconds", ["", "0", "-1", "1.5", "1001"], "pass"],
+    ["Room for client 1, in bytes", ["", "-1", "1.5", "100001"], "Room for"]]) {
+    for (const number of wrong) {
+      await page.getByLabel(field).fill(number);
+      await click(decide);
+      assert.equal(await hash(), before, `${field}: ${number}`);
+    }
+  }
+  await page.getByLabel("Milliseconds").fill("1000");
+  await click("pass");
+  assert.equal(await hash(), `${before},time=1000`);
+  assert.deepEqual(errors, []);
+});
+
+test("a scenario of 2,000 decisions is shown, and has no more", async () => {
+  await go(`#live=free:connect,truth,${Array(999).fill("1:send=a,truth").join()}`);
+  assert.match(await at(".live-list summary").innerText(), /^2000 decisions/);
+  assert.ok(await at(".live-said li").count() <= 60, "a screen reader does not read thousands of steps");
+  await send(1);
+  assert.match(await message(), /^Not possible: a scenario has at most 2000/);
+  await click("Take the last back");
+  await click("A client connects");
+  assert.match(await hash(), /,connect$/);
+  assert.deepEqual(errors, []);
+});
+
+test("a link to a heading leaves the scenario as it is", async () => {
+  await go("#live=free:connect,truth");
+  await page.evaluate(() => { location.hash = "#check-yourself"; });
+  await send(1);
+  assert.match(await hash(), /^#live=free:connect,truth,1:send/);
+});
+
 test("an address is a scenario", async () => {
   await go("#live=free:connect,truth,1:send=hi%0A,truth");
   assert.match(await client(1).innerText(), /descriptor 5/);
+  const top = () => page.locator("live-scheduler").evaluate((it) => it.getBoundingClientRect().top);
+  assert.ok(await top() < 100, "its reader sees the scenario, and not the top of the page");
   assert.equal(await hash(), "#live=free:connect,truth,1:send=hi%0A,truth");
   await returns();
   assert.match(await client(1).innerText(), /to the client: "hi\\n"/);
@@ -150,7 +256,10 @@ test("an address is a scenario", async () => {
     await go(`#live=free:${wrong}`);
     assert.match(await message(), new RegExp(`^${why}`));
     await click("A client connects");
+    assert.match(await hash(), /,connect$|:connect$/);
   }
+  await go("#live=lie:connect,truth,9:end");
+  assert.equal(await hash(), "#live=lie:connect,truth", "what is not possible is not kept");
   assert.deepEqual(errors, []);
 });
 
@@ -215,6 +324,22 @@ test("with the keyboard alone", async () => {
   await tabTo("select returns");
   await page.keyboard.press("Space");
   assert.match(await message(), /^Done\./);
+  // What has the focus is replaced by these: then the goal has it.
+  for (const name of ["Begin again", "The next mission", "5. Two tasks, one descriptor", "Practise"]) {
+    await button(name).focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "live-task", name);
+  }
+  await page.locator(".live-task fieldset button").first().focus();
+  await page.keyboard.press("Enter");
+  for (const name of ["Another", "Watch it"]) {
+    if (name === "Watch it") await page.locator(".live-task fieldset button").first().press("Enter");
+    await button(name).press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "live-task", name);
+  }
+  await page.locator(".live-list summary").press("Enter");
+  await button("Back to here").first().press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Take the last back");
 });
 
 test("practice never runs out, and its number is in the address", async () => {
@@ -233,6 +358,11 @@ test("practice never runs out, and its number is in the address", async () => {
   await page.locator("#live-run .tp-where").waitFor();
   await mission("Practise");
   assert.match(await hash(), /^#live=practise:\d+$/);
+  // Only what a terminal can ask for, too.
+  for (const [wrong, seed] of [["0", 0], ["x", 0], ["1.5", 1], ["4294967297", 1]]) {
+    await go(`#live=practise:${wrong}`);
+    assert.match(await at(".live-task").innerText(), new RegExp(`^Practice ${seed}\\. .*--seed ${seed}\\)`));
+  }
 });
 
 test("on a telephone nothing is cut off, and in no theme a defect is found", async () => {
@@ -256,6 +386,15 @@ test("without JavaScript, the page says what is here", async () => {
   page = await open({ javaScriptEnabled: false });
   await page.goto(pathToFileURL(live).href);
   assert.match(await page.locator("live-scheduler").innerText(), /cargo xtask practise/);
+});
+
+test("on paper, the page says what is here", async () => {
+  await go();
+  const words = page.locator("live-scheduler > p");
+  assert.equal(await words.isVisible(), false);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await words.isVisible(), true);
+  assert.equal(await page.locator(".live").isVisible(), false);
 });
 
 test("the program, together with the player, has at most 150 kB", () => {

@@ -400,6 +400,23 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_reports_shows_what_there_is() {
+        let page = include_str!("../../chapters/teachers/results.md");
+        let told = |field: &str| -> Vec<&str> {
+            let start = format!("\"{field}\": \"");
+            let after =
+                page.match_indices(&start).map(|(at, _)| &page[at + start.len()..]);
+            after.map(|rest| rest.split_once('"').unwrap().0).collect()
+        };
+        let table = include_str!("../../tests/behaviour/main.rs");
+        assert_eq!(told("behaviour").len(), 2);
+        for name in told("behaviour") {
+            assert!(table.contains(&format!(" {} ", name.replace(' ', "_"))), "{name}");
+        }
+        assert_eq!(told("reason"), [causes::ONE_AT_A_TIME]);
+    }
+
+    #[test]
     fn one_behaviour_is_chosen_by_its_name() {
         let tests = || {
             [

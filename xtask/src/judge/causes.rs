@@ -108,7 +108,8 @@ const DROPS: &str = "what it has received is lost when the client says that no m
 const STICKS: &str = "it gets stuck when a client sends much before it reads: neither side of it goes on, and the \
                       connection is never closed";
 
-const ONE_AT_A_TIME: &str = "it serves one client after the other: a second client waits";
+pub(super) const ONE_AT_A_TIME: &str =
+    "it serves one client after the other: a second client waits";
 
 const LINE_ECHO: &str =
     "it is a line echo: it answers when a newline has come, and these bytes have none";
