@@ -517,7 +517,9 @@ fn a_crowd_counts_who_is_refused() {
 
 #[test]
 fn a_crowd_without_a_server_or_with_the_wrong_one() {
-    crowd().to(nobody()).flags("--clients 2").expect(1).complains("start a server first");
+    let server = nobody();
+    let hint = format!("start a server first: cargo run -- --listen {server}");
+    crowd().to(server).flags("--clients 2").expect(1).complains(&hint);
     let addr = one_client(|mut client| {
         client.read_exact(&mut [0; 5]).unwrap();
         client.write_all(b"HELLO").unwrap();

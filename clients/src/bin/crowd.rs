@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clients::{ADDRESS, address, no_descriptor_is_left, say};
+use clients::{ADDRESS, address, advice, no_descriptor_is_left, say};
 
 const WORD: &[u8] = b"hello";
 
@@ -104,9 +104,10 @@ fn hint(connected: usize, options: &Options, error: &io::Error) -> String {
         _ if no_descriptor_is_left(error) => {
             "this terminal lets a program have no more descriptors (`ulimit -Hn`): \
              take fewer --clients"
+                .to_string()
         }
-        0 => "start a server first: cargo run --bin 05_epoll",
-        _ => "take fewer --clients",
+        0 => advice(options.connect, error),
+        _ => "take fewer --clients".to_string(),
     };
     let (client, to) = (connected + 1, options.connect);
     format!("client {client} cannot connect to {to}: {error}\n{hint}")
