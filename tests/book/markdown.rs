@@ -146,9 +146,14 @@ impl Markdown {
     }
 
     /// The lines that are folded away, from `<details>` to `</details>`. What is folded in
-    /// something folded is no element of its own here.
+    /// something folded is no element of its own here. `<details open>` folds nothing away.
     pub fn folded(&self) -> Vec<RangeInclusive<usize>> {
-        self.elements("details")
+        let mut found = self.elements("details");
+        let is_open = |tag: &Tag| tag.inside.split_whitespace().any(|it| it == "open");
+        for tag in self.tags().iter().filter(|tag| is_open(tag)) {
+            found.retain(|lines| *lines.start() != tag.line);
+        }
+        found
     }
 
     fn elements(&self, name: &str) -> Vec<RangeInclusive<usize>> {

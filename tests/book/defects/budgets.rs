@@ -71,6 +71,11 @@ fn of_lines_that_are_folded_away() {
     let expected =
         "chapters/01_one/index.md:1: 2 lines of Rust are folded away, and 1 are not";
     assert_eq!(found, expected);
+    // What is unfolded already is in sight.
+    let unfolded = with_code(&"// Why.\n".repeat(60), true, 14);
+    unfolded.replace(STAGE, "<details>\n<summary>More", "<details open>\n<summary>More");
+    let found = the_defect(&unfolded);
+    assert!(found.ends_with(": 61 lines of Rust are in sight: 60 at most"), "{found}");
 }
 
 #[test]

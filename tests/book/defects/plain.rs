@@ -1,4 +1,5 @@
 use super::stage::the_defect_after;
+use super::*;
 
 #[test]
 fn of_words_for_people() {
@@ -14,4 +15,17 @@ fn of_words_for_people() {
         assert!(found.contains(&limit), "{found}");
         assert!(found.contains("chapters/01_one/index.md: "), "{found}");
     }
+}
+
+#[test]
+fn of_words_for_people_after_the_first_part() {
+    let fixture = Fixture::new();
+    let words = "Nobody, whoever. ".repeat(31);
+    fixture.insert(TWO, "## The end\n\n## The end\n\n", &format!("{words}\n\n"));
+    let found = found(&fixture);
+    assert!(
+        found[0].contains("occur 62 times after the end of 04, 60 at most"),
+        "{found:?}"
+    );
+    assert!(found[0].contains("chapters/two/index.md: 62"), "{found:?}");
 }
