@@ -10,7 +10,7 @@ use crate::markdown::Markdown;
 
 /// The folders of what is built and what git keeps.
 const NOT_WRITTEN: [&str; 3] = ["target", "book", ".git"];
-const SUMMARY: &str = "chapters/SUMMARY.md";
+pub const SUMMARY: &str = "chapters/SUMMARY.md";
 
 const FRONT_DOOR: &str = "move the first page into chapters/ itself: mdBook copies it to \
     index.html, where its links would lead elsewhere";

@@ -57,12 +57,12 @@ fn check(root: &Path) -> Vec<Defect> {
     budgets::check(&book, &mut defects);
     explained::check(&book, &mut defects);
     plain::check(&book, &mut defects);
+    predictions::check(&book, &mut defects);
     terms::check(&book, terms::LINKED, &mut defects);
     for page in &book.pages {
         listings::check(&book, page, &mut defects);
         links::check(&book, page, &mut defects);
         pages::check(page, &mut defects);
-        predictions::check(page, &mut defects);
         notes::check(page, &mut defects);
         commands::check(&book, page, &mut defects);
         lessons::check(&book, page, &mut defects);

@@ -26,7 +26,7 @@ use std::ops::RangeInclusive;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use crate::Defects;
-use crate::book::Page;
+use crate::book::{Book, Page, SUMMARY};
 use crate::html::line_at;
 use crate::{budgets, markdown};
 
@@ -34,6 +34,11 @@ use crate::{budgets, markdown};
 const RIGHT: &str = "**Right.**";
 /// How many choices a prediction has.
 const CHOICES: RangeInclusive<usize> = 2..=5;
+/// The right answer stands at each of these places in a fifth of the predictions or more:
+/// a reader who learns that the first is never right has two answers left.
+const PLACES: [&str; 3] = ["first", "second", "third"];
+/// A book with fewer predictions may have its right answers anywhere.
+const MANY: usize = 20;
 /// What may show a prediction's answer.
 const SHOWN: [&str; 3] = ["sh", "console", "diff"];
 
@@ -54,12 +59,33 @@ struct Parts {
     lists: Vec<List>,
 }
 
-pub fn check(page: &Page, defects: &mut Defects) {
-    let parts = parts(page);
-    for (at, line) in parts.asked.iter().enumerate() {
-        let next = parts.asked.get(at + 1).copied().unwrap_or(usize::MAX);
-        if let Err((line, message)) = check_one(page, &parts, *line, next) {
-            defects.add(&page.path, line, message);
+pub fn check(book: &Book, defects: &mut Defects) {
+    let mut right = vec![];
+    for page in &book.pages {
+        let parts = parts(page);
+        for (at, line) in parts.asked.iter().enumerate() {
+            let next = parts.asked.get(at + 1).copied().unwrap_or(usize::MAX);
+            match check_one(page, &parts, *line, next) {
+                Ok(place) => right.push(place),
+                Err((line, message)) => defects.add(&page.path, line, message),
+            }
+        }
+    }
+    check_places(&right, defects);
+}
+
+/// No place of an answer gives away that it is wrong. `right` has the place of each right
+/// one, from 0 on.
+fn check_places(right: &[usize], defects: &mut Defects) {
+    let all = right.len();
+    for (place, name) in PLACES.iter().enumerate() {
+        let count = right.iter().filter(|it| **it == place).count();
+        if all >= MANY && count * 5 < all {
+            let message = format!(
+                "let the {name} answer be the right one of more predictions: it is that \
+                 of {count}, and a fifth of {all} is the least"
+            );
+            defects.add(SUMMARY, 1, message);
         }
     }
 }
@@ -76,13 +102,14 @@ pub fn count(page: &Page) -> usize {
     parts(page).asked.len()
 }
 
-/// The prediction that is asked for on this line, above the next one.
+/// The prediction that is asked for on this line, above the next one: at which place its
+/// right answer stands.
 fn check_one(
     page: &Page,
     parts: &Parts,
     line: usize,
     next: usize,
-) -> Result<(), (usize, String)> {
+) -> Result<usize, (usize, String)> {
     let complain = |line, message: &str| Err((line, message.to_string()));
     let ends = |it: &&(usize, usize)| it.1 <= 2 && it.0 > line;
     let end = parts.headings.iter().find(ends).map_or(usize::MAX, |it| it.0).min(next);
@@ -103,12 +130,18 @@ fn check_one(
             format!("say of each choice why it is right or wrong: {count} items");
         return complain(*answer.start(), &message);
     };
-    let right = reasons.items.iter().filter(|item| item.starts_with(RIGHT)).count();
-    if right != 1 {
-        let message = format!("begin one of these answers with {RIGHT}, not {right}");
+    let items = reasons.items.iter().enumerate();
+    let right: Vec<usize> = items
+        .filter(|(_, item)| item.starts_with(RIGHT))
+        .map(|(place, _)| place)
+        .collect();
+    let [right] = right[..] else {
+        let count = right.len();
+        let message = format!("begin one of these answers with {RIGHT}, not {count}");
         return complain(reasons.line, &message);
-    }
-    check_order(page, parts, line, choices.line, *answer.start())
+    };
+    check_order(page, parts, line, choices.line, *answer.start())?;
+    Ok(right)
 }
 
 /// Nothing gives the answer away before there is a choice.

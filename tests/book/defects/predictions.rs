@@ -72,3 +72,45 @@ fn on_a_page_of_another_part() {
     let message = "chapters/two/index.md:9: fold the answer away below this: <details>";
     assert_eq!(found(&fixture), [message]);
 }
+
+/// A book with twenty predictions more: so many have their right answers at each place.
+fn with_right_ones(counts: [usize; 3]) -> Fixture {
+    let fixture = Fixture::new();
+    let prediction = |right| {
+        let item = |place| {
+            let right = if place == right { "**Right.** " } else { "" };
+            format!("{place}. {right}Why.\n")
+        };
+        let answer: String = (1..=3).map(item).collect();
+        format!(
+            "**Predict first.** How many?\n\n1. One.\n2. Two.\n3. Three.\n\n\
+             <details>\n<summary>The answer</summary>\n\n{answer}\n</details>\n\n"
+        )
+    };
+    let predictions: String = (1..=3)
+        .zip(counts)
+        .map(|(right, count)| prediction(right).repeat(count))
+        .collect();
+    fixture.insert(TWO, "## The end\n\n## The end\n\n", &predictions);
+    fixture
+}
+
+#[test]
+fn of_which_one_place_is_hardly_ever_right() {
+    for (counts, name) in
+        [([3, 8, 9], "first"), ([8, 3, 9], "second"), ([8, 9, 3], "third")]
+    {
+        let message = format!(
+            "chapters/SUMMARY.md:1: let the {name} answer be the right one of more \
+             predictions: it is that of 3, and a fifth of 20 is the least"
+        );
+        assert_eq!(found(&with_right_ones(counts)), [message]);
+    }
+}
+
+#[test]
+fn of_which_each_place_is_right_in_a_fifth() {
+    for counts in [[4, 8, 8], [8, 4, 8], [8, 8, 4]] {
+        assert_eq!(found(&with_right_ones(counts)), Vec::<String>::new());
+    }
+}
