@@ -192,14 +192,19 @@ impl Registered {
         let result = check(unsafe {
             libc::epoll_ctl(instance.as_raw_fd(), operation, fd, &raw mut event)
         });
-        result.map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOSPC) => io::Error::new(error.kind(), FULL),
-            _ => error,
-        })?;
+        result.map_err(explained)?;
         self.interest = interest;
         Ok(())
     }
     // ANCHOR_END: register
+}
+
+/// `ENOSPC` is called "no space left on device", and it is not about a device.
+fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC) => io::Error::new(error.kind(), FULL),
+        _ => error,
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
@@ -230,6 +235,13 @@ mod tests {
         let mut epoll = Epoll { instance: no_instance(), ..Epoll::new().unwrap() };
         let error = epoll.fetch_reports(Some(Duration::ZERO)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn a_full_kernel_is_explained() {
+        let explained = |code| explained(io::Error::from_raw_os_error(code));
+        assert_eq!(explained(libc::ENOSPC).to_string(), FULL);
+        assert_eq!(explained(libc::EINVAL).raw_os_error(), Some(libc::EINVAL));
     }
 
     #[test]

@@ -337,3 +337,9 @@ fn a_clock_may_go_back() {
     let text = STRACE.replace("1700000000.000100", "99999999999999999.000100");
     strace::convert(&text, &PROGRAM).unwrap_err();
 }
+
+#[test]
+fn a_call_may_last_for_longer_than_can_be_said() {
+    let text = STRACE.replace("<0.500000>", "<18000000000000.500000>");
+    assert_eq!(show(&strace::convert(&text, &PROGRAM).unwrap()), 0);
+}

@@ -13,7 +13,7 @@ use bricks_under_loom::steps::{self, say};
 use bricks_under_loom::{Verdict, World, explore, explore_up_to};
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Two threads beside the executor have too many orders without such a bound.
+/// Two threads beside the executor, or three wakes, have too many orders without such a bound.
 const PREEMPTIONS: usize = 4;
 
 /// What a thread has to tell a task. It is read and written without any order of its own: that
@@ -121,6 +121,24 @@ fn a_second_wake_during_a_poll() {
         let task = until([answer.clone()], move |waker| {
             let waker = waker.clone();
             others.thread("thread A", move || {
+                wake(waker.clone());
+                answer.give();
+                wake(waker);
+            });
+        });
+        finishes(world, task)
+    });
+}
+
+/// A wake that finds the task on the queue takes nothing away from a later one.
+#[test]
+fn a_wake_after_one_that_did_nothing() {
+    explore_up_to(PREEMPTIONS, |world| {
+        let (answer, others) = (Answer::none_yet(), world.clone());
+        let task = until([answer.clone()], move |waker| {
+            let waker = waker.clone();
+            others.thread("thread A", move || {
+                wake(waker.clone());
                 wake(waker.clone());
                 answer.give();
                 wake(waker);

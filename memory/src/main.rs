@@ -11,7 +11,8 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bricks_in_memory::explore::{FAR, NEAR, explore};
@@ -30,9 +31,8 @@ fn main() -> ExitCode {
             Ok(explored) => println!("  {explored}"),
             Err(failure) => {
                 println!("{failure}");
-                let file = Path::new("target/explored.jsonl");
-                match fs::write(file, failure.recording) {
-                    Ok(()) => println!("recorded in {}", file.display()),
+                match record(&failure.recording) {
+                    Ok(file) => println!("recorded in {}", file.display()),
                     Err(error) => println!("not recorded: {error}"),
                 }
                 return ExitCode::FAILURE;
@@ -41,4 +41,11 @@ fn main() -> ExitCode {
     }
     println!("all is well");
     ExitCode::SUCCESS
+}
+
+/// Writes a recording beside this program: cargo has a folder there, wherever the user is.
+fn record(recording: &str) -> io::Result<PathBuf> {
+    let file = env::current_exe()?.with_file_name("explored.jsonl");
+    fs::write(&file, recording)?;
+    Ok(file)
 }

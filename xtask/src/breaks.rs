@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn each_mutation_fits_and_changes_the_heart() {
         let mutations = mutations().unwrap();
-        assert_eq!(mutations.len(), 12);
+        assert_eq!(mutations.len(), 14);
         for it in &mutations {
             for (path, text) in it.changes(root(), Way::Forth).unwrap() {
                 assert!(path.starts_with(root().join("src/scheduler")), "{}", it.name);

@@ -76,12 +76,12 @@ pub struct Explored {
     pub depth: usize,
 }
 
-/// A state: how it was reached first, and where it leads.
+/// A state: how it was reached first, and where the two continuations lead, unless they end here.
 struct Node {
     parent: usize,
     by: Move,
     depth: usize,
-    leads_to: [usize; 2],
+    leads_to: [Option<usize>; 2],
 }
 
 /// What follows from a state: the state after each move, and the moves of the two continuations
@@ -104,7 +104,7 @@ const ENDLESS: [&str; 2] = [
 ///
 /// The shortest run that comes to something wrong.
 pub fn explore(bounds: &Bounds) -> Result<Explored, Box<Failure>> {
-    let mut nodes = vec![Node { parent: 0, by: vec![], depth: 0, leads_to: [0; 2] }];
+    let mut nodes = vec![Node { parent: 0, by: vec![], depth: 0, leads_to: [None; 2] }];
     let mut known = HashMap::from([(World::after(bounds, vec![]).key(), 0)]);
     let (mut done, mut runs) = (0, 1);
     while done < nodes.len() {
@@ -119,12 +119,12 @@ pub fn explore(bounds: &Bounds) -> Result<Explored, Box<Failure>> {
                     nodes[node].leads_to.iter_mut().zip(&continued_by)
                 {
                     if *continued == Some(by.clone()) {
-                        *leads_to = to;
+                        *leads_to = Some(to);
                     }
                 }
                 if to == next {
                     let depth = nodes[node].depth + 1;
-                    nodes.push(Node { parent: node, by, depth, leads_to: [to; 2] });
+                    nodes.push(Node { parent: node, by, depth, leads_to: [None; 2] });
                 }
             }
             done = node + 1;
@@ -196,7 +196,7 @@ fn follow(bounds: &Bounds, decisions: Vec<Decision>) -> Result<Follows, Box<Fail
     Ok(Follows { states, continued_by: [Some(fair), silent] })
 }
 
-/// From each state on, this continuation leads to the end, or to where it is not followed.
+/// From each state on, this continuation leads to where it ends, and not back to where it was.
 fn comes_to_an_end(
     bounds: &Bounds,
     nodes: &[Node],
@@ -205,7 +205,7 @@ fn comes_to_an_end(
     let mut is_good = vec![false; nodes.len()];
     for start in 0..nodes.len() {
         let (mut node, mut passed) = (start, vec![]);
-        while !is_good[node] && nodes[node].leads_to[which] != node {
+        while let (false, Some(next)) = (is_good[node], nodes[node].leads_to[which]) {
             if passed.len() > nodes.len() {
                 return Err(Failure::new(
                     bounds,
@@ -214,7 +214,7 @@ fn comes_to_an_end(
                 ));
             }
             passed.push(node);
-            node = nodes[node].leads_to[which];
+            node = next;
         }
         passed.into_iter().for_each(|node| is_good[node] = true);
     }

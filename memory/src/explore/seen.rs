@@ -89,6 +89,7 @@ impl Seen {
                 self.accepted += 1;
                 self.refused.clear();
             }
+            Outcome::Failed(ErrorKind::Interrupted) => {} // a stop, and not the system
             Outcome::Failed(error) if id == 1 => self.refused.push(*error),
             Outcome::Received([]) => self.told_the_end(id),
             Outcome::Closed => self.closed(id),

@@ -111,7 +111,8 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Each task is in exactly one place, and just what is waited for is watched.
+    /// Each task is in exactly one place, which after a stop is none for something new, and just
+    /// what is waited for is watched.
     fn wrong_place(&self) -> Option<String> {
         let seen = self.seen();
         let state = &seen.state;
@@ -124,6 +125,12 @@ impl<'a> World<'a> {
             return Some(format!(
                 "the tasks {tasks:?} should be in one place each: {state:?}"
             ));
+        }
+        let is_new = |task: &Task| {
+            matches!(task.want, Want::Accept | Want::Read) && task.result.is_none()
+        };
+        if seen.stopped.is_some() && seen.tasks.values().any(is_new) {
+            return Some("a task waits for something new, after a stop".into());
         }
         let read = state.read.iter().map(|(fd, _)| (*fd, Direction::Read));
         let write = state.write.iter().map(|(fd, _)| (*fd, Direction::Write));
@@ -186,6 +193,10 @@ impl<'a> World<'a> {
         if it.socket_closed && !it.peer_ended {
             return Some(format!("{name} had not ended, and was closed"));
         }
+        let closing = seen.handler(client).is_some_and(|task| task.want == Want::Close);
+        if closing && !it.socket_ended {
+            return Some(format!("{name} is not told that no more comes"));
+        }
         let mut back = [&it.received[..], &it.to_peer].concat();
         if let Some(task) = seen.handler(client) {
             back.extend(&task.bytes);
@@ -211,7 +222,8 @@ impl<'a> World<'a> {
             let left = seen.tasks.keys().collect::<Vec<_>>();
             return Some(format!("the run is over, and the tasks {left:?} are not"));
         }
-        if result.is_err() != self.is_broken() || seen.stopped.is_none() {
+        let is_asked = self.is_signalled() || self.is_broken();
+        if result.is_err() != self.is_broken() || seen.stopped.is_none() || !is_asked {
             return Some(format!("the run is over with {result:?}"));
         }
         let closed = |peer: &usize| self.script.peer(*peer).look().socket_closed;
