@@ -108,8 +108,13 @@ macro_rules! with_python {
 }
 
 with_python! {
+    /// A process of it has worked, and ends while the server is idle.
     fn a_good_server_keeps_them() {
-        let script = Script::new("good", "run(start())\n");
+        let helper = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+                      full, fill = os.pipe()\nif os.fork() == 0:\n    \
+                      while time.process_time() < 0.5: pass\n    os.write(fill, b'!')\n    \
+                      time.sleep(3)\n    os._exit(0)\nos.read(full, 1)\nrun(start())\n";
+        let script = Script::new("good", helper);
         script.judge("ten_idle_seconds").assert_kept();
         script.judge("clients_beyond_the_descriptors").assert_kept();
         script.judge("half_close").assert_kept();
@@ -178,9 +183,14 @@ with_python! {
     fn connecting_has_a_limit() {
         let script = Script::new("deaf", "backlog = 0\nserver = start()\ntime.sleep(1000)\n");
         let words = ["python3", &script.file("server.py"), "{port}"];
-        let mut suite = suite(&words, "interleaved_clients");
-        let verdict = Verdict::of(suite.env("BRICKS_PATIENCE", "2").output().unwrap());
-        verdict.assert_not_kept(&["to connect: connection timed out"]);
+        let verdict_within = |seconds: &str| {
+            let mut suite = suite(&words, "interleaved_clients");
+            Verdict::of(suite.env("BRICKS_PATIENCE", seconds).output().unwrap())
+        };
+        // Where the machine is busy, it may not be ready so soon.
+        let is_ready = |verdict: &Verdict| !verdict.said.contains("the server is ready");
+        let verdict = ["2", "10", "60"].into_iter().map(verdict_within).find(is_ready);
+        verdict.expect("it starts").assert_not_kept(&["to connect: connection timed out"]);
     }
 
     fn a_start_script_without_exec_leaves_nothing() {
