@@ -447,4 +447,19 @@ mod tests {
         let mut problems = failures.iter().map(|failure| &failure.panic);
         assert!(problems.all(|it| it.starts_with("not ")), "{failures:?}");
     }
+
+    /// A pipe that is closed is no fault of the thread that tries.
+    #[test]
+    fn what_cannot_be_told_ends_a_trial() {
+        let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
+        let trial = Trial {
+            suite: Path::new("true"),
+            words: &[],
+            limit: Duration::from_secs(60),
+            tell: &|_, _| std::panic::resume_unwind(Box::new("closed")),
+        };
+        let all = std::panic::AssertUnwindSafe(|| trial.all(&tests));
+        let why = std::panic::catch_unwind(all).err().expect("it is told nothing");
+        assert_eq!(why.downcast_ref(), Some(&"closed"));
+    }
 }
