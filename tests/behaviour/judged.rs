@@ -68,7 +68,7 @@ impl Script {
 fn suite(words: &[&str], behaviour: &str) -> Command {
     let mut suite = Command::new(env::current_exe().expect("the test's own path"));
     suite.args(["--exact", &format!("yours::{behaviour}")]);
-    suite.env("BRICKS_SERVER", words.join("\n") + "\n").env("BRICKS_PATIENCE", "10");
+    suite.env("BRICKS_SERVER", words.join("\n") + "\n").env("BRICKS_PATIENCE", "60");
     suite.env("RUST_BACKTRACE", "0");
     suite
 }
@@ -112,7 +112,7 @@ with_python! {
     fn a_good_server_keeps_them() {
         let helper = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
                       full, fill = os.pipe()\nif os.fork() == 0:\n    \
-                      while time.process_time() < 0.5: pass\n    os.write(fill, b'!')\n    \
+                      while time.process_time() < 0.1: pass\n    os.write(fill, b'!')\n    \
                       time.sleep(3)\n    os._exit(0)\nos.read(full, 1)\nrun(start())\n";
         let script = Script::new("good", helper);
         script.judge("ten_idle_seconds").assert_kept();
