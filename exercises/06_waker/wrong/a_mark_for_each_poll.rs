@@ -2,6 +2,7 @@
 //! Told: both wake the same task, and it is on the queue once if they ask the same mark
 SOLVED
 // NEXT
+            task.waker.queued.swap(false, Ordering::AcqRel);
             let queue = Arc::clone(&self.queue);
             task.waker = Arc::new(TaskWaker { id, queue, queued: AtomicBool::new(false) });
             let waker = Waker::from(Arc::clone(&task.waker));
