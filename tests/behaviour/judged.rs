@@ -174,6 +174,17 @@ with_python! {
         Script::new("forks", forks).judge("restart_at_once").assert_kept();
     }
 
+    /// It complains before it is ready, and about another address.
+    fn an_address_in_a_complaint_is_not_where_it_listens() {
+        let complains = "for output in [sys.stdout, sys.stderr]:\n    \
+                         print('127.0.0.1:1 is taken', file=output, flush=True)\n\
+                         time.sleep(0.3)\nsys.argv[1] = 0\nserver = start()\n\
+                         print('at %s:%d' % server.getsockname(), flush=True)\nrun(server)\n";
+        let script = Script::new("complains", complains);
+        let words = ["python3", &script.file("server.py")];
+        script.judge_command(&words, "half_close").assert_kept();
+    }
+
     fn a_short_backlog_is_no_fault() {
         let script = Script::new("backlog", "backlog = 1\nrun(start())\n");
         script.judge("gone_before_it_is_accepted").assert_kept();

@@ -12,7 +12,7 @@ struct Example {
     package: &'static str,
     file: &'static str,
     address: &'static str,
-    /// What it needs, as its documentation says.
+    /// What it needs.
     dependencies: &'static str,
 }
 
@@ -21,7 +21,7 @@ const EXAMPLES: [Example; 3] = [
         package: "tokio",
         file: "README.md",
         address: r#""127.0.0.1:8080""#,
-        dependencies: r#"tokio = { version = "1", features = ["full"] }"#,
+        dependencies: r#"tokio = { version = "1", features = ["io-util", "macros", "net", "rt-multi-thread"] }"#,
     },
     Example {
         package: "smol",
