@@ -48,6 +48,22 @@ fn something_to_read() {
 }
 
 #[test]
+fn what_is_in_the_list_stays() {
+    let (mut ours, socket) = pair();
+    ours.write_all(b"x").expect("there is room");
+    let mut poll = Poll::default();
+    watch(&mut poll, &socket, R);
+    let mut list = vec![(99, W)];
+    poll.wait(Some(PATIENCE), &mut list).expect("poll works");
+    assert_eq!(
+        list,
+        [(99, W), (socket.as_raw_fd(), R)],
+        "the list that `wait` was given had something in it: that is its caller's, and `wait` adds \
+         what is ready now"
+    );
+}
+
+#[test]
 fn only_what_was_asked_for() {
     let (mut ours, socket) = pair();
     ours.write_all(b"x").expect("there is room");

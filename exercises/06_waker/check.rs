@@ -90,6 +90,24 @@ fn who_is_woken_three_times_is_polled_once() {
 }
 
 #[test]
+fn the_wakers_of_two_polls_are_for_one_task() {
+    let mut executor = Executor::default();
+    let task = Waiting::spawn(&mut executor);
+    executor.run_ready();
+    let earlier = task.waker();
+    earlier.wake_by_ref();
+    executor.run_ready();
+    earlier.wake();
+    task.waker().wake();
+    assert_eq!(
+        executor.run_ready(),
+        1,
+        "polls after two wake-ups, by the waker of an earlier poll and by that of the last one: \
+         both wake the same task, and it is on the queue once if they ask the same mark"
+    );
+}
+
+#[test]
 fn who_has_finished_is_left_alone() {
     let mut executor = Executor::default();
     let task = Waiting::spawn(&mut executor);

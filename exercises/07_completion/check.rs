@@ -113,6 +113,20 @@ fn a_cancelled_operation_keeps_its_buffer() {
     assert_eq!(buffers.dropped(), ["a"], "buffers freed after the completion");
 }
 
+/// That is what becomes of most: the kernel has given them up.
+#[test]
+fn a_cancelled_operation_may_end_with_an_error() {
+    let (buffers, mut ring) = (Buffers::default(), Ring::new());
+    let key = ring.submit(buffers.make("a"), 1);
+    ring.cancel(key);
+    let completed = ring.complete(key, -libc::ECANCELED);
+    assert!(
+        completed.is_none(),
+        "an operation was cancelled, and completes with the error ECANCELED. Its task is gone, and \
+         nobody else waits for that error: {completed:?}"
+    );
+}
+
 /// Completes it, and says what it means if that panics.
 fn complete(ring: &mut Ring<Buffer>, key: u64) -> Option<u32> {
     let panics = format!(

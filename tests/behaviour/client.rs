@@ -169,6 +169,12 @@ impl Client {
         peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Closes the connection, whatever has come.
+    pub fn leave(self) {
+        drop(self.stream);
+        did("close");
+    }
+
     /// Closes the connection with a reset instead of an orderly end.
     pub fn reset(self) {
         let socket = socket2::Socket::from(self.stream);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::client::{Pattern, assert_is_pattern, read_until_end};
-use crate::server::{Server, Setup, eventually, is_closed, pause};
+use crate::server::{Server, Setup, eventually, free_address, is_closed, pause};
 use crate::stage::Stage;
 
 pub fn resets_in_mid_transfer(stage: &Stage) {
@@ -66,7 +66,7 @@ pub fn gone_before_it_is_accepted(stage: &Stage) {
 
 /// The system remembers the connections of a server that has ended.
 pub fn restart_at_once(stage: &Stage) {
-    let mut server = Server::start(stage);
+    let mut server = Setup::new(stage).listen(free_address()).start();
     let addr = server.addr;
     let mut client = server.connect();
     client.echo(b"hello");

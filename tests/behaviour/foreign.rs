@@ -1,7 +1,7 @@
 //! A server that knows nothing of this book: its command, its port, the address that it prints,
 //! and its end. (`cargo xtask judge` uses this file, too.)
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -85,16 +85,19 @@ pub struct Group {
 
 impl Group {
     pub fn start(command: &mut Command) -> io::Result<(Child, Group)> {
-        let child = command.process_group(0).spawn()?;
+        let script = "read group && { read nothing; kill -s KILL -- -\"$group\"; }";
         let guard = Command::new("sh")
-            .args(["-c", "read nothing; kill -s KILL -- -\"$1\"", "sh"])
-            .arg(child.id().to_string())
+            .args(["-c", script])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok((child, Group { guard }))
+        // It is there before what it guards: nobody knows when this process is killed.
+        let mut group = Group { guard };
+        let child = command.process_group(0).spawn()?;
+        writeln!(group.guard.stdin.as_mut().expect("piped"), "{}", child.id())?;
+        Ok((child, group))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A server under test: a process that is started on a free port, watched, and ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -112,11 +112,7 @@ impl<'a> Setup<'a> {
         let mut server = Server { child, pid, addr, log, problems, group, limits };
         let listening = match self.stage.is_foreign() {
             true => server.wait_for_a_foreign_address(self.port),
-            false => server.log.wait(|lines| {
-                let addr =
-                    |line: &String| line.strip_prefix("listening on ")?.parse().ok();
-                lines.iter().find_map(addr)
-            }),
+            false => server.log.wait(listening),
         };
         match listening {
             Some(addr) => {
@@ -175,14 +171,17 @@ impl Server {
         let outputs = [self.log.clone(), self.problems.clone()];
         eventually("the server is ready", || {
             let ended = !self.is_running();
-            let addresses = match port {
-                Some(port) => foreign::on_port(port),
-                None => outputs.iter().find_map(Output::address).unwrap_or_default(),
-            };
-            let found = match addresses[..] {
-                // It has said so: a connection would be one more in its log.
-                [addr] => Some(addr),
-                _ => foreign::accepting(&addresses),
+            let own = listening(&self.log.printed().lines);
+            let found = match (port, own) {
+                (Some(port), _) => foreign::accepting(&foreign::on_port(port)),
+                // A connection would be one more in its log, and some tests look at that.
+                (None, Some(own)) if !own.ip().is_unspecified() => Some(own),
+                // What it complains about may have an address in it, too.
+                (None, _) => {
+                    let said: Vec<_> =
+                        outputs.iter().flat_map(Output::addresses).collect();
+                    foreign::accepting(&said)
+                }
             };
             (found.is_some() || ended).then_some(found)
         })
@@ -315,15 +314,34 @@ struct Printed {
     acts: Vec<&'static str>,
 }
 
+impl Printed {
+    /// Some servers print without end: of very many lines, the first and the last are kept.
+    fn add(&mut self, line: String) {
+        const MOST: usize = 20_000;
+        self.lines.push(line);
+        if self.lines.len() > MOST {
+            self.lines.drain(MOST / 4..MOST * 3 / 4);
+        }
+    }
+}
+
+/// The next line, or a piece of one that is very long. It need not be text.
+fn next_line(from: &mut impl BufRead) -> Option<String> {
+    const LONGEST: u64 = 4096;
+    let mut line = vec![];
+    let count = from.take(LONGEST).read_until(b'\n', &mut line).ok()?;
+    let line = String::from_utf8_lossy(&line);
+    (count > 0).then(|| line.trim_end_matches(['\r', '\n']).to_string())
+}
+
 impl Output {
     pub fn collect(from: impl Read + Send + 'static) -> Output {
         let output = Output(Arc::default());
         let ours = output.clone();
         thread::spawn(move || {
-            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-                // It need not be text.
-                let line = String::from_utf8_lossy(&line);
-                ours.printed().lines.push(line.trim_end_matches('\r').to_string());
+            let mut from = BufReader::new(from);
+            while let Some(line) = next_line(&mut from) {
+                ours.printed().add(line);
                 ours.0.1.notify_all();
             }
             let mut printed = ours.printed();
@@ -378,10 +396,11 @@ impl Output {
             .unwrap_or_else(|| panic!("not {times} times {text:?}: {}", self.text()));
     }
 
-    /// The first address in it, as those that it may mean.
-    fn address(&self) -> Option<Vec<SocketAddr>> {
+    /// The first addresses in it: each as those that it may mean.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        const MANY: usize = 20;
         let lines = &self.printed().lines;
-        lines.iter().map(|line| foreign::addresses(line)).find(|found| !found.is_empty())
+        lines.iter().flat_map(|line| foreign::addresses(line)).take(MANY).collect()
     }
 
     /// Until all of it is there; but a process that has left the group may keep it open.
@@ -410,6 +429,18 @@ impl Output {
     }
 }
 
+/// Where a server of this project says that it listens.
+fn listening(lines: &[String]) -> Option<SocketAddr> {
+    let addr = |line: &String| line.strip_prefix("listening on ")?.parse().ok();
+    lines.iter().find_map(addr)
+}
+
+/// An address that is free now, and stays so: the system itself gives such a port to nobody. (One
+/// that it chooses for port 0, it may have chosen for another test before a server takes it.)
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, foreign::free_port()).into()
+}
+
 /// Between two looks at something that cannot be waited for.
 pub fn pause() {
     thread::park_timeout(Duration::from_millis(1));
@@ -430,4 +461,14 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Whether nobody accepts connections on `addr` any more.
 pub fn is_closed(addr: SocketAddr) -> bool {
     TcpStream::connect_timeout(&addr, *PATIENCE).is_err()
+}
+
+#[test]
+fn a_server_that_prints_without_end_does_not_fill_the_memory() {
+    let much = std::io::repeat(b'x').take(256 << 20);
+    let output = Output::collect(much.chain(&b"\nthe last line\n"[..]));
+    assert_eq!(output.wait(|_| None::<()>), None, "it has ended");
+    let text = output.text();
+    assert!(text.len() < 100 << 20, "{} bytes are kept", text.len());
+    assert!(text.ends_with("\nthe last line\n"));
 }

@@ -121,7 +121,7 @@ pub fn harmless_signals(stage: &Stage) {
         pause();
     }
     let (sent, received) = transfer.join().unwrap();
-    assert_eq!(sent, received);
+    assert_eq!(sent, received, "the hashes of what was sent and of what came back");
 }
 
 pub fn sigpipe(stage: &Stage) {

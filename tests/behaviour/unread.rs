@@ -17,7 +17,7 @@ use nix::unistd::{Pid, pipe};
 use socket2::SockRef;
 
 use crate::client::Client;
-use crate::server::{Killed, Output, Setup, eventually};
+use crate::server::{Killed, Output, Setup, eventually, free_address};
 use crate::stage::Stage;
 
 /// The end that the server writes to, and the end from which nobody reads.
@@ -183,10 +183,8 @@ fn assert_ends(stage: &Stage, mut server: Killed) {
 pub fn full_or_closed(stage: &Stage) {
     let full = if cfg!(target_os = "linux") { ">/dev/full 2>&1" } else { ">&- 2>&-" };
     for output in [full, ">&- 2>&-", ">/dev/null 2>&1"] {
-        // It cannot say where it listens, so it is told a port that has just been free.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = free.local_addr().unwrap();
-        drop(free);
+        // It cannot say where it listens, so it is told.
+        let addr = free_address();
         let server = Setup::new(stage).listen(addr).command();
         let mut command = Command::new("sh");
         command.args(["-c", &format!("exec \"$@\" {output}"), "sh"]);

@@ -10,6 +10,7 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::report::Report;
 use crate::suite::{self, Failure};
-use causes::{Cause, Causes, cause};
+use causes::{Cause, Causes, reason};
 use first::Found;
 pub use survey::survey;
 
@@ -138,7 +139,7 @@ impl Judged {
         let mut causes = Causes::default();
         for Tried { name, failure } in &tried {
             if let Some(failure) = failure {
-                causes.add(name, cause(failure, found));
+                causes.add(name, reason(failure, found));
             }
         }
         Judged { tried, causes: causes.in_order() }
@@ -237,8 +238,9 @@ impl Trial<'_> {
     /// Each has a process and a limit of its own, so that no server can keep this from its end.
     fn all(&self, tests: &[String]) -> Vec<Tried> {
         let end = Instant::now() + self.limit;
-        let (next, tried) = (Mutex::new(0..tests.len()), Mutex::new(vec![]));
-        let work = || {
+        let next = Mutex::new(0..tests.len());
+        let (done, results) = mpsc::channel();
+        let work = |done: Sender<Tried>| {
             while let Some((index, left)) = {
                 let mut next = next.lock().expect("nobody panics");
                 next.next().map(|index| (index, next.len() + 1))
@@ -247,17 +249,22 @@ impl Trial<'_> {
                 let share = LEAST.max(remaining * WORKERS as u32 / left as u32);
                 let test = &tests[index];
                 let failure = self.one(test, share.min(remaining));
-                let mut tried = tried.lock().expect("nobody panics");
-                tried.push(Tried { name: name(test), failure });
-                (self.tell)(tried.len(), &tried[tried.len() - 1]);
+                if done.send(Tried { name: name(test), failure }).is_err() {
+                    return; // what is found cannot be told any more
+                }
             }
         };
         thread::scope(|scope| {
-            for _ in 0..WORKERS {
-                scope.spawn(work);
+            for done in vec![done; WORKERS] {
+                scope.spawn(|| work(done));
             }
-        });
-        tried.into_inner().expect("nobody panics")
+            let mut tried = vec![];
+            for result in results {
+                tried.push(result);
+                (self.tell)(tried.len(), &tried[tried.len() - 1]);
+            }
+            tried
+        })
     }
 
     fn one(&self, test: &str, limit: Duration) -> Option<Failure> {
@@ -298,7 +305,7 @@ fn name(test: &str) -> String {
 /// The report. A server that cannot be judged has no behaviours in it, and a problem.
 fn document(words: &[String], judged: &Result<Judged, String>) -> Value {
     let behaviour = |judged: &Judged, tried: &Tried| {
-        let reason = judged.cause(&tried.name).map(|at| &judged.causes[at].text);
+        let reason = judged.cause(&tried.name).map(|at| judged.causes[at].text());
         json!({
             "behaviour": tried.name,
             "kept": tried.failure.is_none(),
@@ -337,7 +344,7 @@ fn table(judged: &Judged) -> Result<(), String> {
             1 => String::new(),
             several => format!(" [{several} behaviours]"),
         };
-        println!("\n({number}) {}{times}", cause.text);
+        println!("\n({number}) {}{times}", cause.text());
         if !cause.lines.is_empty() {
             println!("    it wrote last:\n        {}", cause.lines.join("\n        "));
         }
@@ -456,5 +463,20 @@ mod tests {
         assert_eq!(failures.len(), 9);
         let mut problems = failures.iter().map(|failure| &failure.panic);
         assert!(problems.all(|it| it.starts_with("not ")), "{failures:?}");
+    }
+
+    /// A pipe that is closed is no fault of the thread that tries.
+    #[test]
+    fn what_cannot_be_told_ends_a_trial() {
+        let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
+        let trial = Trial {
+            suite: Path::new("true"),
+            words: &[],
+            limit: Duration::from_secs(60),
+            tell: &|_, _| std::panic::resume_unwind(Box::new("closed")),
+        };
+        let all = std::panic::AssertUnwindSafe(|| trial.all(&tests));
+        let why = std::panic::catch_unwind(all).err().expect("it is told nothing");
+        assert_eq!(why.downcast_ref(), Some(&"closed"));
     }
 }

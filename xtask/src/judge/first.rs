@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::causes::shorten;
 use super::foreign::{self, Group, PORT};
 
 /// How long a server may take until it is ready.
@@ -26,8 +27,10 @@ pub struct Found {
     pub stays: bool,
     /// What it has received when the client says that no more comes is lost.
     pub drops: bool,
-    /// Much that is sent before anything is read is not all answered.
+    /// Much that is sent before anything is read is not all answered, and the connection stays.
     pub sticks: bool,
+    /// It is not all answered, but the connection ends as it should.
+    pub loses: bool,
 }
 
 pub fn look(words: &[String]) -> Result<Found, String> {
@@ -35,10 +38,13 @@ pub fn look(words: &[String]) -> Result<Found, String> {
     if !has_port(words) {
         // Several of them must be able to run.
         let port = first.addr.port();
-        let same = || format!("it takes port {port} whatever it is told: {}", ask(words));
-        let second = Started::new(words).map_err(|_| same())?;
+        let second = Started::new(words)
+            .map_err(|why| format!("beside one of it, a second does not start: {why}"))?;
         if second.addr.port() == port {
-            return Err(same());
+            return Err(format!(
+                "it takes port {port} whatever it is told: {}",
+                ask(words)
+            ));
         }
     }
     let answer = |error| format!("it does not answer a short message: {error}");
@@ -114,12 +120,17 @@ impl Started {
     }
 }
 
-/// The lines of both outputs.
+/// The lines of both outputs; one that is very long in pieces.
 fn listen_to(child: &mut Child) -> mpsc::Receiver<String> {
+    const LONGEST: u64 = 8192;
     fn pass_on(from: impl Read + Send + 'static, to: SyncSender<String>) {
         thread::spawn(move || {
-            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let mut from = BufReader::new(from);
+            let mut line = vec![];
+            // Some servers print without end, and some of them print no newline.
+            while let Ok(1..) = from.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
                 let _ = to.send(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
             }
         });
     }
@@ -133,33 +144,44 @@ fn listen_to(child: &mut Child) -> mpsc::Receiver<String> {
 fn ready(
     child: &mut Child,
     lines: &mpsc::Receiver<String>,
-    mut known: Option<Vec<SocketAddr>>,
+    told: Option<Vec<SocketAddr>>,
 ) -> Result<SocketAddr, String> {
+    const MANY: usize = 20;
     let start = Instant::now();
     let mut last = String::new();
+    let is_told = told.is_some();
+    let mut known = told.unwrap_or_default();
     loop {
         let ended = child.try_wait().ok().flatten();
         thread::sleep(Duration::from_millis(if ended.is_some() { 300 } else { 20 }));
         // Not more than there are at once: some servers print without end.
         for line in lines.try_iter().take(1000).filter(|line| !line.trim().is_empty()) {
-            let found = Some(foreign::addresses(&line)).filter(|it| !it.is_empty());
-            known = known.or(found);
-            last = format!(", and said last: {}", line.trim());
+            let found = foreign::addresses(&line);
+            // What it complains about may have an address in it, too.
+            if !is_told && known.len() < MANY {
+                known.extend(found);
+            }
+            last = format!(", and said last: {}", shorten(line.trim()));
         }
         if let Some(status) = ended {
-            return Err(format!("it has ended before it was ready ({status}){last}"));
+            let background = match status.success() {
+                true => ": it must stay in the foreground",
+                false => "",
+            };
+            return Err(format!(
+                "it has ended before it was ready ({status}){background}{last}"
+            ));
         }
-        if let Some(addr) = known.as_deref().and_then(foreign::accepting) {
+        if let Some(addr) = foreign::accepting(&known) {
             return Ok(addr);
         }
         if start.elapsed() > START {
             let seconds = START.as_secs();
-            return Err(match known {
-                Some(_) => {
-                    format!("it accepts no connection within {seconds} seconds{last}")
-                }
-                None => format!("it prints no address within {seconds} seconds{last}"),
-            });
+            let what = match known.is_empty() {
+                true => "prints no address",
+                false => "accepts no connection",
+            };
+            return Err(format!("it {what} within {seconds} seconds{last}"));
         }
     }
 }
@@ -207,22 +229,30 @@ fn find(addr: SocketAddr) -> io::Result<(Found, Vec<u8>)> {
         third.shutdown(Shutdown::Write)?;
         found.drops = receive(&mut third, usize::MAX).is_ok_and(|count| count == 0);
     }
-    found.sticks = sticks(connect()?);
+    let mut fourth = connect()?;
+    if !answers_much(&mut fourth) {
+        let _ = fourth.shutdown(Shutdown::Write);
+        found.sticks = is_late(&receive(&mut fourth, usize::MAX));
+        found.loses = !found.sticks;
+    }
     Ok((found, answer))
 }
 
-/// A server that hands on what it receives to another process may wait for that one to take it,
-/// while that one waits for the server to take the answer.
-fn sticks(mut client: TcpStream) -> bool {
+/// Whether as much comes back as a client has sent before it reads. A server that hands on what it
+/// receives to another process may wait for that one to take it, while that one waits for the
+/// server to take the answer.
+fn answers_much(client: &mut TcpStream) -> bool {
     const LINE: &[u8] = &[b'x'; 1023];
     let much = [LINE, b"\n"].concat().repeat(1024);
-    let mut sent = 0;
-    // A server that waits until its client reads takes less than that.
-    while let Ok(count @ 1..) = client.write(&much[sent..]) {
+    let (start, mut sent) = (Instant::now(), 0);
+    // A server that waits until its client reads takes less than that; a slow one takes long.
+    while start.elapsed() < 2 * MOMENT
+        && let Ok(count @ 1..) = client.write(&much[sent..])
+    {
         sent += count;
     }
     // (A line echo does not answer a part of a line.)
-    is_late(&receive(&mut client, sent / 1024 * 1024))
+    !is_late(&receive(client, sent / 1024 * 1024))
 }
 
 /// How many bytes come, until the end of input or until so many are there. Where they come without
@@ -286,12 +316,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_in_a_complaint_is_not_where_it_listens() {
+        let mut words = server(FREE, BYTES, "pass");
+        let complains =
+            "print('127.0.0.1:1 is taken', flush=True)\ntime.sleep(0.3)\nserver = ";
+        words[2] = words[2].replacen("server = ", complains, 1);
+        let Some(found) = look_at(&words) else { return };
+        assert_eq!(found, Ok(Found::default()));
+    }
+
     /// It takes all before it answers, and does not answer all of it.
     #[test]
     fn a_server_that_gets_stuck_is_found() {
         let read = "(lambda data: time.sleep(99) if len(data) == 9999 else data)(client.recv(9999))";
         let Some(found) = look_at(&server(FREE, read, "pass")) else { return };
         assert_eq!(found, Ok(Found { sticks: true, ..Found::default() }));
+    }
+
+    /// It answers a part of what comes, and goes on.
+    #[test]
+    fn a_server_that_loses_bytes_is_found() {
+        let Some(found) = look_at(&server(FREE, "client.recv(9999)[:999]", "pass"))
+        else {
+            return;
+        };
+        assert_eq!(found, Ok(Found { loses: true, ..Found::default() }));
     }
 
     /// The first look has an end, whatever comes.
@@ -321,6 +371,11 @@ mod tests {
             |words: &[&str]| words.iter().map(|it| it.to_string()).collect::<Vec<_>>();
         let fixed =
             server(&format!("('127.0.0.1', {})", foreign::free_port()), BYTES, "pass");
+        let lock = tempfile::tempdir().unwrap();
+        let script = "mkdir \"$0/lock\" || exit 3; exec python3 -c \"$1\"";
+        let python = server(FREE, BYTES, "pass");
+        let alone =
+            words(&["sh", "-c", script, lock.path().to_str().unwrap(), &python[2]]);
         let cases = [
             (words(&ended), vec!["it has ended", "no such option", "write {port} where"]),
             (
@@ -331,10 +386,12 @@ mod tests {
                 words(&["sh", "-c", "exec sleep 1000", "{port}"]),
                 vec!["accepts no connection"],
             ),
+            (words(&["true", "{port}"]), vec!["it must stay in the foreground"]),
             (words(&["sh", "-c", "exec yes"]), vec!["prints no address", "said last: y"]),
             (words(&["/no/such/server"]), vec!["cannot start /no/such/server"]),
             (other, vec!["it is no echo server", "\"Welcom\""]),
-            (fixed, vec!["whatever it is told", "write {port} where"]),
+            (fixed, vec!["write {port} where"]),
+            (alone, vec!["beside one of it, a second does not start", "status: 3"]),
         ];
         // Some of them wait for ten seconds.
         thread::scope(|scope| {

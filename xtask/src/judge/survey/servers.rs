@@ -1,6 +1,7 @@
 //! The servers of the table: how they are started, and why judge is right about them.
 
-/// A server that others wrote, or that is written as others write it.
+/// A server that others wrote, or that is written as others write it. (A command with
+/// `target/debug/published-PACKAGE` is the example of that package: see `published.rs`.)
 pub struct Server {
     pub name: &'static str,
     /// The program that must be installed.
@@ -77,7 +78,7 @@ pub const SERVERS: [Server; 10] = [
     Server {
         name: "tokio",
         needs: "cargo",
-        command: "target/debug/examples/echo_tokio 127.0.0.1:{port}",
+        command: "target/debug/published-tokio 127.0.0.1:{port}",
         at_times: &[],
         why: "When there is no descriptor for one more client, `accept().await?` hands the error to \
               `main`, and the server ends with “Too many open files”.",
@@ -85,14 +86,14 @@ pub const SERVERS: [Server; 10] = [
     Server {
         name: "smol",
         needs: "cargo",
-        command: "target/debug/examples/echo_smol 127.0.0.1:{port}",
+        command: "target/debug/published-smol 127.0.0.1:{port}",
         at_times: &[],
         why: "The same `?`, and the same end.",
     },
     Server {
         name: "io_uring",
         needs: "io_uring",
-        command: "target/debug/examples/echo_io_uring 127.0.0.1:{port}",
+        command: "target/debug/published-io-uring 127.0.0.1:{port}",
         at_times: &["gone before it is accepted", "the last bytes before a late end"],
         why: "It prints an error and does nothing about it: a socket that was reset stays open, an \
               `accept` that has failed is not submitted again, and a signal ends the loop.",
