@@ -450,9 +450,11 @@ mod tests {
     fn all_are_tried_in_the_time_that_is_left() {
         let script =
             std::env::temp_dir().join(format!("judge-{}.sh", std::process::id()));
-        std::fs::write(&script, "#!/bin/sh\nexec sleep 1000\n").unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&script, mode).unwrap();
+        // Another process writes it: a child of another test could hold it open for writing, if it
+        // were this one, and then it cannot be run.
+        let write = "printf '#!/bin/sh\nexec sleep 1000\n' > \"$0\" && chmod +x \"$0\"";
+        let mut sh = Command::new("sh");
+        assert!(sh.args(["-c", write]).arg(&script).status().unwrap().success());
         let tests: Vec<String> = (0..9).map(|i| format!("yours::t{i}")).collect();
         let limit = Duration::from_millis(500);
         let trial = Trial { suite: &script, words: &[], limit, tell: &|_, _| () };

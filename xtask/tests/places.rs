@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -136,8 +136,11 @@ fn with_a_cargo_that_names(command: &mut Command, program: &Path, prints: &str) 
     let cargo = format!("echo Compiling >&2\necho '{message}'");
     let says = format!("echo '{prints}'");
     for (file, script) in [(&*folder.join("cargo"), &cargo), (program, &says)] {
-        fs::write(file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+        // Another process writes it: a child of another test could hold it open for writing, if it
+        // were this one, and then it cannot be run.
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod +x \"$0\"";
+        let mut sh = Command::new("sh");
+        assert!(sh.args(["-c", write]).arg(file).arg(script).status().unwrap().success());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = [folder.to_path_buf()].into_iter().chain(std::env::split_paths(&path));

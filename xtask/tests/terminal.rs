@@ -223,7 +223,9 @@ impl ReadOnly {
     fn new() -> ReadOnly {
         let repository = repository();
         let program = repository.path().join("program");
-        fs::copy(XTASK, &program).unwrap();
+        // Another process writes it. If this one did, a child that another test starts meanwhile
+        // could hold it open for writing, and then it cannot be run.
+        assert!(Command::new("cp").arg(XTASK).arg(&program).status().unwrap().success());
         permit(repository.path(), 0o555);
         let as_another = File::create(repository.path().join("new")).is_ok();
         ReadOnly { repository, program, as_another }
