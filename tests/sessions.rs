@@ -31,7 +31,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -183,17 +183,18 @@ impl Session {
         default_signals::restore();
         let (keyboard, stdin) = keyboard();
         let mut command = self.command(shown, place);
-        let mut child = command
+        // One pipe for both, as both are one screen: what is written first is shown first.
+        let (screen, output) = io::pipe().unwrap();
+        let child = command
             .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("{place}: {error}; `cargo build --examples` makes the examples")
             });
         let (sender, lines) = mpsc::channel();
-        collect(child.stdout.take().unwrap(), sender.clone());
-        collect(child.stderr.take().unwrap(), sender);
+        collect(screen, sender);
         let shown = format!("$ {shown}\n");
         self.terminals
             .insert(name.to_string(), Terminal { shown, child, keyboard, lines });
