@@ -21,6 +21,23 @@ fn every_answer_to_a_bound() {
     }
 }
 
+/// The page about it tells these numbers in a sentence.
+#[test]
+fn the_page_says_how_much_that_is() {
+    let page = include_str!("../../chapters/appendix/explored.md");
+    let recorded = include_str!("../../chapters/04_scheduler/sessions/explored.txt");
+    let two_clients = format!("{}:\n", NEAR[1]);
+    let (_, counts) = recorded.split_once(&two_clients).expect("it is recorded");
+    let counts = counts.split(|c: char| !c.is_ascii_digit()).filter(|it| !it.is_empty());
+    for count in counts.take(2) {
+        let (thousands, rest) = count.split_at(count.len() - 3);
+        assert!(
+            page.contains(&format!("{thousands},{rest}")),
+            "{count} is not on the page"
+        );
+    }
+}
+
 /// Else two states would be taken for one.
 #[test]
 fn the_key_of_a_state_forgets_nothing() {
