@@ -1,7 +1,7 @@
 //! The poller of stage 05: what it reports, and what it lets the kernel know.
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code, reason = "its `main` is run elsewhere")]
+#[expect(dead_code, reason = "its `main` is run elsewhere")]
 #[path = "../examples/edge.rs"]
 mod edge;
 mod support;

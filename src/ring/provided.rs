@@ -93,10 +93,9 @@ impl Provided {
         let place = self.tail & (MOST - 1);
         // SAFETY: `place` is below `MOST`, so it lies in what `entries` was allocated for.
         let mut entry = unsafe { self.entries.add(place.into()) };
-        // SAFETY: It is initialised, and lives as long as the ring. The kernel does not look at it
-        // before the tail is moved over it. And it has taken the entry that was here before: there
-        // are at most `MOST` numbers, each of them is in the ring at most once, and this one is
-        // not.
+        // SAFETY: It is initialised, and lives as long as the ring. The kernel has taken the entry
+        // that was here before: of `MOST` numbers, each is in the ring at most once, and this one
+        // is not. It does not look at the new entry before the tail is moved over it.
         let entry = unsafe { entry.as_mut() };
         entry.set_addr(block.as_mut_ptr() as u64);
         entry.set_len(RECEIVE_SIZE as u32);

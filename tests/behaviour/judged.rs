@@ -169,7 +169,7 @@ with_python! {
     fn a_child_that_still_serves_is_no_fault_of_a_restart() {
         let forks = "server = start()\nimport signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
                      full, fill = os.pipe()\nif os.fork() == 0:\n    much = b'x' * (256 << 20)\n    \
-                     os.write(fill, b'!')\n    time.sleep(1000)\nos.read(full, 1)\n\
+                     os.write(fill, b'!')\n    signal.pause()\nos.read(full, 1)\n\
                      while True:\n    client, _ = server.accept()\n    if os.fork() == 0:\n        \
                      serve(client)\n        os._exit(0)\n    client.close()\n";
         Script::new("forks", forks).judge("restart_at_once").assert_kept();
@@ -193,7 +193,7 @@ with_python! {
 
     /// The system would try for two minutes.
     fn connecting_has_a_limit() {
-        let script = Script::new("deaf", "backlog = 0\nserver = start()\ntime.sleep(1000)\n");
+        let script = Script::new("deaf", "import signal\nbacklog = 0\nserver = start()\nsignal.pause()\n");
         let words = ["python3", &script.file("server.py"), "{port}"];
         let verdict_within = |seconds: &str| {
             let mut suite = suite(&words, "interleaved_clients");
